@@ -1,0 +1,47 @@
+/**
+ * What the broker refuses, and why: one table of stable codes. Faults of the octets themselves are ProtocolError's
+ * (protocol/protocol-error.ts). The message of either is fit for the client's eyes.
+ */
+
+const BROKER_ERRORS = {
+  'authentication-failed': 'CONNECT refused: login, passcode or token is wrong or missing',
+  'host-unknown': 'CONNECT refused: `host` is not a virtual host of this server',
+  'client-id-in-use': 'CONNECT refused: another user is connected with this `client-id`',
+  'not-connected': 'a frame other than CONNECT or STOMP came first',
+  'already-connected': 'CONNECT or STOMP on a session that is connected',
+  'header-missing': 'a header that the command needs is missing or empty',
+  'header-invalid': 'a header has a value that the command does not allow',
+  'destination-invalid': 'the destination is malformed',
+  'destination-unknown': 'the destination is outside every prefix (compat `strict`)',
+  'subscription-exists': 'SUBSCRIBE with an id that is in use on this session',
+  'subscription-unknown': 'UNSUBSCRIBE with an id that is not in use on this session',
+  'ack-unknown': 'ACK or NACK of a message that is not pending on this session',
+  'transaction-exists': 'BEGIN with an id that is open on this session',
+  'transaction-unknown': 'a transaction that is not open on this session',
+  'limit-exceeded': 'a limit of this server was exceeded',
+  'queue-full': 'the queue holds as much as it may',
+  'invalid-option': 'a configuration option is unknown or has a wrong value',
+  'heart-beat-timeout': 'nothing was received in the time that heart-beats promise',
+  'slow-consumer': 'the client reads more slowly than messages arrive',
+  'connect-timeout': 'no CONNECT frame arrived in time',
+  'server-shutdown': 'the server is going away',
+  internal: 'a fault of the server; the log has it under the id given',
+} as const;
+
+export type BrokerErrorCode = keyof typeof BROKER_ERRORS;
+
+/** Code → what it means; the README's table is held equal to this by a test. */
+export const BROKER_ERROR_CODES: Readonly<Record<BrokerErrorCode, string>> = BROKER_ERRORS;
+
+export class BrokerError extends Error {
+  override readonly name = 'BrokerError';
+  readonly code: BrokerErrorCode;
+  /** Longer text for the body of ERROR; safe for the client. */
+  readonly detail: string | undefined;
+
+  constructor(code: BrokerErrorCode, message: string, options: { detail?: string; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.detail = options.detail;
+  }
+}

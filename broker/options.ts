@@ -1,0 +1,204 @@
+/**
+ * What can be set on the broker itself: one nested object, its defaults, and the check that fills one from the other.
+ * Listeners, files and logging belong to adapters/config.
+ */
+import { BrokerError } from './errors.js';
+
+export interface BrokerOptions {
+  /** Name of this node in message ids: 1–32 letters, digits, `-`, `_`. Default: random at each start. */
+  readonly nodeId: string;
+  /** Value of `server` in CONNECTED; false hides it. */
+  readonly serverHeader: string | false;
+  /** `spring` drops frames to destinations outside every prefix, `strict` answers ERROR. */
+  readonly compat: 'spring' | 'strict';
+  /** Accepted values of `host` in CONNECT; false accepts any. */
+  readonly virtualHosts: readonly string[] | false;
+  readonly heartBeat: HeartBeatOptions;
+  readonly destinations: DestinationOptions;
+  readonly limits: LimitOptions;
+  readonly outbox: OutboxOptions;
+}
+
+export interface HeartBeatOptions {
+  /** What the server can send, in ms; 0 is never. */
+  readonly sendMs: number;
+  /** What the server wants to receive, in ms; 0 is never. */
+  readonly receiveMs: number;
+  /** Silence of this many negotiated intervals closes the session (STOMP 1.2, Heart-beating: "an error margin"). */
+  readonly tolerance: number;
+}
+
+export interface DestinationOptions {
+  /** What separates the segments that `*` and `**` count by. */
+  readonly separator: '/' | '.';
+  /** Each is a bare string prefix: `/topic` also covers `/topicX` (Spring S3.3). */
+  readonly topicPrefixes: readonly string[];
+  readonly queuePrefixes: readonly string[];
+  /** Longest destination, in octets. */
+  readonly maxLengthBytes: number;
+}
+
+/** Bounds of one frame. Octets are counted as received, before unescaping. */
+export interface FrameLimits {
+  /** Header lines of one frame, repeated names included. */
+  readonly maxHeaders: number;
+  /** One header line without its end. */
+  readonly maxHeaderLineBytes: number;
+  readonly maxBodyBytes: number;
+}
+
+export interface LimitOptions {
+  /** From accept to a whole CONNECT frame. */
+  readonly connectTimeoutMs: number;
+  /** After ERROR or RECEIPT of DISCONNECT: how long input is discarded before the connection is cut (STOMP 1.2, Lingering). */
+  readonly lingerMs: number;
+  /** Until CONNECTED. */
+  readonly beforeConnected: FrameLimits;
+  readonly frame: FrameLimits;
+  readonly maxConnections: number;
+  readonly maxSubscriptionsPerSession: number;
+  /** Wild segments (`*`, `?`, `{}`) and `**` in one subscribed pattern. */
+  readonly maxPatternWildcards: number;
+  readonly maxTransactionsPerSession: number;
+  readonly maxTransactionFrames: number;
+  readonly maxTransactionBytes: number;
+  /** Messages delivered and not yet acknowledged, per subscription, before the session stops receiving on it. */
+  readonly maxPendingAcks: number;
+  /** Destinations remembered without a subscriber. */
+  readonly maxCachedRoutes: number;
+  /** Messages and octets that one queue keeps while nobody takes them. */
+  readonly maxQueueMessages: number;
+  readonly maxQueueBytes: number;
+}
+
+/** The bounded output of one session (DESIGN D8). */
+export interface OutboxOptions {
+  /** Octets handed to the transport and not yet to the system above which messages wait in the outbox. */
+  readonly highWaterBytes: number;
+  /** More than this waiting for longer than `softLimitMs` makes a slow consumer. */
+  readonly softLimitBytes: number;
+  readonly softLimitMs: number;
+  /** More than this waiting makes a slow consumer at once. */
+  readonly hardLimitBytes: number;
+}
+
+/** `T` with every level optional. */
+export type Partially<T> = {
+  readonly [K in keyof T]?: T[K] extends readonly unknown[] | string | number | boolean
+    ? T[K] | undefined
+    : T[K] extends object
+      ? Partially<T[K]> | undefined
+      : T[K] | undefined;
+};
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/** Deep-frozen; `nodeId` empty stands for "random at each start". */
+export const DEFAULT_BROKER_OPTIONS: BrokerOptions = deepFreeze({
+  nodeId: '',
+  serverHeader: 'hoofbeat/0.1.0',
+  compat: 'spring',
+  virtualHosts: false,
+  // 10 s both ways is what Spring sends once a scheduler is set (S2.5); 2 intervals is the margin of stompjs.
+  heartBeat: { sendMs: 10_000, receiveMs: 10_000, tolerance: 2 },
+  destinations: { separator: '/', topicPrefixes: ['/topic'], queuePrefixes: ['/queue'], maxLengthBytes: KIB },
+  limits: {
+    // RabbitMQ waits 10 s for CONNECT.
+    connectTimeoutMs: 10_000,
+    lingerMs: 2_000,
+    // RabbitMQ's 64 KiB before login.
+    beforeConnected: { maxHeaders: 64, maxHeaderLineBytes: 8 * KIB, maxBodyBytes: 0 },
+    frame: { maxHeaders: 256, maxHeaderLineBytes: 16 * KIB, maxBodyBytes: 16 * MIB },
+    maxConnections: 100_000,
+    maxSubscriptionsPerSession: 20_000,
+    maxPatternWildcards: 8,
+    // RabbitMQ: 16 open transactions, 1,024 actions each.
+    maxTransactionsPerSession: 16,
+    maxTransactionFrames: 1_024,
+    maxTransactionBytes: 16 * MIB,
+    maxPendingAcks: 10_000,
+    maxCachedRoutes: 50_000,
+    maxQueueMessages: 100_000,
+    maxQueueBytes: 64 * MIB,
+  },
+  // redis' pub/sub limits have this form: 8 MiB for 60 s or 32 MiB at once.
+  outbox: { highWaterBytes: MIB, softLimitBytes: 4 * MIB, softLimitMs: 10_000, hardLimitBytes: 32 * MIB },
+});
+
+/**
+ * Fills what is missing with defaults and checks the rest.
+ * @throws BrokerError `invalid-option`, naming the option by its path, what it got and what it wants
+ */
+export function resolveBrokerOptions(given: Partially<BrokerOptions> = {}): BrokerOptions {
+  const merged = merge(DEFAULT_BROKER_OPTIONS, given, '') as BrokerOptions;
+  const { nodeId, serverHeader, compat, virtualHosts, heartBeat, destinations, outbox } = merged;
+  if (nodeId !== '' && !/^[A-Za-z0-9_-]{1,32}$/.test(nodeId)) {
+    throw invalid('nodeId', nodeId, '1 to 32 letters, digits, "-" or "_"');
+  }
+  // CONNECTED is never escaped (STOMP 1.2, Value Encoding), so nothing that would need it may get there.
+  if (serverHeader !== false && !/^[\x21-\x39\x3b-\x7e]+( [\x20-\x7e]+)?$/.test(serverHeader)) {
+    throw invalid('serverHeader', serverHeader, 'printable ASCII, name/version then comments, or false');
+  }
+  if (compat !== 'spring' && compat !== 'strict') throw invalid('compat', compat, '"spring" or "strict"');
+  if (virtualHosts !== false && virtualHosts.length === 0) {
+    throw invalid('virtualHosts', virtualHosts, 'at least one name, or false');
+  }
+  if (heartBeat.tolerance < 1) throw invalid('heartBeat.tolerance', heartBeat.tolerance, '1 or more');
+  if (destinations.separator !== '/' && destinations.separator !== '.') {
+    throw invalid('destinations.separator', destinations.separator, '"/" or "."');
+  }
+  for (const topic of destinations.topicPrefixes) {
+    const queue = destinations.queuePrefixes.find((prefix) => prefix.startsWith(topic) || topic.startsWith(prefix));
+    if (queue !== undefined) {
+      throw invalid('destinations.queuePrefixes', queue, `nothing that overlaps topic prefix ${JSON.stringify(topic)}`);
+    }
+  }
+  if (outbox.softLimitBytes > outbox.hardLimitBytes) {
+    throw invalid('outbox.softLimitBytes', outbox.softLimitBytes, `at most hardLimitBytes (${String(outbox.hardLimitBytes)})`);
+  }
+  return deepFreeze(merged);
+}
+
+/** Two options whose type is wider than the type of their default. */
+const ALSO_FALSE = new Set(['serverHeader', 'virtualHosts']);
+const LISTS = new Set(['virtualHosts', 'destinations.topicPrefixes', 'destinations.queuePrefixes']);
+
+function merge(defaults: object, given: object, path: string): object {
+  const result: Record<string, unknown> = { ...defaults };
+  for (const [key, value] of Object.entries(given)) {
+    const at = path === '' ? key : `${path}.${key}`;
+    if (!Object.hasOwn(defaults, key)) {
+      throw invalid(at, value, `one of ${Object.keys(defaults).join(', ')}`, 'unknown option');
+    }
+    if (value !== undefined) result[key] = checked(result[key], value, at);
+  }
+  return result;
+}
+
+function checked(standard: unknown, value: unknown, at: string): unknown {
+  if (value === false && ALSO_FALSE.has(at)) return value;
+  if (LISTS.has(at)) {
+    if (Array.isArray(value) && value.every((item) => typeof item === 'string' && item !== '')) return [...value];
+    throw invalid(at, value, 'a list of non-empty strings');
+  }
+  if (typeof standard === 'object' && standard !== null) {
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return merge(standard, value, at);
+    throw invalid(at, value, 'an object');
+  }
+  if (typeof standard === 'number') {
+    if (typeof value === 'number' && Number.isFinite(value) && value >= 0) return value;
+    throw invalid(at, value, 'a finite number, 0 or more');
+  }
+  if (typeof value === typeof standard) return value;
+  throw invalid(at, value, `a ${typeof standard}`);
+}
+
+function invalid(path: string, got: unknown, wants: string, what = 'invalid option'): BrokerError {
+  return new BrokerError('invalid-option', `${what} ${path}: got ${JSON.stringify(got)}, wants ${wants}`);
+}
+
+function deepFreeze<T extends object>(value: T): T {
+  for (const part of Object.values(value)) if (typeof part === 'object' && part !== null) deepFreeze(part as object);
+  return Object.freeze(value);
+}

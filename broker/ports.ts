@@ -1,0 +1,157 @@
+/**
+ * Every interface through which the broker meets the outside, on one page.
+ * The broker takes implementations by constructor; adapters/stomp-server.ts chooses them.
+ */
+import type { CloseReason } from './close-reason.js';
+
+/** How octets of STOMP frames are wrapped on one kind of connection. Stateless; one object serves all connections of its kind. */
+export interface Framing {
+  /** The most octets that `open` and `close` together add around one frame. */
+  readonly maxOverheadBytes: number;
+  /**
+   * False when a frame must reach `Connection.write` in one piece.
+   * True lets the broker hand over a large body uncopied, in a call of its own between `cork` and `uncork`.
+   */
+  readonly splittable: boolean;
+  /**
+   * How the octets of a frame are rewritten for this kind of connection (SockJS: the contents of a JSON string);
+   * null when they leave as they are. Must satisfy encode(a + b) = encode(a) + encode(b) when a ends on a character boundary.
+   * Input is valid UTF-8; the result is octets the caller may keep.
+   */
+  readonly encode: ((octets: Uint8Array) => Buffer) | null;
+  /**
+   * Writes what stands in front of a frame of `lengthBytes` (already encoded) octets; returns the position after it.
+   * @param text false when the frame is not valid UTF-8 and so cannot be a WebSocket text message
+   */
+  open(target: Buffer, at: number, lengthBytes: number, text: boolean): number;
+  /** Writes what stands behind a frame; returns the position after it. */
+  close(target: Buffer, at: number): number;
+}
+
+/** What a client said before its first STOMP frame: the HTTP request of a WebSocket or SockJS connection. */
+export interface Handshake {
+  /** Path and query as received, e.g. `/ws?token=x`. */
+  readonly url: string;
+  /** Header names in lower case. */
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+}
+
+export type TransportName =
+  | 'tcp'
+  | 'tls'
+  | 'websocket'
+  | 'sockjs-websocket'
+  | 'sockjs-xhr-streaming'
+  | 'sockjs-xhr-polling'
+  | 'sockjs-eventsource'
+  | 'sockjs-htmlfile'
+  | 'sockjs-jsonp'
+  | 'memory';
+
+/** A byte pipe to one client; knows no STOMP. Created by a transport, owned by one session. */
+export interface Connection {
+  readonly transport: TransportName;
+  /** IP address of the peer as the socket tells it; empty when unknown. */
+  readonly remoteAddress: string;
+  readonly framing: Framing;
+  /** Octets taken by `write` and not yet by the operating system. Read before every write: must cost nothing. */
+  readonly bufferedBytes: number;
+  /** The HTTP request that opened this connection, once: the connection forgets it. Null on TCP and at the second call. */
+  takeHandshake(): Handshake | null;
+  /**
+   * Takes framed octets; never throws, never waits, keeps order. With `bufferedBytes` 0 after the call (after `uncork`
+   * when corked) the caller may reuse the memory; otherwise it belongs to the connection.
+   */
+  write(octets: Uint8Array): void;
+  /** Between the two, writes are gathered and leave as one. */
+  cork(): void;
+  uncork(): void;
+  /** Back-pressure towards the client: stop, then go on, reading. A few chunks already read may still arrive. */
+  pause(): void;
+  resume(): void;
+  /** Sends what was written, then ends in the transport's orderly way; input is discarded from now on. */
+  close(reason: CloseReason): void;
+  /** Drops unsent octets and ends now. */
+  destroy(reason: CloseReason): void;
+}
+
+/** The broker's end of a connection. */
+export interface ConnectionListener {
+  /**
+   * Octets from the client, in order, cut anywhere. The listener may keep a reference; the memory is not written again.
+   * @param endsMessage true when the chunk ends a WebSocket text message, the one place where a missing NUL may be forgiven
+   */
+  onBytes(chunk: Buffer, endsMessage: boolean): void;
+  /** `bufferedBytes` fell to 0 after having been above it. */
+  onDrain(): void;
+  /** The connection is gone: exactly once, whoever ended it. `cause` when it was a fault of the network. */
+  onClose(cause?: Error): void;
+}
+
+/** Called by a transport for each new connection. Null refuses it: the transport closes it at once. */
+export type AcceptConnection = (connection: Connection) => ConnectionListener | null;
+
+/** One listening address, as it really is (port 0 resolved). */
+export interface ListenAddress {
+  readonly transport: 'tcp' | 'tls' | 'http' | 'https';
+  readonly host: string;
+  readonly port: number;
+  /** Paths of the STOMP endpoints, on http and https. */
+  readonly endpoints: readonly string[];
+}
+
+/** A way in for clients. */
+export interface Transport {
+  readonly name: string;
+  /** Resolves once connections can be made; rejects with the system's error (EADDRINUSE, EACCES …). */
+  listen(accept: AcceptConnection): Promise<ListenAddress>;
+  /** Stops accepting. Connections that are open live on until the broker closes them. */
+  stopAccepting(): Promise<void>;
+  /** Ends what is left and frees the port. */
+  close(): Promise<void>;
+}
+
+/** What a client shows at CONNECT. */
+export interface ConnectRequest {
+  readonly sessionId: string;
+  readonly transport: TransportName;
+  readonly remoteAddress: string;
+  readonly login: string | undefined;
+  readonly passcode: string | undefined;
+  /** All headers of the CONNECT frame, the first of each name. */
+  readonly headers: ReadonlyMap<string, string>;
+  readonly handshake: Handshake | null;
+}
+
+/** Who was authenticated. Null name: anonymous. */
+export interface Principal {
+  readonly name: string | null;
+  readonly roles: readonly string[];
+}
+
+export interface Authenticator {
+  /**
+   * Decides who the client is. Returning without a promise keeps CONNECT on the turn it arrived in.
+   * @throws BrokerError `authentication-failed` when refused; anything else is reported as `internal`
+   */
+  authenticate(request: ConnectRequest): Principal | Promise<Principal>;
+}
+
+/** Time, so that tests can own it. */
+export interface Clock {
+  /** Milliseconds that only ever grow; not the time of day. */
+  nowMs(): number;
+  /** Runs `task` every `intervalMs` until the returned function is called. Does not keep the process alive. */
+  every(intervalMs: number, task: () => void): () => void;
+  /** Runs `task` once, after what the current turn of the event loop still has to read. */
+  soon(task: () => void): void;
+}
+
+/** The part of pino's interface that the broker uses. */
+export interface Logger {
+  readonly level: string;
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
