@@ -2,6 +2,7 @@
  * What can be set on the broker itself: one nested object, its defaults, and the check that fills one from the other.
  * Listeners, files and logging belong to adapters/config.
  */
+import type { FrameLimits } from '../protocol/index.js';
 import { BrokerError } from './errors.js';
 
 export interface BrokerOptions {
@@ -36,15 +37,6 @@ export interface DestinationOptions {
   readonly queuePrefixes: readonly string[];
   /** Longest destination, in octets. */
   readonly maxLengthBytes: number;
-}
-
-/** Bounds of one frame. Octets are counted as received, before unescaping. */
-export interface FrameLimits {
-  /** Header lines of one frame, repeated names included. */
-  readonly maxHeaders: number;
-  /** One header line without its end. */
-  readonly maxHeaderLineBytes: number;
-  readonly maxBodyBytes: number;
 }
 
 export interface LimitOptions {
