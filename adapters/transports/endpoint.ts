@@ -1,0 +1,40 @@
+/**
+ * What the kinds of HTTP endpoint have in common: their options, and how the server that carries them sees them.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { AcceptConnection, Logger } from '../../broker/ports.js';
+import type { OriginOptions } from './origin-policy.js';
+import type { SockJsOptions } from './sockjs-options.js';
+import type { WebSocketOptions } from './websocket-upgrade.js';
+
+export interface EndpointOptions extends OriginOptions, WebSocketOptions {
+  /** Path such as `/ws`, without a slash at its end. */
+  readonly path: string;
+  /** Serve SockJS on the path and below it; a plain WebSocket still connects on the bare path. Default false. */
+  readonly sockjs?: boolean | SockJsOptions | undefined;
+  /** Understand frames typed line by line, as with `wscat`. Default true. */
+  readonly typedLines?: boolean | undefined;
+}
+
+/** What an endpoint needs of whoever carries it. */
+export interface EndpointHost {
+  readonly accept: AcceptConnection;
+  readonly logger: Logger;
+  /** False while the server drains: what is open goes on, new connections are answered 503. */
+  readonly isAccepting: boolean;
+}
+
+/** One path of an HTTP server. */
+export interface HttpEndpoint {
+  readonly path: string;
+  /** Whether a request path, undecoded and without query, belongs to this endpoint. */
+  owns(path: string): boolean;
+  onRequest(request: IncomingMessage, response: ServerResponse): void;
+  onUpgrade(request: IncomingMessage, socket: Socket, head: Buffer): void;
+  /** Ends every connection at once. */
+  close(): void;
+}
+
+export const DRAINING_TEXT = 'The server is going away; connect again in a moment.';
+export const DRAINING_HEADERS = { 'Retry-After': '1' };

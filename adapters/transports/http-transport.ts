@@ -1,0 +1,102 @@
+/**
+ * STOMP endpoints on an HTTP server of our own: WebSocket and SockJS on their paths, a line of help on `/`.
+ * The Fastify application is open to others (admin API) until `listen`.
+ */
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { TlsOptions } from 'node:tls';
+import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import type { AcceptConnection, ListenAddress, Transport } from '../../broker/ports.js';
+import type { EndpointOptions } from './endpoint.js';
+import { attachEndpoints, type AttachedEndpoints } from './http-endpoints.js';
+
+export interface HttpTransportOptions {
+  /** Address to bind; default `127.0.0.1`. */
+  readonly host?: string;
+  /** 0 takes a free port; default 8080. */
+  readonly port?: number;
+  /** Certificate, key and the rest of node:tls; without it the port is plain. */
+  readonly tls?: TlsOptions;
+  readonly endpoints: readonly EndpointOptions[];
+  readonly logger: FastifyBaseLogger;
+}
+
+/** Node's defaults are 60 s and 300 s; STOMP clients send small requests, and slow ones only hold sockets. */
+const HEADERS_TIMEOUT_MS = 15_000;
+const REQUEST_TIMEOUT_MS = 60_000;
+
+export class HttpTransport implements Transport {
+  readonly name: 'http' | 'https';
+  readonly app: FastifyInstance;
+  readonly server: Server;
+  readonly #options: HttpTransportOptions;
+  #attached: AttachedEndpoints | null = null;
+
+  constructor(options: HttpTransportOptions) {
+    this.#options = options;
+    this.name = options.tls === undefined ? 'http' : 'https';
+    const common = {
+      loggerInstance: options.logger,
+      disableRequestLogging: true,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      forceCloseConnections: true,
+    };
+    this.app = (options.tls === undefined
+      ? fastify(common)
+      : fastify({ ...common, https: options.tls })) as unknown as FastifyInstance;
+    this.server = this.app.server;
+    this.server.headersTimeout = HEADERS_TIMEOUT_MS;
+    this.app.get('/', (request, reply) => reply.type('text/plain; charset=utf-8').send(this.#help(request.host)));
+  }
+
+  async listen(accept: AcceptConnection): Promise<ListenAddress> {
+    const { host = '127.0.0.1', port = 8080, logger } = this.#options;
+    const endpoints = isLoopback(host) ? this.#options.endpoints.map(withLoopbackOrigins) : this.#options.endpoints;
+    this.#attached = attachEndpoints(this.server, endpoints, accept, logger);
+    await this.app.ready();
+    // Not Fastify's own listen: for `localhost` that makes a second server, on which nobody knows our endpoints.
+    const address = await new Promise<AddressInfo>((resolve, reject) => {
+      this.server.once('error', reject);
+      this.server.listen({ host, port }, () => {
+        this.server.removeListener('error', reject);
+        resolve(this.server.address() as AddressInfo);
+      });
+    });
+    this.server.on('error', (error) => {
+      logger.error({ err: error }, 'accepting connections failed');
+    });
+    return { transport: this.name, host: address.address, port: address.port, endpoints: this.#attached.paths };
+  }
+
+  /** The port stays open: sessions over SockJS polling need it for every one of their requests. */
+  stopAccepting(): Promise<void> {
+    this.#attached?.stopAccepting();
+    return Promise.resolve();
+  }
+
+  async close(): Promise<void> {
+    this.#attached?.detach();
+    const closed = this.app.close();
+    this.server.closeAllConnections();
+    await closed;
+  }
+
+  #help(host: string): string {
+    const secure = this.name === 'https' ? 's' : '';
+    const lines = this.#options.endpoints.flatMap(({ path, sockjs }) => [
+      `  ws${secure}://${host}${path}`,
+      ...(sockjs === undefined || sockjs === false ? [] : [`  http${secure}://${host}${path}  (SockJS)`]),
+    ]);
+    return `hoofbeat: a STOMP message broker. Connect a STOMP client to\n${lines.join('\n')}\n`;
+  }
+}
+
+/** A server that only this machine reaches is for development: pages of any local port may use it (DESIGN D10). */
+function withLoopbackOrigins(endpoint: EndpointOptions): EndpointOptions {
+  const isConfigured = endpoint.allowedOrigins !== undefined || endpoint.allowedOriginPatterns !== undefined;
+  return isConfigured ? endpoint : { ...endpoint, allowedOrigins: 'loopback' };
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.');
+}

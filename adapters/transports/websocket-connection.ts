@@ -1,0 +1,173 @@
+/**
+ * One WebSocket as a Connection. The `ws` package reads, answers pings and closes (RFC 6455); what goes out is framed by
+ * the broker and written straight to the socket, so that many frames leave in one write.
+ */
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import { WebSocket } from 'ws';
+import type { CloseReason } from '../../broker/close-reason.js';
+import type { ConnectionListener, Framing, Handshake, TransportName } from '../../broker/ports.js';
+import { SocketConnection } from './socket-connection.js';
+import { isTypedCommand, TypedLines } from './typed-lines.js';
+import { WEBSOCKET_FRAMING } from './websocket-framing.js';
+
+/** The `ws` socket that knows its connection: the listeners below are shared, an idle connection holds no closure. */
+export class EndpointSocket extends WebSocket {
+  owner: WebSocketConnection | null = null;
+  /** Where it is listed while open. */
+  registry: Set<EndpointSocket> | null = null;
+
+  /** Also called by `ws` itself when the client closes or breaks the protocol; there is no event for that. */
+  override close(code?: number, data?: string | Buffer): void {
+    super.close(code, data);
+    this.owner?.onCloseBegun();
+  }
+}
+
+/** What of the request outlives the handshake: the request itself would cost an idle connection over a kilobyte. */
+export function handshakeOf(request: IncomingMessage): Handshake {
+  return { url: request.url ?? '/', headers: request.headers };
+}
+
+export interface WebSocketConnectionOptions {
+  readonly handshake: Handshake;
+  /** Whether lines typed by hand are understood (typed-lines.ts). */
+  readonly typedLines?: boolean;
+  readonly transport?: TransportName;
+  readonly framing?: Framing;
+}
+
+export class WebSocketConnection extends SocketConnection {
+  readonly transport: TransportName;
+  protected readonly ws: EndpointSocket;
+  /** Input is not wanted any more; a message may still be in the reader. */
+  protected discards = false;
+  #handshake: Handshake | null;
+  #typed: TypedLines | null = null;
+  #mayBeTyped: boolean;
+  #cause: Error | undefined;
+  #closedByUs = false;
+
+  constructor(ws: EndpointSocket, socket: Socket, options: WebSocketConnectionOptions) {
+    super(socket, options.framing ?? WEBSOCKET_FRAMING);
+    this.transport = options.transport ?? 'websocket';
+    this.ws = ws;
+    this.#handshake = options.handshake;
+    this.#mayBeTyped = options.typedLines ?? false;
+    ws.owner = this;
+    ws.on('message', onMessage);
+    ws.on('error', onError);
+    ws.on('close', onClose);
+  }
+
+  protected override get writable(): boolean {
+    return this.ws.readyState === WebSocket.OPEN;
+  }
+
+  override start(listener: ConnectionListener): void {
+    super.start(listener);
+    // The listener may have closed while it was being made, or the client may be gone already.
+    if (this.ws.readyState === WebSocket.CLOSED) this.end();
+  }
+
+  takeHandshake(): Handshake | null {
+    const handshake = this.#handshake;
+    this.#handshake = null;
+    return handshake;
+  }
+
+  pause(): void {
+    this.ws.pause();
+  }
+
+  resume(): void {
+    this.ws.resume();
+  }
+
+  close(reason: CloseReason): void {
+    this.closeWith(reason.webSocketStatus, reason.text);
+  }
+
+  destroy(_reason: CloseReason): void {
+    this.discards = true;
+    this.ws.terminate();
+  }
+
+  /** The close frame follows everything written before, on the same socket. */
+  protected closeWith(status: number, text: string): void {
+    this.discards = true;
+    // Input has to be read again, or the client's close frame would never be seen.
+    this.ws.resume();
+    if (!isSendableStatus(status)) {
+      this.ws.terminate();
+      return;
+    }
+    this.#closedByUs = true;
+    this.ws.close(status, text);
+    this.#closedByUs = false;
+  }
+
+  /** One message of the client, whole. */
+  onMessage(data: Buffer, isBinary: boolean): void {
+    if (this.discards || this.listener === null) return;
+    if (this.#mayBeTyped || this.#typed !== null) {
+      this.#receiveMaybeTyped(data, isBinary);
+      return;
+    }
+    this.listener.onBytes(data, !isBinary);
+  }
+
+  /** `ws` began to close because the client did, or broke the protocol, or answered our close frame. */
+  onCloseBegun(): void {
+    if (this.#closedByUs) return;
+    this.discards = true;
+    // The error that made `ws` close is told only after it did.
+    queueMicrotask(() => {
+      this.end(this.#cause);
+    });
+  }
+
+  onError(error: Error): void {
+    this.#cause = error;
+  }
+
+  onClose(): void {
+    this.end(this.#cause ?? this.socket.errored ?? undefined);
+  }
+
+  #receiveMaybeTyped(data: Buffer, isBinary: boolean): void {
+    if (this.#typed === null) {
+      // Only the very first message decides.
+      if (data.length !== 0) this.#mayBeTyped = false;
+      if (!isBinary && isTypedCommand(data)) this.#typed = new TypedLines(data);
+      else this.listener?.onBytes(data, !isBinary);
+      return;
+    }
+    const octets = isBinary ? this.#typed.release(data) : this.#typed.push(data);
+    const ordinary = this.#typed.isOrdinary;
+    if (ordinary) this.#typed = null;
+    // Typed frames end where they say; only an ordinary client's message end means anything.
+    if (octets !== null) this.listener?.onBytes(octets, ordinary && !isBinary);
+  }
+}
+
+/** Statuses that may stand in a close frame (RFC 6455, 7.4). */
+function isSendableStatus(status: number): boolean {
+  if (status >= 3000) return status <= 4999;
+  return status >= 1000 && status <= 1014 && status !== 1004 && status !== 1005 && status !== 1006;
+}
+
+function onMessage(this: WebSocket, data: WebSocket.RawData, isBinary: boolean): void {
+  // The default binaryType gives a Buffer for both kinds of message.
+  (this as EndpointSocket).owner?.onMessage(data as Buffer, isBinary);
+}
+
+function onError(this: WebSocket, error: Error): void {
+  (this as EndpointSocket).owner?.onError(error);
+}
+
+function onClose(this: WebSocket): void {
+  const socket = this as EndpointSocket;
+  socket.registry?.delete(socket);
+  socket.owner?.onClose();
+}

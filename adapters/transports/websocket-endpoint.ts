@@ -1,0 +1,88 @@
+/**
+ * A path that speaks WebSocket and nothing else.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { CompressedWebSocketConnection } from './compressed-websocket-connection.js';
+import {
+  DRAINING_HEADERS,
+  DRAINING_TEXT,
+  type EndpointHost,
+  type EndpointOptions,
+  type HttpEndpoint,
+} from './endpoint.js';
+import { answer, refuseUpgrade } from './http-answers.js';
+import { OriginPolicy } from './origin-policy.js';
+import { handshakeOf, WebSocketConnection, type EndpointSocket } from './websocket-connection.js';
+import { WebSocketUpgrade } from './websocket-upgrade.js';
+
+const VERSIONS = ['13'];
+/** "Try again later" (IANA's registry of close codes): the broker took no more connections. */
+const REFUSED_STATUS = 1013;
+
+export class WebSocketEndpoint implements HttpEndpoint {
+  readonly path: string;
+  readonly #host: EndpointHost;
+  readonly #origins: OriginPolicy;
+  readonly #upgrade: WebSocketUpgrade;
+  readonly #typedLines: boolean;
+
+  constructor(options: EndpointOptions, host: EndpointHost) {
+    this.path = options.path;
+    this.#host = host;
+    this.#origins = new OriginPolicy(options);
+    this.#upgrade = new WebSocketUpgrade(options);
+    this.#typedLines = options.typedLines ?? true;
+  }
+
+  owns(path: string): boolean {
+    return path === this.path || path === `${this.path}/`;
+  }
+
+  onRequest(request: IncomingMessage, response: ServerResponse): void {
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      answer(response, 405, '', { Allow: 'GET' });
+      return;
+    }
+    const host = request.headers.host ?? 'this-host';
+    const text = `This is a STOMP endpoint for WebSocket clients: connect to ws://${host}${this.path}`;
+    answer(response, 426, text, { Upgrade: 'websocket', Connection: 'Upgrade' });
+  }
+
+  onUpgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
+    if (!this.#origins.isAllowed(request)) {
+      this.#host.logger.info(
+        { origin: request.headers.origin, path: this.path },
+        'WebSocket refused: origin not allowed',
+      );
+      refuseUpgrade(socket, 403, 'Pages of this origin may not connect here.');
+      return;
+    }
+    if (!this.#host.isAccepting) {
+      refuseUpgrade(socket, 503, DRAINING_TEXT, DRAINING_HEADERS);
+      return;
+    }
+    const handshake = handshakeOf(request);
+    const onOpen = (ws: EndpointSocket): void => {
+      const options = { handshake, typedLines: this.#typedLines };
+      // The extension is only ever negotiated when the endpoint offers it.
+      const connection =
+        ws.extensions === ''
+          ? new WebSocketConnection(ws, socket, options)
+          : new CompressedWebSocketConnection(ws, socket, options);
+      openConnection(connection, this.#host);
+    };
+    this.#upgrade.accept(request, socket, head, { versions: VERSIONS, onOpen });
+  }
+
+  close(): void {
+    this.#upgrade.terminateAll();
+  }
+}
+
+/** Shows a new connection to the broker and starts or refuses it. */
+export function openConnection(connection: WebSocketConnection, host: EndpointHost): void {
+  const listener = host.accept(connection);
+  if (listener !== null) connection.start(listener);
+  else connection.close({ code: 'refused', webSocketStatus: REFUSED_STATUS, text: 'Try again later' });
+}
