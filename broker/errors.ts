@@ -15,6 +15,7 @@ const BROKER_ERRORS = {
   'destination-unknown': 'the destination is outside every prefix (compat `strict`)',
   'subscription-exists': 'SUBSCRIBE with an id that is in use on this session',
   'subscription-unknown': 'UNSUBSCRIBE with an id that is not in use on this session',
+  'client-id-displaced': 'another connection of the same user took over this `client-id`',
   'ack-unknown': 'ACK or NACK of a message that is not pending on this session',
   'transaction-exists': 'BEGIN with an id that is open on this session',
   'transaction-unknown': 'a transaction that is not open on this session',

@@ -1,0 +1,65 @@
+/** ACK and NACK: by `id` on 1.2, by `message-id` and `subscription` on 1.1, by `message-id` on 1.0. */
+import { quoteInput, type Frame } from '../../protocol/index.js';
+import { BrokerError } from '../errors.js';
+import { requireHeader } from './require-header.js';
+import { settle, type Settlement } from '../transaction.js';
+import type { Subscription } from '../subscription.js';
+import type { CommandContext } from './command-context.js';
+
+/** @throws BrokerError `header-missing`, `ack-unknown`, `transaction-unknown`, `limit-exceeded` */
+export function handleAck(context: CommandContext, frame: Frame): void {
+  acknowledge(context, frame, 'ack');
+}
+
+/** @throws BrokerError as ACK; NACK came with 1.1 */
+export function handleNack(context: CommandContext, frame: Frame): void {
+  if (context.version === '1.0') throw new BrokerError('header-invalid', 'NACK is no command of STOMP 1.0');
+  acknowledge(context, frame, 'nack');
+}
+
+function acknowledge(context: CommandContext, frame: Frame, verb: 'ack' | 'nack'): void {
+  const transactionId = frame.headers.get('transaction');
+  const transaction = transactionId === undefined ? undefined : context.transactions.get(transactionId);
+  const { subscription, ackId } = context.version === '1.2' ? findById(context, frame) : findByMessage(context, frame);
+  const { source } = subscription;
+  const deliveries = subscription.pending?.take(ackId);
+  if (deliveries === undefined || source === null) throw unknown(frame, ackId);
+  const settlement: Settlement = { verb, subscription, source, deliveries };
+  // In a transaction the range is fixed now and takes effect at COMMIT (conformance T-13).
+  if (transaction === undefined) settle(settlement);
+  else transaction.addSettlement(settlement);
+  context.receipt(frame.headers.get('receipt'));
+}
+
+interface Named {
+  readonly subscription: Subscription;
+  readonly ackId: string;
+}
+
+function findById(context: CommandContext, frame: Frame): Named {
+  const ackId = requireHeader(frame, 'id');
+  const subscription = context.findSubscriptionOfAck(ackId);
+  if (subscription?.pending?.has(ackId) === true) return { subscription, ackId };
+  throw unknown(frame, ackId);
+}
+
+function findByMessage(context: CommandContext, frame: Frame): Named {
+  const messageId = requireHeader(frame, 'message-id');
+  const named =
+    context.version === '1.1' ? [context.findSubscription(`id:${requireHeader(frame, 'subscription')}`)] : undefined;
+  const number = messageId.startsWith(context.messageIdPrefix)
+    ? Number(messageId.slice(context.messageIdPrefix.length))
+    : NaN;
+  for (const subscription of named ?? context.subscriptions()) {
+    const ackId = subscription?.pending?.findByMessage(number);
+    if (subscription !== undefined && ackId !== undefined) return { subscription, ackId };
+  }
+  throw unknown(frame, messageId);
+}
+
+function unknown(frame: Frame, id: string): BrokerError {
+  return new BrokerError(
+    'ack-unknown',
+    `${frame.command} of ${quoteInput(id, 120)}: no such message is pending on this session`,
+  );
+}

@@ -1,0 +1,8 @@
+/** DISCONNECT: everything before it has been handled, so its RECEIPT is the last frame (STOMP 1.2, DISCONNECT). */
+import type { Frame } from '../../protocol/index.js';
+import type { CommandContext } from './command-context.js';
+
+export function handleDisconnect(context: CommandContext, frame: Frame): void {
+  context.receipt(frame.headers.get('receipt'));
+  context.disconnect();
+}

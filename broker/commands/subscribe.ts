@@ -1,0 +1,59 @@
+/** SUBSCRIBE and UNSUBSCRIBE (STOMP 1.2, SUBSCRIBE; 1.0 lets the id be missing). */
+import { quoteInput, type Frame } from '../../protocol/index.js';
+import { BrokerError } from '../errors.js';
+import { positiveHeader, requireHeader } from './require-header.js';
+import type { AckMode } from '../subscription.js';
+import type { CommandContext } from './command-context.js';
+
+const ACK_MODES: readonly AckMode[] = ['auto', 'client', 'client-individual'];
+
+/** @throws BrokerError `header-missing`, `header-invalid`, `destination-…`, `subscription-exists`, `limit-exceeded` */
+export function handleSubscribe(context: CommandContext, frame: Frame): void {
+  const destination = requireHeader(frame, 'destination');
+  const key = subscriptionKey(context, frame);
+  if (context.findSubscription(key) !== undefined) {
+    throw new BrokerError('subscription-exists', `Subscription ${describe(frame)} exists already`);
+  }
+  const { maxSubscriptionsPerSession, maxPendingAcks } = context.options.limits;
+  if (context.subscriptionCount >= maxSubscriptionsPerSession) {
+    throw new BrokerError('limit-exceeded', `${maxSubscriptionsPerSession} subscriptions on one session is the limit`);
+  }
+  const ackMode = parseAckMode(frame.headers.get('ack'));
+  const window = Math.min(positiveHeader(frame, 'prefetch-count') ?? maxPendingAcks, maxPendingAcks);
+  context.router.checkSubscribable(destination);
+  const id = frame.headers.get('id') ?? null;
+  const subscription = context.createSubscription(key, { id, destination, ackMode, window });
+  // Nothing can be published between the two, and the first MESSAGE has to stand behind RECEIPT (conformance S-15).
+  context.receipt(frame.headers.get('receipt'));
+  context.router.subscribe(subscription);
+}
+
+/** @throws BrokerError `header-missing`, `subscription-unknown` */
+export function handleUnsubscribe(context: CommandContext, frame: Frame): void {
+  const key = subscriptionKey(context, frame);
+  if (context.findSubscription(key) === undefined) {
+    throw new BrokerError('subscription-unknown', `No subscription ${describe(frame)}`);
+  }
+  context.removeSubscription(key);
+  context.receipt(frame.headers.get('receipt'));
+}
+
+/** What names a subscription on its session: the id, or on 1.0 without one the destination. */
+function subscriptionKey(context: CommandContext, frame: Frame): string {
+  if (context.version !== '1.0' || frame.headers.has('id')) return `id:${requireHeader(frame, 'id')}`;
+  if (frame.headers.has('destination')) return `destination:${requireHeader(frame, 'destination')}`;
+  throw new BrokerError('header-missing', `${frame.command} needs a header "id" or "destination"`);
+}
+
+function describe(frame: Frame): string {
+  const id = frame.headers.get('id');
+  return id === undefined
+    ? `to ${quoteInput(frame.headers.get('destination') ?? '', 120)} without id`
+    : `with id ${quoteInput(id, 120)}`;
+}
+
+function parseAckMode(value: string | undefined): AckMode {
+  const mode = value === undefined ? 'auto' : ACK_MODES.find((candidate) => candidate === value);
+  if (mode !== undefined) return mode;
+  throw new BrokerError('header-invalid', `ack: got ${quoteInput(value ?? '')}, wants one of ${ACK_MODES.join(', ')}`);
+}

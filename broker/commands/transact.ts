@@ -1,0 +1,22 @@
+/** BEGIN, COMMIT and ABORT (STOMP 1.2, BEGIN). */
+import { requireHeader } from './require-header.js';
+import type { Frame } from '../../protocol/index.js';
+import type { CommandContext } from './command-context.js';
+
+/** @throws BrokerError `header-missing`, `transaction-exists`, `limit-exceeded` */
+export function handleBegin(context: CommandContext, frame: Frame): void {
+  context.transactions.begin(requireHeader(frame, 'transaction'));
+  context.receipt(frame.headers.get('receipt'));
+}
+
+/** @throws BrokerError `header-missing`, `transaction-unknown`, `queue-full` */
+export function handleCommit(context: CommandContext, frame: Frame): void {
+  context.transactions.commit(requireHeader(frame, 'transaction'), context.router);
+  context.receipt(frame.headers.get('receipt'));
+}
+
+/** @throws BrokerError `header-missing`, `transaction-unknown` */
+export function handleAbort(context: CommandContext, frame: Frame): void {
+  context.transactions.abort(requireHeader(frame, 'transaction'));
+  context.receipt(frame.headers.get('receipt'));
+}

@@ -1,0 +1,95 @@
+/**
+ * Ant-style patterns of SUBSCRIBE: `?` one character, `*` any run inside a segment, `**` any number of whole segments,
+ * `{name}` one segment, `{name:regex}` one segment that matches (Spring S5.1–S5.5). Only the pieces: the index walks them.
+ */
+import { quoteInput } from '../../protocol/index.js';
+import { BrokerError } from '../errors.js';
+
+/** Tests one segment of a destination. */
+export type SegmentTest = (segment: string) => boolean;
+
+/** Unbounded parts in one segment with a regex: two keep the worst case of backtracking quadratic in a short text. */
+const MAX_REGEX_QUANTIFIERS = 2;
+
+/** Whether SUBSCRIBE's destination is a pattern; all else is compared octet by octet. */
+export function isPattern(destination: string): boolean {
+  if (destination.includes('*') || destination.includes('?')) return true;
+  const open = destination.indexOf('{');
+  return open >= 0 && destination.includes('}', open);
+}
+
+/** Segments between separators; repeated separators count as one. */
+export function splitSegments(destination: string, separator: string): string[] {
+  return destination.split(separator).filter((segment) => segment !== '');
+}
+
+export function hasWildcard(segment: string): boolean {
+  return isPattern(segment);
+}
+
+/**
+ * Makes the test of one segment that is neither literal nor `*` nor `**`.
+ * @throws BrokerError `destination-invalid` for a regex that is malformed or could be slow
+ */
+export function compileSegment(pattern: string): SegmentTest {
+  const withRegex = /\{[^{}:]*:/.test(pattern);
+  return withRegex ? compileRegexSegment(pattern) : compileGlob(pattern.replace(/\{[^{}]*\}/g, '*'));
+}
+
+/** `*` and `?` by going back to the last star only: linear in practice, at worst pattern × segment. */
+function compileGlob(glob: string): SegmentTest {
+  return (segment) => {
+    let at = 0;
+    let g = 0;
+    let star = -1;
+    let resume = 0;
+    while (at < segment.length) {
+      if (g < glob.length && (glob[g] === '?' || (glob[g] === segment[at] && glob[g] !== '*'))) {
+        at++;
+        g++;
+      } else if (glob[g] === '*') {
+        star = g++;
+        resume = at;
+      } else if (star >= 0) {
+        g = star + 1;
+        at = ++resume;
+      } else {
+        return false;
+      }
+    }
+    while (glob[g] === '*') g++;
+    return g === glob.length;
+  };
+}
+
+function compileRegexSegment(pattern: string): SegmentTest {
+  let source = '';
+  for (const part of pattern.matchAll(/\{[^{}:]*:((?:[^{}]|\{[\d,]*\})*)\}|\{[^{}]*\}|[^{}]+|[{}]/g)) {
+    const [text, regex] = part;
+    if (regex !== undefined) source += checkedRegex(regex, pattern);
+    else if (text.startsWith('{')) source += text === '{' ? '\\{' : '.*';
+    else source += text.replace(/[\\^$.|+()[\]{}]/g, '\\$&').replaceAll('?', '.').replaceAll('*', '.*');
+  }
+  const quantifiers = source.replace(/\\./g, '').match(/[*+]|\{\d+,\d*\}/g)?.length ?? 0;
+  if (quantifiers > MAX_REGEX_QUANTIFIERS) {
+    throw refused(pattern, `at most ${MAX_REGEX_QUANTIFIERS} of "*", "+" and "{n,}" in one segment`);
+  }
+  try {
+    const expression = new RegExp(`^${source}$`, 'su');
+    return (segment) => expression.test(segment);
+  } catch {
+    throw refused(pattern, 'a regular expression that compiles');
+  }
+}
+
+/** No groups, no back-references, no alternation: what is left cannot nest one repetition in another. */
+function checkedRegex(regex: string, pattern: string): string {
+  if (regex === '' || /[()|]|\\[1-9k]/.test(regex.replace(/\\[^1-9k]/g, ''))) {
+    throw refused(pattern, 'no groups, alternatives or back-references');
+  }
+  return regex;
+}
+
+function refused(pattern: string, wants: string): BrokerError {
+  return new BrokerError('destination-invalid', `Pattern segment ${quoteInput(pattern)}: wants ${wants}`);
+}

@@ -1,0 +1,24 @@
+/** One destination as the router knows it: its kind, decided once, and who is subscribed to it (DESIGN D1). */
+import type { Message } from '../message.js';
+import type { Subscription } from '../subscription.js';
+
+export type DestinationKind = 'topic' | 'queue' | 'unknown';
+
+export interface Route {
+  readonly destination: string;
+  readonly kind: DestinationKind;
+  /** Subscriptions to this very destination. */
+  readonly subscriberCount: number;
+  /** Nothing would be lost if the route were forgotten. */
+  readonly isIdle: boolean;
+  /** False once the router has forgotten it: whoever remembers it must look it up again. */
+  isLive: boolean;
+  /**
+   * Takes a message on.
+   * @throws BrokerError `queue-full`
+   */
+  publish(message: Message): void;
+  add(subscription: Subscription): void;
+  /** Ends a subscription: nothing more is delivered to it, and what it holds unsettled goes back. */
+  remove(subscription: Subscription): void;
+}

@@ -1,0 +1,178 @@
+/**
+ * Which pattern subscriptions match a destination: a trie over segments, walked with a set of nodes, so that the cost is
+ * segments × nodes reached and no pattern can make it explode. Exact destinations are the router's map, not here.
+ */
+import { compileSegment, hasWildcard, splitSegments, type SegmentTest } from './pattern.js';
+
+class Node<T> {
+  literals: Map<string, Node<T>> | null = null;
+  /** `*`: any one segment. */
+  any: Node<T> | null = null;
+  /** `**`: this node stays reached whatever segment follows. */
+  rest: Node<T> | null = null;
+  tests: { readonly pattern: string; readonly test: SegmentTest; readonly node: Node<T> }[] | null = null;
+  /** Patterns that end here, apart by whether they end with a separator (S5.3). */
+  ends: Set<T> | null = null;
+  endsWithSeparator: Set<T> | null = null;
+  /** Walk in which this node was last reached. */
+  stamp = 0;
+
+  constructor(
+    readonly isRest: boolean,
+    /** A `**` stands before this node. */
+    readonly afterRest: boolean,
+  ) {}
+}
+
+export class SubscriptionIndex<T> {
+  readonly #separator: string;
+  readonly #absolute = new Node<T>(false, false);
+  readonly #relative = new Node<T>(false, false);
+  #walk = 0;
+  #size = 0;
+  /** Changes whenever a result of `match` could: whoever caches results compares it. */
+  version = 0;
+
+  constructor(separator: string) {
+    this.#separator = separator;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** @throws BrokerError `destination-invalid` for a segment that cannot be compiled */
+  add(pattern: string, subscription: T): void {
+    const node = this.#path(pattern, true) as Node<T>;
+    if (pattern.endsWith(this.#separator)) (node.endsWithSeparator ??= new Set()).add(subscription);
+    else (node.ends ??= new Set()).add(subscription);
+    this.#size++;
+    this.version++;
+  }
+
+  /** Nodes left empty stay until the next `add` reuses them; `prune` when the last subscription is gone. */
+  remove(pattern: string, subscription: T): void {
+    const node = this.#path(pattern, false);
+    const removed = node?.ends?.delete(subscription) === true || node?.endsWithSeparator?.delete(subscription) === true;
+    if (!removed) return;
+    this.#prune(pattern);
+    this.#size--;
+    this.version++;
+  }
+
+  /** Every subscription whose pattern matches, each once. */
+  match(destination: string): T[] {
+    const found: T[] = [];
+    if (this.#size === 0) return found;
+    const root = destination.startsWith(this.#separator) ? this.#absolute : this.#relative;
+    const segments = splitSegments(destination, this.#separator);
+    let reached: Node<T>[] = [];
+    this.#reach(root, reached, ++this.#walk);
+    for (const segment of segments) {
+      const next: Node<T>[] = [];
+      const walk = ++this.#walk;
+      for (const node of reached) this.#step(node, segment, next, walk);
+      reached = next;
+      if (reached.length === 0) return found;
+    }
+    const endsWithSeparator = destination.endsWith(this.#separator);
+    for (const node of reached) collect(node, endsWithSeparator, found);
+    return found;
+  }
+
+  #step(node: Node<T>, segment: string, next: Node<T>[], walk: number): void {
+    if (node.isRest) this.#reach(node, next, walk);
+    const literal = node.literals?.get(segment);
+    if (literal !== undefined) this.#reach(literal, next, walk);
+    if (node.any !== null) this.#reach(node.any, next, walk);
+    if (node.tests !== null) {
+      for (const { test, node: child } of node.tests) if (test(segment)) this.#reach(child, next, walk);
+    }
+  }
+
+  /** A node, and the `**` behind it, which also stands for no segment at all. */
+  #reach(node: Node<T>, reached: Node<T>[], walk: number): void {
+    if (node.stamp === walk) return;
+    node.stamp = walk;
+    reached.push(node);
+    if (node.rest !== null) this.#reach(node.rest, reached, walk);
+  }
+
+  #path(pattern: string, create: boolean): Node<T> | null {
+    let node = pattern.startsWith(this.#separator) ? this.#absolute : this.#relative;
+    for (const segment of splitSegments(pattern, this.#separator)) {
+      const child = findChild(node, segment) ?? (create ? addChild(node, segment) : null);
+      if (child === null) return null;
+      node = child;
+    }
+    return node;
+  }
+
+  #prune(pattern: string): void {
+    const root = pattern.startsWith(this.#separator) ? this.#absolute : this.#relative;
+    const path: { readonly parent: Node<T>; readonly segment: string; readonly node: Node<T> }[] = [];
+    let parent = root;
+    for (const segment of splitSegments(pattern, this.#separator)) {
+      const node = findChild(parent, segment);
+      if (node === null) return;
+      path.push({ parent, segment, node });
+      parent = node;
+    }
+    for (const { parent: above, segment, node } of path.reverse()) {
+      if (!isEmpty(node)) return;
+      removeChild(above, segment, node);
+    }
+  }
+}
+
+function findChild<T>(node: Node<T>, segment: string): Node<T> | null {
+  if (segment === '**') return node.rest;
+  if (segment === '*') return node.any;
+  if (!hasWildcard(segment)) return node.literals?.get(segment) ?? null;
+  return node.tests?.find(({ pattern }) => pattern === segment)?.node ?? null;
+}
+
+function addChild<T>(node: Node<T>, segment: string): Node<T> {
+  const child = new Node<T>(segment === '**', node.afterRest || segment === '**');
+  if (segment === '**') node.rest = child;
+  else if (segment === '*') node.any = child;
+  else if (!hasWildcard(segment)) (node.literals ??= new Map<string, Node<T>>()).set(segment, child);
+  else (node.tests ??= []).push({ pattern: segment, test: compileSegment(segment), node: child });
+  return child;
+}
+
+function removeChild<T>(node: Node<T>, segment: string, child: Node<T>): void {
+  if (segment === '**') node.rest = null;
+  else if (segment === '*') node.any = null;
+  else if (!hasWildcard(segment)) {
+    node.literals?.delete(segment);
+    if (node.literals?.size === 0) node.literals = null;
+  } else {
+    node.tests = node.tests?.filter((entry) => entry.node !== child) ?? null;
+    if (node.tests?.length === 0) node.tests = null;
+  }
+}
+
+function isEmpty<T>(node: Node<T>): boolean {
+  const children = node.literals ?? node.any ?? node.rest ?? node.tests;
+  return children === null && (node.ends?.size ?? 0) === 0 && (node.endsWithSeparator?.size ?? 0) === 0;
+}
+
+/** The destination ends at this node. */
+function collect<T>(node: Node<T>, endsWithSeparator: boolean, found: T[]): void {
+  if (node.isRest) {
+    append(node.ends, found);
+    append(node.endsWithSeparator, found);
+    return;
+  }
+  append(endsWithSeparator ? node.endsWithSeparator : node.ends, found);
+  // `/topic/*` matches `/topic/`: the star stands for the empty segment behind the last separator.
+  if (endsWithSeparator && node.any !== null && !node.any.afterRest) {
+    append(node.any.ends, found);
+    append(node.any.endsWithSeparator, found);
+  }
+}
+
+function append<T>(subscriptions: Set<T> | null, found: T[]): void {
+  if (subscriptions !== null) for (const subscription of subscriptions) found.push(subscription);
+}

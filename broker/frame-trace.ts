@@ -1,0 +1,28 @@
+/** Frames as fields of a debug log line, with what must stay secret masked (DESIGN D10, conformance C-17). */
+import type { Frame, Headers } from '../protocol/index.js';
+
+const SECRET = /^(passcode|password|authorization|cookie|token|access_token|x-csrf-token|x-xsrf-token|x-api-key)$/i;
+const MAX_BODY_CHARACTERS = 200;
+
+export interface TracedFrame {
+  readonly command: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly bodyBytes: number;
+  /** The beginning of the body. */
+  readonly body: string;
+}
+
+export function traceFrame(frame: Frame): TracedFrame {
+  return {
+    command: frame.command,
+    headers: maskHeaders(frame.headers),
+    bodyBytes: frame.body.length,
+    body: frame.body.toString('utf8', 0, MAX_BODY_CHARACTERS),
+  };
+}
+
+function maskHeaders(headers: Headers): Record<string, string> {
+  const masked = Object.create(null) as Record<string, string>;
+  for (const [name, value] of headers) masked[name] ??= SECRET.test(name) ? '***' : value;
+  return masked;
+}

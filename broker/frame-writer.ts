@@ -1,0 +1,149 @@
+/**
+ * References → octets → one write per connection and turn (DESIGN P3). All frames of a connection are built in one
+ * arena shared by all; when the system took everything at once, the same memory serves the next connection.
+ * Bodies too large to copy leave beside it, uncopied.
+ */
+import type { Clock, Connection, Framing } from './ports.js';
+import type { Message, Tail } from './message.js';
+import type { FlushScheduler, Outbox } from './outbox.js';
+import type { DeliveryHead } from './subscription.js';
+import type { TimerWheel } from './timer-wheel.js';
+
+const ARENA_BYTES = 1024 * 1024;
+/** A piece of the arena is handed over when it has grown to this: the most a socket takes at once without a queue. */
+const WRITE_BYTES = 64 * 1024;
+/** Tails above this go out uncopied; below it one copy is cheaper than one more part in writev. */
+const UNCOPIED_BYTES = 8 * 1024;
+
+export class FrameWriter implements FlushScheduler {
+  readonly #clock: Clock;
+  readonly #wheel: TimerWheel;
+  #arena = Buffer.allocUnsafeSlow(ARENA_BYTES);
+  /** The arena is free from here on; what lies before belongs to connections that have not sent it yet. */
+  #base = 0;
+  #dirty: Outbox[] = [];
+  #isScheduled = false;
+  /** Frames written since start. */
+  framesOut = 0;
+
+  constructor(clock: Clock, wheel: TimerWheel) {
+    this.#clock = clock;
+    this.#wheel = wheel;
+  }
+
+  markDirty(outbox: Outbox): void {
+    this.#dirty.push(outbox);
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    this.#clock.soon(() => {
+      this.flushAll();
+    });
+  }
+
+  /** Writes out every dirty outbox; what becomes dirty meanwhile waits for the next turn. */
+  flushAll(): void {
+    this.#isScheduled = false;
+    const dirty = this.#dirty;
+    this.#dirty = [];
+    this.#wheel.touch();
+    for (const outbox of dirty) {
+      outbox.isDirty = false;
+      this.flushNow(outbox);
+      outbox.settleAfterFlush();
+    }
+  }
+
+  /** Writes what the outbox holds, as far as the transport takes it. */
+  flushNow(outbox: Outbox): void {
+    if (outbox.isEmpty || !outbox.canWrite) return;
+    const { framing, connection } = outbox;
+    let at = this.#base;
+    for (let head = outbox.peekHead(); head !== undefined; head = outbox.peekHead()) {
+      if (at - this.#base >= WRITE_BYTES) {
+        at = this.#hand(connection, at);
+        if (!outbox.canWrite) break;
+      }
+      const payload = outbox.peekPayload();
+      at =
+        head === null
+          ? this.#writeControl(connection, framing, payload as Buffer, at)
+          : this.#writeMessage(outbox, head, payload as Message, at);
+      outbox.shift();
+      this.framesOut++;
+    }
+    if (at > this.#base) this.#hand(connection, at);
+    outbox.lastWriteMs = this.#wheel.nowMs;
+  }
+
+  #writeControl(connection: Connection, framing: Framing, frame: Buffer, start: number): number {
+    const octets = framing.encode === null ? frame : framing.encode(frame);
+    let at = this.#reserve(connection, start, octets.length + framing.maxOverheadBytes);
+    at = framing.open(this.#arena, at, octets.length, true);
+    this.#arena.set(octets, at);
+    return framing.close(this.#arena, at + octets.length);
+  }
+
+  #writeMessage(outbox: Outbox, delivery: DeliveryHead, message: Message, start: number): number {
+    const { framing, connection } = outbox;
+    const tail = message.tail(outbox.version, framing.encode);
+    const tailBytes = tail.end - tail.start;
+    const { head, extra } = delivery;
+    const digits = message.idDigits;
+    const headBytes = head.length + digits.length + (extra === null ? 0 : extra.length);
+    const isUncopied = tailBytes > UNCOPIED_BYTES && framing.splittable;
+    const needed = framing.maxOverheadBytes + headBytes + (isUncopied ? 0 : tailBytes);
+    let at = this.#reserve(connection, start, needed);
+    const arena = this.#arena;
+    // A framing that adds nothing cannot tell text from binary, so nobody need look.
+    const isText = framing.maxOverheadBytes === 0 || framing.encode !== null || message.isText;
+    at = framing.open(arena, at, headBytes + tailBytes, isText);
+    arena.set(head, at);
+    at += head.length;
+    for (let k = 0; k < digits.length; k++) arena[at++] = digits.charCodeAt(k);
+    if (extra !== null) {
+      arena.set(extra, at);
+      at += extra.length;
+    }
+    if (isUncopied) return this.#writeUncopied(connection, framing, tail, at);
+    tail.octets.copy(arena, at, tail.start, tail.end);
+    return framing.close(arena, at + tailBytes);
+  }
+
+  /** Everything so far, then the tail as it lies, in one writev. */
+  #writeUncopied(connection: Connection, framing: Framing, tail: Tail, at: number): number {
+    connection.cork();
+    connection.write(this.#arena.subarray(this.#base, at));
+    connection.write(tail.octets.subarray(tail.start, tail.end));
+    const end = framing.close(this.#arena, at);
+    if (end > at) connection.write(this.#arena.subarray(at, end));
+    connection.uncork();
+    return this.#taken(connection, end);
+  }
+
+  /** Makes room for `bytes` at `at`; hands over what is there first when the arena has to be changed. */
+  #reserve(connection: Connection, at: number, bytes: number): number {
+    if (at + bytes <= this.#arena.length) return at;
+    if (at > this.#base) this.#hand(connection, at);
+    if (this.#base + bytes > this.#arena.length) {
+      // An outsized frame gets an arena of its size, which is dropped after it.
+      this.#arena = Buffer.allocUnsafeSlow(Math.max(ARENA_BYTES, bytes));
+      this.#base = 0;
+    }
+    return this.#base;
+  }
+
+  #hand(connection: Connection, at: number): number {
+    connection.write(this.#arena.subarray(this.#base, at));
+    return this.#taken(connection, at);
+  }
+
+  /** With nothing buffered the memory is ours again; else it is the connection's until sent. */
+  #taken(connection: Connection, end: number): number {
+    if (connection.bufferedBytes > 0) this.#base = end;
+    if (this.#arena.length > ARENA_BYTES || this.#arena.length - this.#base < 2 * WRITE_BYTES) {
+      this.#arena = Buffer.allocUnsafeSlow(ARENA_BYTES);
+      this.#base = 0;
+    }
+    return this.#base;
+  }
+}

@@ -1,0 +1,159 @@
+/**
+ * One published message and its octets. Immutable to its readers; made once, shared by every delivery.
+ * The tail (header lines, blank line, body, NUL) is what a MESSAGE frame holds behind the head of its subscription.
+ * When the sender's octets mean the same in every version they are the tail; else one is built per version, at first need.
+ */
+import { isUtf8 } from 'node:buffer';
+import { Headers, messageTail, type RawFrame, type StompVersion } from '../protocol/index.js';
+
+/** Octets from `start` to `end`, beginning with the LF that ends the head. */
+export interface Tail {
+  readonly octets: Buffer;
+  readonly start: number;
+  readonly end: number;
+}
+
+type Encode = (octets: Uint8Array) => Buffer;
+
+const LF = Buffer.from('\n');
+const VERSION_INDEX: Readonly<Record<StompVersion, number>> = { '1.0': 0, '1.1': 1, '1.2': 2 };
+const VERSIONS = 3;
+
+/** Never relayed: the server's own words, or meant for the server alone (conformance S-20, S-21). */
+const STRIPPED: ReadonlySet<string> = new Set([
+  'receipt',
+  'transaction',
+  'subscription',
+  'message-id',
+  'ack',
+  'redelivered',
+  'content-length',
+  'simpOrigDestination',
+]);
+/** Relayed once, however often the sender repeats them. */
+const SINGLE: ReadonlySet<string> = new Set(['destination', 'content-type']);
+
+export class Message implements Tail {
+  /** Number in this node's message-ids, and the same as the digits that go on the wire. */
+  readonly id: number;
+  readonly idDigits: string;
+  /** The plain tail; for a message that needs escaping, the body. */
+  octets: Buffer;
+  start: number;
+  end: number;
+  readonly #bodyBytes: number;
+  readonly #headers: Headers | null;
+  /** By version, then by version for the encoded form; made lazily. */
+  #variants: (Tail | undefined)[] | null = null;
+  #text: boolean | null = null;
+  #owned: boolean;
+
+  private constructor(id: number, octets: Buffer, start: number, end: number, bodyBytes: number, headers: Headers | null) {
+    this.id = id;
+    this.idDigits = String(id);
+    this.octets = octets;
+    this.start = start;
+    this.end = end;
+    this.#bodyBytes = bodyBytes;
+    this.#headers = headers;
+    this.#owned = false;
+  }
+
+  /** From a SEND whose octets need no change but, at most, a content-length: nothing is decoded. */
+  static fromPlain(id: number, raw: RawFrame): Message {
+    const bodyBytes = raw.bodyEnd - raw.bodyStart;
+    // One octet back is the LF of the command line.
+    if (raw.contentLength >= 0) return new Message(id, raw.buffer, raw.headersStart - 1, raw.end, bodyBytes, null);
+    const line = `content-length:${bodyBytes}\n`;
+    const headerBytes = raw.headersEnd - raw.headersStart + 1;
+    const octets = Buffer.allocUnsafe(headerBytes + line.length + raw.end - raw.headersEnd);
+    raw.buffer.copy(octets, 0, raw.headersStart - 1, raw.headersEnd);
+    octets.write(line, headerBytes, 'latin1');
+    raw.buffer.copy(octets, headerBytes + line.length, raw.headersEnd, raw.end);
+    const message = new Message(id, octets, 0, octets.length, bodyBytes, null);
+    message.#owned = true;
+    return message;
+  }
+
+  /** From decoded headers: what may not be relayed is left out, the order is kept. */
+  static fromHeaders(id: number, headers: Iterable<readonly [string, string]>, body: Buffer): Message {
+    const relayed = new Headers();
+    for (const [name, value] of headers) {
+      if (STRIPPED.has(name) || (SINGLE.has(name) && relayed.has(name))) continue;
+      relayed.append(name, value);
+    }
+    return new Message(id, body, 0, body.length, body.length, relayed);
+  }
+
+  /** Whether the octets are this message's own rather than part of a read chunk. */
+  get isOwned(): boolean {
+    return this.#owned;
+  }
+
+  /** What this message weighs in an outbox or a queue, in octets: near the size of its tail, the same at every call. */
+  get weightBytes(): number {
+    return this.end - this.start + (this.#headers === null ? 0 : 32 * this.#headers.size);
+  }
+
+  /** Whether the body is valid UTF-8, so that the frame may be a WebSocket text message (headers always are). */
+  get isText(): boolean {
+    if (this.#text === null) {
+      const bodyEnd = this.#headers === null ? this.end - 1 : this.end;
+      this.#text = isUtf8(this.octets.subarray(bodyEnd - this.#bodyBytes, bodyEnd));
+    }
+    return this.#text;
+  }
+
+  /** The tail for one version, rewritten by `encode` when the connection's framing has one. */
+  tail(version: StompVersion, encode: Encode | null): Tail {
+    if (encode === null && this.#headers === null) return this;
+    this.#variants ??= [];
+    const index = this.#headers === null ? 0 : VERSION_INDEX[version];
+    if (encode === null) return (this.#variants[index] ??= this.#buildTail(version));
+    // There is one encoding in the product (JSON, for SockJS), so it needs no key of its own.
+    return (this.#variants[VERSIONS + index] ??= wholeTail(encode(this.#encodable(version))));
+  }
+
+  /**
+   * Copies octets that belong to a read chunk: to be called when the message outlives the turn it arrived in, so that a
+   * slow consumer or a queue does not keep 64 KB alive for a hundred octets.
+   */
+  own(): this {
+    if (!this.#owned) {
+      this.#owned = true;
+      this.octets = Buffer.from(this.octets.subarray(this.start, this.end));
+      this.end -= this.start;
+      this.start = 0;
+    }
+    return this;
+  }
+
+  #buildTail(version: StompVersion): Tail {
+    const body = this.octets.subarray(this.start, this.end);
+    return wholeTail(messageTail(this.#headers as Headers, version, body));
+  }
+
+  /**
+   * A character stream cannot carry a body that is not UTF-8: its stray octets become U+FFFD, and content-length counts
+   * what is really sent (conformance K-29).
+   */
+  #encodable(version: StompVersion): Uint8Array {
+    if (this.isText) {
+      const { octets, start, end } = this.tail(version, null);
+      return octets.subarray(start, end);
+    }
+    if (this.#headers !== null) {
+      return messageTail(this.#headers, version, Buffer.from(this.octets.toString('utf8', this.start, this.end)));
+    }
+    const bodyStart = this.end - 1 - this.#bodyBytes;
+    const body = Buffer.from(this.octets.toString('utf8', bodyStart, this.end - 1));
+    const lines = this.octets
+      .toString('utf8', this.start, bodyStart - 1)
+      .replace(/\ncontent-length:\d+\n/, '\n');
+    return Buffer.concat([Buffer.from(lines), Buffer.from(`content-length:${body.length}`), LF, LF, body, Buffer.alloc(1)]);
+  }
+}
+
+function wholeTail(octets: Buffer): Tail {
+  return { octets, start: 0, end: octets.length };
+}

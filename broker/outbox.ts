@@ -1,0 +1,210 @@
+/**
+ * What one session has still to send: references to messages, no octets yet (DESIGN P2, D8). Bounded: a client that
+ * does not read fills it and is judged a slow consumer, by bytes at once or by bytes over time.
+ */
+import type { Connection, Framing } from './ports.js';
+import type { OutboxOptions } from './options.js';
+import type { Message } from './message.js';
+import type { DeliveryHead, Subscription } from './subscription.js';
+import type { StompVersion } from '../protocol/index.js';
+
+/** What an outbox asks of its session. */
+export interface OutboxOwner {
+  /** The limit was passed: the session is to be ended, though not within this call. */
+  onSlowConsumer(queuedBytes: number): void;
+  /** More than the soft limit is waiting, or no longer. */
+  onSoftLimit(isOver: boolean): void;
+}
+
+/** Gathers outboxes that have something to send and flushes them all once per turn. */
+export interface FlushScheduler {
+  markDirty(outbox: Outbox): void;
+  /** At once: the outbox has gathered more than is worth waiting for. */
+  flushNow(outbox: Outbox): void;
+}
+
+/** Past this the turn's end is not waited for: the octets are as many as one write takes well. */
+const FLUSH_EARLY_BYTES = 64 * 1024;
+/** Spent entries are dropped from the front of the list in steps of this many. */
+const COMPACT_AT = 1024;
+
+type Payload = Message | Buffer;
+
+export class Outbox {
+  readonly connection: Connection;
+  readonly framing: Framing;
+  /** Set once negotiated. */
+  version: StompVersion = '1.2';
+  /** Octets waiting here, by weight. */
+  queuedBytes = 0;
+  /** By the coarse clock: when octets last left. Heart-beats are due after it. */
+  lastWriteMs = 0;
+  isDirty = false;
+  readonly #limits: OutboxOptions;
+  readonly #owner: OutboxOwner;
+  readonly #scheduler: FlushScheduler;
+  /** Head and payload in turns; the head of a control frame is null. Null until the first message. */
+  #entries: (DeliveryHead | Payload | null)[] | null = null;
+  #first = 0;
+  #deliveries = 0;
+  #isClosed = false;
+  #isOverSoft = false;
+  /** Subscriptions whose source holds messages back because of this outbox. */
+  #held: Set<Subscription> | null = null;
+
+  constructor(connection: Connection, limits: OutboxOptions, owner: OutboxOwner, scheduler: FlushScheduler) {
+    this.connection = connection;
+    this.framing = connection.framing;
+    this.#limits = limits;
+    this.#owner = owner;
+    this.#scheduler = scheduler;
+  }
+
+  get isEmpty(): boolean {
+    return this.#entries === null || this.#first === this.#entries.length;
+  }
+
+  /** Below the mark to which sources that can wait (queues, ack windows) fill it. */
+  get hasRoom(): boolean {
+    return !this.#isClosed && this.queuedBytes < this.#limits.highWaterBytes;
+  }
+
+  /** Whether the transport may be given more: above the mark messages wait here, where they can be counted. */
+  get canWrite(): boolean {
+    return this.connection.bufferedBytes < this.#limits.highWaterBytes;
+  }
+
+  /** Numbers the deliveries that wait for an ACK. */
+  nextDelivery(): number {
+    return ++this.#deliveries;
+  }
+
+  /** ASCII text as octets for this connection. */
+  encode(text: string): Buffer {
+    const octets = Buffer.from(text, 'latin1');
+    return this.framing.encode === null ? octets : this.framing.encode(octets);
+  }
+
+  /** One MESSAGE: two pushes and a compare. */
+  enqueue(head: DeliveryHead, message: Message): void {
+    if (this.#isClosed) return;
+    this.#push(head, message, head.head.length + message.weightBytes);
+  }
+
+  /** One whole frame of the server's own, or a heart-beat. */
+  enqueueControl(octets: Buffer): void {
+    if (this.#isClosed) return;
+    this.#push(null, octets, octets.length);
+  }
+
+  #push(head: DeliveryHead | null, payload: Payload, weight: number): void {
+    (this.#entries ??= []).push(head, payload);
+    this.queuedBytes += weight;
+    if (!this.isDirty) {
+      this.isDirty = true;
+      this.#scheduler.markDirty(this);
+    }
+    if (this.queuedBytes < FLUSH_EARLY_BYTES) return;
+    if (this.canWrite) this.#scheduler.flushNow(this);
+    if (this.queuedBytes > this.#limits.hardLimitBytes) this.#owner.onSlowConsumer(this.queuedBytes);
+  }
+
+  /** The next entry's head and payload stay until `shift`; both undefined when there is none. */
+  peekHead(): DeliveryHead | null | undefined {
+    return this.#entries?.[this.#first] as DeliveryHead | null | undefined;
+  }
+
+  peekPayload(): Payload {
+    return (this.#entries as Payload[])[this.#first + 1] as Payload;
+  }
+
+  /** Drops the next entry: its octets are with the transport. */
+  shift(): void {
+    const entries = this.#entries as (DeliveryHead | Payload | null)[];
+    const head = entries[this.#first] as DeliveryHead | null;
+    const payload = entries[this.#first + 1] as Payload;
+    this.queuedBytes -= head === null ? (payload as Buffer).length : head.head.length + (payload as Message).weightBytes;
+    this.#first += 2;
+    if (this.#first === entries.length) {
+      entries.length = 0;
+      this.#first = 0;
+    } else if (this.#first >= COMPACT_AT && this.#first * 2 > entries.length) {
+      entries.splice(0, this.#first);
+      this.#first = 0;
+    }
+  }
+
+  /** After a flush: whatever stays outlives the turn. */
+  settleAfterFlush(): void {
+    if (!this.isEmpty) this.#ownWaiting();
+    const isOverSoft = this.queuedBytes > this.#limits.softLimitBytes;
+    if (isOverSoft !== this.#isOverSoft) {
+      this.#isOverSoft = isOverSoft;
+      this.#owner.onSoftLimit(isOverSoft);
+    }
+    if (this.#held !== null && this.hasRoom) this.#release();
+  }
+
+  /** Asks to be told, through its source, when there is room again. */
+  hold(subscription: Subscription): void {
+    (this.#held ??= new Set()).add(subscription);
+  }
+
+  forget(subscription: Subscription): void {
+    this.#held?.delete(subscription);
+  }
+
+  /** Takes nothing more. What is queued is still flushed, unless `dropQueued`. */
+  close(dropQueued: boolean): void {
+    this.#isClosed = true;
+    this.#held = null;
+    if (dropQueued) this.#drop();
+  }
+
+  /**
+   * Takes out everything queued for a subscription that ends: after the RECEIPT of UNSUBSCRIBE nothing of it is written
+   * (S-10). Returns the messages of auto mode, oldest first, for they were not consumed; others are pending elsewhere.
+   */
+  takeUnsent(subscription: Subscription): Message[] {
+    const taken: Message[] = [];
+    const entries = this.#entries;
+    if (entries === null || this.isEmpty) return taken;
+    const kept: (DeliveryHead | Payload | null)[] = [];
+    for (let k = this.#first; k < entries.length; k += 2) {
+      const head = entries[k] as DeliveryHead | null;
+      const payload = entries[k + 1] as Payload;
+      if (head?.owner !== subscription) {
+        kept.push(head, payload);
+        continue;
+      }
+      this.queuedBytes -= head.head.length + (payload as Message).weightBytes;
+      if (head === subscription) taken.push(payload as Message);
+    }
+    this.#entries = kept;
+    this.#first = 0;
+    return taken;
+  }
+
+  #drop(): void {
+    this.#entries = null;
+    this.#first = 0;
+    this.queuedBytes = 0;
+  }
+
+  #ownWaiting(): void {
+    const entries = this.#entries as (DeliveryHead | Payload | null)[];
+    // From the end: what was owned in an earlier turn stands in front.
+    for (let k = entries.length - 1; k > this.#first; k -= 2) {
+      const payload = entries[k] as Payload;
+      if (Buffer.isBuffer(payload)) continue;
+      if (payload.isOwned) break;
+      payload.own();
+    }
+  }
+
+  #release(): void {
+    const held = this.#held as Set<Subscription>;
+    this.#held = null;
+    for (const subscription of held) subscription.source?.ready(subscription);
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * Deliveries of one subscription that wait for ACK or NACK, in order (STOMP 1.2, ACK and SUBSCRIBE ack).
+ * `client` settles everything up to the one named, `client-individual` just that one.
+ */
+import type { Message } from './message.js';
+import type { DeliveryHead, Subscription } from './subscription.js';
+
+/** One message on its way to one client, pending. */
+export class Delivery implements DeliveryHead {
+  readonly head: Buffer;
+  readonly extra: Buffer;
+
+  constructor(
+    readonly owner: Subscription,
+    readonly message: Message,
+    /** Unique on the connection, never reused: an ack of an earlier delivery does not settle a later one. */
+    readonly ackId: string,
+    /** Grows with each delivery of the connection. */
+    readonly sequence: number,
+    /** 1 at the first delivery. */
+    readonly deliveryCount: number,
+    extra: Buffer,
+  ) {
+    this.head = owner.head;
+    this.extra = extra;
+  }
+}
+
+export class PendingAcks {
+  readonly #subscription: Subscription;
+  /** By ack id; insertion order is delivery order. */
+  readonly #deliveries = new Map<string, Delivery>();
+
+  constructor(subscription: Subscription) {
+    this.#subscription = subscription;
+  }
+
+  get size(): number {
+    return this.#deliveries.size;
+  }
+
+  add(message: Message, deliveryCount: number): Delivery {
+    const { outbox, number } = this.#subscription;
+    const sequence = outbox.nextDelivery();
+    const ackId = `${number}-${sequence}`;
+    const extra = outbox.encode(`\nack:${ackId}${deliveryCount > 1 ? '\nredelivered:true' : ''}`);
+    const delivery = new Delivery(this.#subscription, message.own(), ackId, sequence, deliveryCount, extra);
+    this.#deliveries.set(ackId, delivery);
+    return delivery;
+  }
+
+  has(ackId: string): boolean {
+    return this.#deliveries.has(ackId);
+  }
+
+  /** The ack id of the pending delivery of one message: 1.0 and 1.1 settle by message-id. */
+  findByMessage(messageId: number): string | undefined {
+    for (const { ackId, message } of this.#deliveries.values()) if (message.id === messageId) return ackId;
+    return undefined;
+  }
+
+  /**
+   * Takes out what an ACK or NACK of `ackId` covers, oldest first. Nobody else can settle these any more.
+   * @returns undefined when `ackId` is not pending here
+   */
+  take(ackId: string): Delivery[] | undefined {
+    const named = this.#deliveries.get(ackId);
+    if (named === undefined) return undefined;
+    if (this.#subscription.ackMode === 'client-individual') {
+      this.#deliveries.delete(ackId);
+      return [named];
+    }
+    const taken: Delivery[] = [];
+    for (const delivery of this.#deliveries.values()) {
+      taken.push(delivery);
+      this.#deliveries.delete(delivery.ackId);
+      if (delivery === named) break;
+    }
+    return taken;
+  }
+
+  takeAll(): Delivery[] {
+    const all = [...this.#deliveries.values()];
+    this.#deliveries.clear();
+    return all;
+  }
+
+  /** Puts back what `take` took, in its old place: an aborted transaction undoes its ACKs. */
+  restore(deliveries: readonly Delivery[]): void {
+    const later = this.takeAll();
+    const all = [...deliveries, ...later].sort((a, b) => a.sequence - b.sequence);
+    for (const delivery of all) this.#deliveries.set(delivery.ackId, delivery);
+  }
+}

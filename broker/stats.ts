@@ -1,0 +1,21 @@
+/** Counters of one node: plain numbers, added to where things happen, read by whoever reports. */
+import { CLOSE_CODES, type CloseCode } from './close-reason.js';
+
+export class BrokerStats {
+  /** Since start. */
+  connectionsTotal = 0;
+  connectionsRefused = 0;
+  /** Frames of clients, heart-beats not counted. */
+  framesIn = 0;
+  /** SENDs taken on. */
+  messagesIn = 0;
+  /** SENDs to destinations outside every prefix. */
+  messagesDropped = 0;
+  errorsSent = 0;
+  /** Now. */
+  subscriptions = 0;
+  readonly closed: Record<CloseCode, number> = Object.fromEntries(CLOSE_CODES.map((code) => [code, 0])) as Record<
+    CloseCode,
+    number
+  >;
+}

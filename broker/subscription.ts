@@ -1,0 +1,91 @@
+/**
+ * One SUBSCRIBE of one session: where its messages go and how they are settled.
+ * In auto mode a message is done when it is in the outbox. In the client modes it is pending until ACK or NACK, and no
+ * more than `window` may be pending: the rest waits at its source.
+ */
+import type { Message } from './message.js';
+import type { Outbox } from './outbox.js';
+import { PendingAcks, type Delivery } from './pending-acks.js';
+
+export type AckMode = 'auto' | 'client' | 'client-individual';
+
+/** What stands before the tail of a MESSAGE: of a subscription in auto mode, or of one delivery in the client modes. */
+export interface DeliveryHead {
+  /** From `MESSAGE` to the message-id's prefix, encoded as the connection's framing wants it. */
+  readonly head: Buffer;
+  /** Header lines behind the message-id, each with its LF in front; null when there are none. */
+  readonly extra: Buffer | null;
+  readonly owner: Subscription;
+}
+
+/** A message that was not consumed, with how often it was delivered so far. */
+export interface ReturnedMessage {
+  readonly message: Message;
+  readonly deliveryCount: number;
+}
+
+/** Where a subscription's messages come from, and what is to happen with those it gives back. */
+export interface MessageSource {
+  /** Settled for good. */
+  settled(subscription: Subscription, deliveries: readonly Delivery[]): void;
+  /** Not consumed: NACK, or a session that ended. In the order they were delivered. */
+  returned(subscription: Subscription, deliveries: readonly ReturnedMessage[], cause: 'nack' | 'gone'): void;
+  /** The subscription can take messages again. */
+  ready(subscription: Subscription): void;
+}
+
+export interface SubscriptionSpec {
+  /** Counts the subscriptions of one session, from 1; stands in front of ack ids. */
+  readonly number: number;
+  /** Null on 1.0 without an id: MESSAGE then has no `subscription` header. */
+  readonly id: string | null;
+  readonly destination: string;
+  readonly ackMode: AckMode;
+  /** Most deliveries pending in the client modes. */
+  readonly window: number;
+  readonly head: Buffer;
+  readonly outbox: Outbox;
+  readonly sessionId: string;
+}
+
+export class Subscription implements DeliveryHead {
+  readonly number: number;
+  readonly id: string | null;
+  readonly destination: string;
+  readonly ackMode: AckMode;
+  readonly window: number;
+  readonly head: Buffer;
+  readonly extra: Buffer | null = null;
+  readonly owner = this;
+  readonly outbox: Outbox;
+  readonly sessionId: string;
+  /** Null in auto mode. */
+  readonly pending: PendingAcks | null;
+  /** Place in the route's list, for removal in O(1); -1 when not in one. */
+  routeIndex = -1;
+  /** Set by the router when the subscription is taken up; null while it is not. */
+  source: MessageSource | null = null;
+
+  constructor(spec: SubscriptionSpec) {
+    this.number = spec.number;
+    this.id = spec.id;
+    this.destination = spec.destination;
+    this.ackMode = spec.ackMode;
+    this.window = spec.window;
+    this.head = spec.head;
+    this.outbox = spec.outbox;
+    this.sessionId = spec.sessionId;
+    this.pending = spec.ackMode === 'auto' ? null : new PendingAcks(this);
+  }
+
+  /** Whether `deliver` may be called: the window has room, and the outbox is not backed up. */
+  get canTake(): boolean {
+    return this.outbox.hasRoom && (this.pending === null || this.pending.size < this.window);
+  }
+
+  /** Puts one message on its way. Order of calls is order on the wire. */
+  deliver(message: Message, deliveryCount: number): void {
+    if (this.pending === null) this.outbox.enqueue(this, message);
+    else this.outbox.enqueue(this.pending.add(message, deliveryCount), message);
+  }
+}

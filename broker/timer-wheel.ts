@@ -1,0 +1,124 @@
+/**
+ * One wheel for all deadlines of all sessions: CONNECT in time, heart-beats, lingering, slow consumers (DESIGN P8).
+ * An entry stands in one slot; moving its deadline later costs nothing (it is looked at when its slot comes), moving it
+ * earlier is O(1). Also keeps the coarse clock that the hot path reads.
+ */
+import type { Clock } from './ports.js';
+
+/** Something with one deadline. The fields belong to the wheel but for `onDue`. */
+export interface WheelEntry {
+  /** When to be called, by the wheel's clock; 0 when in no slot. */
+  dueMs: number;
+  wheelSlot: number;
+  wheelIndex: number;
+  /** Called at or after `dueMs`; returns the next deadline, or 0 for none. */
+  onDue(nowMs: number): number;
+}
+
+/** Fine enough for heart-beats of 100 ms; one interval of this length is the whole cost of an idle node. */
+const TICK_MS = 50;
+const SLOTS = 1024;
+
+export class TimerWheel {
+  /** Coarse: set at each tick and each turn that reads or writes. Good to about one tick. */
+  nowMs: number;
+  readonly #clock: Clock;
+  readonly #slots: WheelEntry[][] = Array.from({ length: SLOTS }, () => []);
+  #tick: number;
+  #stop: (() => void) | null = null;
+  #size = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.nowMs = clock.nowMs();
+    this.#tick = Math.floor(this.nowMs / TICK_MS);
+  }
+
+  /** Entries waiting. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Once per turn of the event loop, before the turn's work. */
+  touch(): void {
+    this.nowMs = this.#clock.nowMs();
+  }
+
+  /** Sets or moves the deadline of `entry`. */
+  schedule(entry: WheelEntry, dueMs: number): void {
+    if (entry.wheelSlot >= 0) {
+      const isLater = dueMs >= entry.dueMs;
+      entry.dueMs = dueMs;
+      if (isLater) return;
+      this.#take(entry);
+    }
+    entry.dueMs = dueMs;
+    this.#put(entry);
+    this.#stop ??= this.#start();
+  }
+
+  cancel(entry: WheelEntry): void {
+    if (entry.wheelSlot >= 0) this.#take(entry);
+    entry.dueMs = 0;
+  }
+
+  #start(): () => void {
+    this.touch();
+    this.#tick = Math.floor(this.nowMs / TICK_MS);
+    return this.#clock.every(TICK_MS, () => {
+      this.#advance();
+    });
+  }
+
+  #put(entry: WheelEntry): void {
+    // A deadline in the past is due at the next tick, not at the next round.
+    const tick = Math.max(Math.ceil(entry.dueMs / TICK_MS), this.#tick + 1);
+    const slot = tick % SLOTS;
+    const entries = this.#slots[slot] as WheelEntry[];
+    entry.wheelSlot = slot;
+    entry.wheelIndex = entries.length;
+    entries.push(entry);
+    this.#size++;
+  }
+
+  #take(entry: WheelEntry): void {
+    const entries = this.#slots[entry.wheelSlot] as WheelEntry[];
+    const last = entries.pop() as WheelEntry;
+    if (last !== entry) {
+      entries[entry.wheelIndex] = last;
+      last.wheelIndex = entry.wheelIndex;
+    }
+    entry.wheelSlot = -1;
+    this.#size--;
+  }
+
+  #advance(): void {
+    this.touch();
+    const until = Math.floor(this.nowMs / TICK_MS);
+    // After a long stall one round visits every slot; more rounds would find nothing new.
+    this.#tick = Math.max(this.#tick, until - SLOTS);
+    while (this.#tick < until) {
+      this.#tick++;
+      this.#fire(this.#tick % SLOTS);
+    }
+    if (this.#size === 0 && this.#stop !== null) {
+      this.#stop();
+      this.#stop = null;
+    }
+  }
+
+  #fire(slot: number): void {
+    const entries = this.#slots[slot] as WheelEntry[];
+    if (entries.length === 0) return;
+    // What is put back may land in this very slot, one round later: so the slot is emptied first.
+    this.#slots[slot] = [];
+    this.#size -= entries.length;
+    for (const entry of entries) entry.wheelSlot = -1;
+    for (const entry of entries) {
+      // Taken out, or moved, by the work of an entry before it.
+      if (entry.dueMs === 0 || entry.wheelSlot >= 0) continue;
+      if (entry.dueMs <= this.nowMs) entry.dueMs = entry.onDue(this.nowMs);
+      if (entry.dueMs > 0 && entry.wheelSlot < 0) this.#put(entry);
+    }
+  }
+}

@@ -1,0 +1,131 @@
+/**
+ * Open transactions of one session: SENDs held back, ACKs and NACKs taken but not in effect (STOMP 1.2, BEGIN).
+ * Bounded in number, frames and octets. A session that ends aborts them.
+ */
+import { quoteInput } from '../protocol/index.js';
+import { BrokerError } from './errors.js';
+import type { Route } from './destinations/route.js';
+import type { Message } from './message.js';
+import type { LimitOptions } from './options.js';
+import type { Delivery } from './pending-acks.js';
+import type { Router } from './router.js';
+import type { MessageSource, Subscription } from './subscription.js';
+
+/** An ACK or NACK whose deliveries are taken out of the pending ones and not yet settled. */
+export interface Settlement {
+  readonly verb: 'ack' | 'nack';
+  readonly subscription: Subscription;
+  /** Where the messages came from: the subscription may have ended by the time of COMMIT. */
+  readonly source: MessageSource;
+  readonly deliveries: readonly Delivery[];
+}
+
+export function settle({ verb, subscription, source, deliveries }: Settlement): void {
+  if (verb === 'ack') source.settled(subscription, deliveries);
+  else source.returned(subscription, deliveries, 'nack');
+}
+
+/** Undoes an ACK or NACK: pending again, or back to its source when the subscription is gone. */
+function undo({ subscription, source, deliveries }: Settlement): void {
+  if (subscription.source === null) source.returned(subscription, deliveries, 'gone');
+  else subscription.pending?.restore(deliveries);
+}
+
+export class Transaction {
+  readonly #limits: LimitOptions;
+  readonly #sends: { readonly route: Route; readonly message: Message }[] = [];
+  readonly #settlements: Settlement[] = [];
+  #bytes = 0;
+
+  constructor(limits: LimitOptions) {
+    this.#limits = limits;
+  }
+
+  /** @throws BrokerError `limit-exceeded` */
+  addSend(route: Route, message: Message): void {
+    this.#countOne(message.weightBytes);
+    this.#sends.push({ route, message });
+  }
+
+  /** @throws BrokerError `limit-exceeded`; what was taken is then put back */
+  addSettlement(settlement: Settlement): void {
+    try {
+      this.#countOne(0);
+    } catch (error) {
+      undo(settlement);
+      throw error;
+    }
+    this.#settlements.push(settlement);
+  }
+
+  /** SENDs become visible in order, ACKs and NACKs take effect. */
+  commit(router: Router): void {
+    for (const { route, message } of this.#sends) {
+      // The route may have been forgotten since, for want of subscribers.
+      router.publish(route.isLive ? route : router.route(route.destination), message);
+    }
+    for (const settlement of this.#settlements) settle(settlement);
+  }
+
+  abort(): void {
+    for (const settlement of this.#settlements) undo(settlement);
+  }
+
+  #countOne(bytes: number): void {
+    const { maxTransactionFrames, maxTransactionBytes } = this.#limits;
+    this.#bytes += bytes;
+    if (this.#sends.length + this.#settlements.length >= maxTransactionFrames) {
+      throw new BrokerError('limit-exceeded', `${maxTransactionFrames} frames in one transaction is the limit`);
+    }
+    if (this.#bytes > maxTransactionBytes) {
+      throw new BrokerError('limit-exceeded', `${maxTransactionBytes} octets in one transaction is the limit`);
+    }
+  }
+}
+
+export class TransactionTable {
+  readonly #limits: LimitOptions;
+  /** Null until the first BEGIN: most sessions never open one. */
+  #open: Map<string, Transaction> | null = null;
+
+  constructor(limits: LimitOptions) {
+    this.#limits = limits;
+  }
+
+  /** @throws BrokerError `transaction-exists`, `limit-exceeded` */
+  begin(id: string): void {
+    const open = (this.#open ??= new Map<string, Transaction>());
+    if (open.has(id)) throw new BrokerError('transaction-exists', `Transaction ${quoteInput(id, 120)} is open already`);
+    const { maxTransactionsPerSession } = this.#limits;
+    if (open.size >= maxTransactionsPerSession) {
+      throw new BrokerError('limit-exceeded', `${maxTransactionsPerSession} open transactions on one session is the limit`);
+    }
+    open.set(id, new Transaction(this.#limits));
+  }
+
+  /** @throws BrokerError `transaction-unknown` */
+  get(id: string): Transaction {
+    const transaction = this.#open?.get(id);
+    if (transaction !== undefined) return transaction;
+    throw new BrokerError('transaction-unknown', `No transaction ${quoteInput(id, 120)} is open`);
+  }
+
+  /** @throws BrokerError `transaction-unknown`, or what publishing throws */
+  commit(id: string, router: Router): void {
+    const transaction = this.get(id);
+    this.#open?.delete(id);
+    transaction.commit(router);
+  }
+
+  /** @throws BrokerError `transaction-unknown` */
+  abort(id: string): void {
+    const transaction = this.get(id);
+    this.#open?.delete(id);
+    transaction.abort();
+  }
+
+  abortAll(): void {
+    for (const transaction of this.#open?.values() ?? []) transaction.abort();
+    this.#open = null;
+  }
+}
