@@ -53,7 +53,8 @@ export abstract class SocketConnection implements Connection {
 
   /** Begins to deliver; called once, by the transport that made the connection. */
   start(listener: ConnectionListener): void {
-    this.listener = listener;
+    if (this.#gone) listener.onClose();
+    else this.listener = listener;
   }
 
   abstract takeHandshake(): Handshake | null;

@@ -25,7 +25,10 @@ export interface SockJsOptions {
   readonly text?: 'utf-8' | 'code-units' | undefined;
 }
 
-export const DEFAULT_SOCKJS_OPTIONS = {
+/** Every option filled in. */
+export type ResolvedSockJsOptions = { readonly [K in keyof SockJsOptions]-?: Exclude<SockJsOptions[K], undefined> };
+
+export const DEFAULT_SOCKJS_OPTIONS: ResolvedSockJsOptions = Object.freeze({
   websocket: true,
   sessionCookie: false,
   responseLimitBytes: 128 * 1024,
@@ -35,4 +38,10 @@ export const DEFAULT_SOCKJS_OPTIONS = {
   maxInboundBytes: 1024 * 1024,
   clientUrl: 'https://cdn.jsdelivr.net/npm/sockjs-client@1/dist/sockjs.min.js',
   text: 'utf-8',
-} as const satisfies Required<SockJsOptions>;
+});
+
+/** Fills what is missing with the defaults. */
+export function resolveSockJsOptions(given: boolean | SockJsOptions | undefined): ResolvedSockJsOptions {
+  const entries = typeof given === 'object' ? Object.entries(given).filter(([, value]) => value !== undefined) : [];
+  return { ...DEFAULT_SOCKJS_OPTIONS, ...Object.fromEntries(entries) };
+}

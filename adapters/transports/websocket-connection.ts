@@ -6,7 +6,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { WebSocket } from 'ws';
 import type { CloseReason } from '../../broker/close-reason.js';
-import type { ConnectionListener, Framing, Handshake, TransportName } from '../../broker/ports.js';
+import type { Framing, Handshake, TransportName } from '../../broker/ports.js';
 import { SocketConnection } from './socket-connection.js';
 import { isTypedCommand, TypedLines } from './typed-lines.js';
 import { WEBSOCKET_FRAMING } from './websocket-framing.js';
@@ -62,12 +62,6 @@ export class WebSocketConnection extends SocketConnection {
 
   protected override get writable(): boolean {
     return this.ws.readyState === WebSocket.OPEN;
-  }
-
-  override start(listener: ConnectionListener): void {
-    super.start(listener);
-    // The listener may have closed while it was being made, or the client may be gone already.
-    if (this.ws.readyState === WebSocket.CLOSED) this.end();
   }
 
   takeHandshake(): Handshake | null {
