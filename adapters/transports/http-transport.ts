@@ -41,9 +41,7 @@ export class HttpTransport implements Transport {
       requestTimeout: REQUEST_TIMEOUT_MS,
       forceCloseConnections: true,
     };
-    this.app = (options.tls === undefined
-      ? fastify(common)
-      : fastify({ ...common, https: options.tls })) as unknown as FastifyInstance;
+    this.app = options.tls === undefined ? fastify(common) : fastify({ ...common, https: options.tls });
     this.server = this.app.server;
     this.server.headersTimeout = HEADERS_TIMEOUT_MS;
     this.app.get('/', (request, reply) => reply.type('text/plain; charset=utf-8').send(this.#help(request.host)));

@@ -5,7 +5,7 @@
 import type { ServerResponse } from 'node:http';
 import type { CloseReason } from '../../broker/close-reason.js';
 import type { Connection, ConnectionListener, Handshake, TransportName } from '../../broker/ports.js';
-import { InboundBuffer } from './sockjs-inbound.js';
+import type { InboundBuffer } from './sockjs-inbound.js';
 import type { PackageSession } from './sockjs-package.js';
 import { octetsToText } from './text-octets.js';
 import { cutFrames, PREFIX_FRAMING } from './websocket-framing.js';
@@ -45,6 +45,8 @@ export class SockJsHttpConnection implements Connection {
   readonly #responses = new Set<ServerResponse>();
   #awaitsDrain = false;
   #isClosing = false;
+  /** The package holds messages that go out before `c[…]`; a polling request takes nothing but them. */
+  #hasLastWords = false;
   #isGone = false;
 
   constructor(options: SockJsHttpOptions) {
@@ -124,8 +126,11 @@ export class SockJsHttpConnection implements Connection {
   /** What waits goes to the package, which hands it out before `c[…]` to requests that still come (K-36). */
   close(reason: CloseReason): void {
     if (this.#isClosing || this.#isGone) return;
-    this.#moveToPackage(Infinity);
+    const moved = this.#moveToPackage(Infinity);
+    this.#hasLastWords = moved > 0 && !this.#hasReceiver;
+    const receiver = this.#hasReceiver ? this.#receiver : null;
     this.#closeSession(reason.webSocketStatus, reason.text);
+    if (receiver !== null) this.#endWith(receiver);
   }
 
   destroy(reason: CloseReason): void {
@@ -157,8 +162,12 @@ export class SockJsHttpConnection implements Connection {
     if (!this.#isClosing) this.#moveToPackage(this.#responseLimitBytes);
   }
 
-  /** The package has attached the receiver. */
-  afterReceiver(): void {
+  /** The package has attached the receiver, or answered it with `c[…]`. */
+  afterReceiver(response: ServerResponse, isPolling: boolean): void {
+    if (this.#isClosing) {
+      if (isPolling && this.#hasLastWords) this.#hasLastWords = false;
+      else this.#endWith(response);
+    }
     this.#settle();
   }
 
@@ -179,6 +188,16 @@ export class SockJsHttpConnection implements Connection {
     return this.#receiver !== null && !this.#receiver.writableEnded && !this.#receiver.destroyed;
   }
 
+  /** The client has `c[…]` once this response is with it: there is nothing to linger for. */
+  #endWith(response: ServerResponse): void {
+    if (response.closed) this.#end();
+    else {
+      response.once('close', () => {
+        this.#end();
+      });
+    }
+  }
+
   #closeSession(status: number, text: string): void {
     this.#isClosing = true;
     this.#inbound.discard();
@@ -187,7 +206,7 @@ export class SockJsHttpConnection implements Connection {
     this.#session?.close(isSayable ? status : INTERRUPTED_STATUS, isSayable ? text : 'Connection interrupted');
   }
 
-  #moveToPackage(limitBytes: number): void {
+  #moveToPackage(limitBytes: number): number {
     let moved = 0;
     let movedBytes = 0;
     for (const { text, lengthBytes } of this.#waiting) {
@@ -197,6 +216,7 @@ export class SockJsHttpConnection implements Connection {
       movedBytes += lengthBytes;
     }
     this.#drop(moved, movedBytes);
+    return moved;
   }
 
   #pump(): void {

@@ -66,7 +66,7 @@ export class SockJsHttpSessions {
     const session = known ?? this.#newSession(request, path);
     session.connection.beforeReceiver(response);
     this.#package.handle(request, response, { url: url(session.id) });
-    session.connection.afterReceiver();
+    session.connection.afterReceiver(response, path.transport === 'xhr' || path.transport === 'jsonp');
   }
 
   async send(

@@ -27,7 +27,7 @@ interface PackageServer {
 }
 
 interface PackageInternals {
-  readonly _session: { readonly recv: object | null; didTimeout(): void };
+  readonly _session: { readonly recv?: object | null; didTimeout(): void };
 }
 
 export interface PackageCall {
@@ -84,7 +84,7 @@ export class SockJsPackage {
   static expire(session: PackageSession): void {
     // Not public, but the package has seen its last release, and the alternative is a timer that outlives us.
     const internals = (session as unknown as PackageInternals)._session;
-    if (internals.recv === null || internals.recv === undefined) internals.didTimeout();
+    if (!internals.recv) internals.didTimeout();
   }
 }
 
