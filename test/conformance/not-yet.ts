@@ -1,0 +1,66 @@
+/**
+ * Ids of the conformance list without a test, and the feature that brings it. Held equal to the tests by
+ * coverage.test.ts: an id leaves here with the commit that tests it.
+ */
+import { GROUPS, type Group } from './ids.js';
+
+const ACKS = 'acknowledgement and redelivery';
+const TRANSACTIONS = 'transactions';
+const QUEUES = 'point-to-point queues';
+const DURABILITY = 'persistent messages and durable subscriptions';
+const SCHEDULING = 'delay, expiry and priority';
+const SELECTORS = 'selectors';
+const NOT_PLANNED = 'compatibility headers of other brokers';
+
+/** Groups that are complete: an entry of theirs here is refused. */
+export const COMPLETE_GROUPS: readonly Group[] = ['F', 'C', 'S', 'R', 'E', 'W', 'K'];
+
+function wholeGroup(group: Group, feature: string): [string, string][] {
+  return Array.from({ length: GROUPS[group].last }, (_, index) => [
+    `${group}-${String(index + 1).padStart(2, '0')}`,
+    feature,
+  ]);
+}
+
+/** Id → the feature that brings its test. */
+export const NOT_YET: ReadonlyMap<string, string> = new Map([
+  ...wholeGroup('A', ACKS),
+  ...wholeGroup('T', TRANSACTIONS),
+  ['X-01', QUEUES],
+  ['X-02', 'destinations by prefix'],
+  ['X-03', 'destinations by prefix'],
+  ['X-04', 'destination patterns of other brokers'],
+  ['X-05', QUEUES],
+  ['X-06', DURABILITY],
+  ['X-07', SCHEDULING],
+  ['X-08', SCHEDULING],
+  ['X-09', SCHEDULING],
+  ['X-10', NOT_PLANNED],
+  ['X-11', ACKS],
+  ['X-12', NOT_PLANNED],
+  ['X-13', SCHEDULING],
+  ['X-14', SELECTORS],
+  ['X-15', 'prefetch window'],
+  ['X-16', NOT_PLANNED],
+  ['X-17', NOT_PLANNED],
+  ['X-18', DURABILITY],
+  ['X-19', DURABILITY],
+  ['X-20', DURABILITY],
+  ['X-21', QUEUES],
+  ['X-22', 'temporary queues'],
+  ['X-23', 'temporary queues'],
+  ['X-24', 'temporary queues'],
+  ['X-25', NOT_PLANNED],
+  ['X-26', NOT_PLANNED],
+  ['X-27', NOT_PLANNED],
+  ['X-28', QUEUES],
+  ['X-29', ACKS],
+  ['X-30', NOT_PLANNED],
+  ['X-31', NOT_PLANNED],
+  ['X-32', NOT_PLANNED],
+  ['X-33', 'message ids given by the sender'],
+  ['X-34', NOT_PLANNED],
+  ['X-35', NOT_PLANNED],
+  ['X-36', 'PROXY protocol and TLS'],
+  ['X-37', 'history and replay'],
+]);
