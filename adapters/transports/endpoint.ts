@@ -13,6 +13,8 @@ export interface EndpointOptions extends OriginOptions, WebSocketOptions {
   readonly path: string;
   /** Serve SockJS on the path and below it; a plain WebSocket still connects on the bare path. Default false. */
   readonly sockjs?: boolean | SockJsOptions | undefined;
+  /** Let a text message end a frame whose NUL is missing, as React Native cuts it. Default true. */
+  readonly lenientNul?: boolean | undefined;
   /** Understand frames typed line by line, as with `wscat`. Default true. */
   readonly typedLines?: boolean | undefined;
 }

@@ -49,8 +49,7 @@ export class HttpTransport implements Transport {
 
   async listen(accept: AcceptConnection): Promise<ListenAddress> {
     const { host = '127.0.0.1', port = 8080, logger } = this.#options;
-    const endpoints = isLoopback(host) ? this.#options.endpoints.map(withLoopbackOrigins) : this.#options.endpoints;
-    this.#attached = attachEndpoints(this.server, endpoints, accept, logger);
+    this.#attached = attachEndpoints(this.server, this.#options.endpoints, accept, logger);
     await this.app.ready();
     // Not Fastify's own listen: for `localhost` that makes a second server, on which nobody knows our endpoints.
     const address = await new Promise<AddressInfo>((resolve, reject) => {
@@ -87,14 +86,4 @@ export class HttpTransport implements Transport {
     ]);
     return `hoofbeat: a STOMP message broker. Connect a STOMP client to\n${lines.join('\n')}\n`;
   }
-}
-
-/** A server that only this machine reaches is for development: pages of any local port may use it (DESIGN D10). */
-function withLoopbackOrigins(endpoint: EndpointOptions): EndpointOptions {
-  const isConfigured = endpoint.allowedOrigins !== undefined || endpoint.allowedOriginPatterns !== undefined;
-  return isConfigured ? endpoint : { ...endpoint, allowedOrigins: 'loopback' };
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.');
 }

@@ -6,4 +6,4 @@ export type { EndpointOptions } from './endpoint.js';
 export { DEFAULT_SOCKJS_OPTIONS, type SockJsOptions } from './sockjs-options.js';
 export { OriginPolicy, type OriginOptions } from './origin-policy.js';
 export { DEFAULT_MAX_MESSAGE_BYTES, type WebSocketOptions } from './websocket-upgrade.js';
-export { RAW_FRAMING, WEBSOCKET_FRAMING, SOCKJS_WEBSOCKET_FRAMING, PREFIX_FRAMING } from './websocket-framing.js';
+export { RAW_FRAMING, WEBSOCKET_FRAMING, SOCKJS_HTTP_FRAMING, SOCKJS_WEBSOCKET_FRAMING } from './websocket-framing.js';

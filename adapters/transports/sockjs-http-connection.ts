@@ -7,8 +7,7 @@ import type { CloseReason } from '../../broker/close-reason.js';
 import type { Connection, ConnectionListener, Handshake, TransportName } from '../../broker/ports.js';
 import type { InboundBuffer } from './sockjs-inbound.js';
 import type { PackageSession } from './sockjs-package.js';
-import { octetsToText } from './text-octets.js';
-import { cutFrames, PREFIX_FRAMING } from './websocket-framing.js';
+import { cutFrames, SOCKJS_HTTP_FRAMING } from './websocket-framing.js';
 
 export interface SockJsHttpOptions {
   readonly transport: TransportName;
@@ -31,7 +30,7 @@ const INTERRUPTED_STATUS = 1002;
 export class SockJsHttpConnection implements Connection {
   readonly transport: TransportName;
   readonly remoteAddress: string;
-  readonly framing = PREFIX_FRAMING;
+  readonly framing = SOCKJS_HTTP_FRAMING;
   readonly #inbound: InboundBuffer;
   readonly #responseLimitBytes: number;
   #handshake: Handshake | null;
@@ -97,7 +96,7 @@ export class SockJsHttpConnection implements Connection {
   write(octets: Uint8Array): void {
     if (this.#isClosing || this.#isGone) return;
     cutFrames(octets, (frame) => {
-      const text = octetsToText(frame);
+      const text = JSON.parse(`"${frame.toString()}"`) as string;
       // One heart-beat behind nothing is enough for a client that does not ask (K-35).
       if (text === HEART_BEAT && this.#waiting.length > 0) return;
       this.#waiting.push({ text, lengthBytes: frame.length });

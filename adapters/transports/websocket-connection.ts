@@ -33,6 +33,8 @@ export interface WebSocketConnectionOptions {
   readonly handshake: Handshake;
   /** Whether lines typed by hand are understood (typed-lines.ts). */
   readonly typedLines?: boolean;
+  /** Whether the end of a text message is told to the listener, which may then forgive a missing NUL; default true. */
+  readonly lenientNul?: boolean;
   readonly transport?: TransportName;
   readonly framing?: Framing;
 }
@@ -45,6 +47,7 @@ export class WebSocketConnection extends SocketConnection {
   #handshake: Handshake | null;
   #typed: TypedLines | null = null;
   #mayBeTyped: boolean;
+  readonly #lenientNul: boolean;
   #cause: Error | undefined;
   #closedByUs = false;
 
@@ -54,6 +57,7 @@ export class WebSocketConnection extends SocketConnection {
     this.ws = ws;
     this.#handshake = options.handshake;
     this.#mayBeTyped = options.typedLines ?? false;
+    this.#lenientNul = options.lenientNul ?? true;
     ws.owner = this;
     ws.on('message', onMessage);
     ws.on('error', onError);
@@ -108,7 +112,7 @@ export class WebSocketConnection extends SocketConnection {
       this.#receiveMaybeTyped(data, isBinary);
       return;
     }
-    this.listener.onBytes(data, !isBinary);
+    this.listener.onBytes(data, this.#lenientNul && !isBinary);
   }
 
   /** `ws` began to close because the client did, or broke the protocol, or answered our close frame. */
@@ -134,14 +138,14 @@ export class WebSocketConnection extends SocketConnection {
       // Only the very first message decides.
       if (data.length !== 0) this.#mayBeTyped = false;
       if (!isBinary && isTypedCommand(data)) this.#typed = new TypedLines(data);
-      else this.listener?.onBytes(data, !isBinary);
+      else this.listener?.onBytes(data, this.#lenientNul && !isBinary);
       return;
     }
     const octets = isBinary ? this.#typed.release(data) : this.#typed.push(data);
     const ordinary = this.#typed.isOrdinary;
     if (ordinary) this.#typed = null;
     // Typed frames end where they say; only an ordinary client's message end means anything.
-    if (octets !== null) this.listener?.onBytes(octets, ordinary && !isBinary);
+    if (octets !== null) this.listener?.onBytes(octets, this.#lenientNul && ordinary && !isBinary);
   }
 }
 

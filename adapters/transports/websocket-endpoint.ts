@@ -26,6 +26,7 @@ export class WebSocketEndpoint implements HttpEndpoint {
   readonly #origins: OriginPolicy;
   readonly #upgrade: WebSocketUpgrade;
   readonly #typedLines: boolean;
+  readonly #lenientNul: boolean;
 
   constructor(options: EndpointOptions, host: EndpointHost) {
     this.path = options.path;
@@ -33,6 +34,7 @@ export class WebSocketEndpoint implements HttpEndpoint {
     this.#origins = new OriginPolicy(options);
     this.#upgrade = new WebSocketUpgrade(options);
     this.#typedLines = options.typedLines ?? true;
+    this.#lenientNul = options.lenientNul ?? true;
   }
 
   owns(path: string): boolean {
@@ -64,7 +66,7 @@ export class WebSocketEndpoint implements HttpEndpoint {
     }
     const handshake = handshakeOf(request);
     const onOpen = (ws: EndpointSocket): void => {
-      const options = { handshake, typedLines: this.#typedLines };
+      const options = { handshake, typedLines: this.#typedLines, lenientNul: this.#lenientNul };
       // The extension is only ever negotiated when the endpoint offers it.
       const connection =
         ws.extensions === ''

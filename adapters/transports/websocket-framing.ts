@@ -87,6 +87,12 @@ export const PREFIX_FRAMING: Framing = {
   close: (_target, at) => at,
 };
 
+/**
+ * SockJS over HTTP: frames in the form of JSON strings, as for its `websocket` transport, so that a message is brought
+ * into a form that text can carry once for all of them; the session reads the strings again for the package.
+ */
+export const SOCKJS_HTTP_FRAMING: Framing = { ...PREFIX_FRAMING, encode: escapeJsonString };
+
 /** Calls back for each frame in octets framed by PREFIX_FRAMING; the frames are views of the same memory. */
 export function cutFrames(octets: Uint8Array, onFrame: (frame: Buffer, text: boolean) => void): void {
   const whole = Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength);

@@ -1,0 +1,70 @@
+/** Reads a configuration file, YAML 1.2 or JSON (which is YAML), into ServerOptions. */
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { parseDocument } from 'yaml';
+import { OptionsError } from './options-error.js';
+import { type ServerOptions, type TlsFileOptions, resolveServerOptions } from './server-options.js';
+
+/**
+ * Reads and checks a file. Relative `data`, `certFile` and `keyFile` are resolved against the directory of the file.
+ * @throws OptionsError with the name of the file before each fault
+ */
+export async function readConfigFile(file: string): Promise<ServerOptions> {
+  const options = parseConfig(await readText(file), file);
+  const directory = path.dirname(path.resolve(file));
+  return {
+    ...options,
+    ...(options.data ? { data: path.resolve(directory, options.data) } : {}),
+    ...(options.http ? { http: withTls(options.http, directory) } : {}),
+    ...(options.tcp ? { tcp: withTls(options.tcp, directory) } : {}),
+  };
+}
+
+/**
+ * Checks the text of a configuration file; `source` is named in faults. An empty text is an empty object.
+ * @throws OptionsError
+ */
+export function parseConfig(text: string, source: string): ServerOptions {
+  const document = parseDocument(text, { prettyErrors: true });
+  const broken = [...document.errors, ...document.warnings].map((error) => {
+    const at = error.linePos?.[0];
+    const position = at === undefined ? '' : `line ${String(at.line)}, column ${String(at.col)}: `;
+    return position + (error.message.split('\n')[0] ?? '').replace(/ at line \d+, column \d+:?$/, '');
+  });
+  if (broken.length > 0) throw new OptionsError(broken).from(source);
+  const options = toOptions(() => document.toJS() as unknown, source) as ServerOptions;
+  try {
+    resolveServerOptions(options);
+  } catch (error) {
+    throw error instanceof OptionsError ? error.from(source) : error;
+  }
+  return options;
+}
+
+function toOptions(read: () => unknown, source: string): unknown {
+  try {
+    return read() ?? {};
+  } catch (error) {
+    // Unresolved or too many aliases are found only while the document becomes values.
+    throw new OptionsError([(error as Error).message]).from(source);
+  }
+}
+
+async function readText(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const why = code === 'ENOENT' ? 'no such file' : code === 'EACCES' ? 'may not be read' : String(code);
+    throw new OptionsError([why]).from(file);
+  }
+}
+
+function withTls<T extends { readonly tls?: TlsFileOptions | undefined }>(listener: T, directory: string): T {
+  if (listener.tls === undefined) return listener;
+  const { certFile, keyFile } = listener.tls;
+  return {
+    ...listener,
+    tls: { certFile: path.resolve(directory, certFile), keyFile: path.resolve(directory, keyFile) },
+  };
+}

@@ -1,0 +1,23 @@
+/** Options of a server and the file they are read from. */
+export { parseConfig, readConfigFile } from './config-file.js';
+export { OptionsError } from './options-error.js';
+export { serverOptionsJsonSchema } from './options-schema.js';
+export {
+  type AuthOptions,
+  DEFAULT_SERVER_OPTIONS,
+  type HttpEndpointOptions,
+  type HttpOptions,
+  isLoopback,
+  type LogLevel,
+  type LogOptions,
+  type ResolvedEndpoint,
+  type ResolvedHttpOptions,
+  type ResolvedServerOptions,
+  type ResolvedTcpOptions,
+  resolveServerOptions,
+  type ServerOptions,
+  type SockJsFileOptions,
+  type TcpOptions,
+  type TlsFileOptions,
+  type UserOptions,
+} from './server-options.js';

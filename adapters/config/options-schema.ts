@@ -1,0 +1,128 @@
+/**
+ * The form of ServerOptions as a zod schema: strict, so that a misspelt key is a fault and not a silent default.
+ * Each `error` text is what the option wants; checkShape puts the path and the value before it.
+ */
+import { z } from 'zod';
+
+const text = z.string({ error: 'text' }).min(1, 'text');
+const flag = z.boolean({ error: 'true or false' });
+const host = z.string({ error: 'a host name or IP address' }).regex(/^[^\s/]+$/, 'a host name or IP address');
+const port = wholeNumber(65_535);
+const tls = z.strictObject({ certFile: text, keyFile: text }, { error: 'an object with certFile and keyFile' });
+const strings = z.array(text, { error: 'a list of texts' });
+
+const sockJs = z.strictObject({
+  heartbeatDelayMs: wholeNumber(2_147_483_647, 1).optional(),
+  disconnectDelayMs: wholeNumber(2_147_483_647, 1).optional(),
+  responseLimitBytes: wholeNumber(2_147_483_647, 1).optional(),
+  jsessionid: flag.optional(),
+  websocket: flag.optional(),
+  clientLibraryUrl: text.optional(),
+});
+
+const PATH = 'a path such as "/ws", without slash at the end, query or wildcard';
+const endpoint = z.strictObject(
+  {
+    path: z.string({ error: PATH }).regex(/^(\/[A-Za-z0-9._~-]+)+$/, PATH),
+    sockjs: z.union([z.boolean(), sockJs], { error: 'true, false or an object' }).optional(),
+    allowedOrigins: strings.optional(),
+    allowedOriginPatterns: strings.optional(),
+    compression: flag.optional(),
+    lenientNul: flag.optional(),
+  },
+  { error: 'an object with at least a path' },
+);
+
+const tcp = z.strictObject({ host: host.optional(), port: port.optional(), tls: tls.optional() });
+const http = tcp.extend({
+  endpoints: z.array(endpoint, { error: 'a list of endpoints' }).min(1, 'at least one endpoint').optional(),
+});
+
+const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+const log = z.strictObject(
+  { level: z.enum(LEVELS, { error: `one of ${LEVELS.join(', ')}` }).optional(), pretty: flag.optional() },
+  { error: 'an object' },
+);
+
+const user = z.strictObject(
+  { login: text, passcode: text, roles: strings.optional() },
+  { error: 'an object with login and passcode' },
+);
+const auth = z.strictObject(
+  { anonymous: flag.optional(), users: z.array(user, { error: 'a list of users' }).optional() },
+  { error: 'an object' },
+);
+
+const serverOptions = z.strictObject(
+  {
+    http: z.union([z.literal(false), http], { error: 'false or an object' }).optional(),
+    tcp: z.union([z.literal(false), tcp], { error: 'false or an object' }).optional(),
+    data: z.union([z.literal(false), text], { error: 'a directory or false' }).optional(),
+    log: log.optional(),
+    auth: auth.optional(),
+    // The broker checks its own options: resolveBrokerOptions is the one place that knows them.
+    broker: z.record(z.string(), z.unknown(), { error: 'an object' }).optional(),
+  },
+  { error: 'an object' },
+);
+
+/** Every fault of form, one line each; empty when there is none. */
+export function checkShape(given: unknown): string[] {
+  const result = serverOptions.safeParse(given);
+  if (result.success) return checkEndpointPaths(result.data);
+  return result.error.issues.flatMap((issue) => describe(issue, given, [])).sort();
+}
+
+/** The schema as JSON Schema (draft 2020-12), for editors that check YAML and JSON while typing. */
+export function serverOptionsJsonSchema(): object {
+  return { title: 'hoofbeat configuration', ...z.toJSONSchema(serverOptions) };
+}
+
+type Issue = z.core.$ZodIssue;
+
+function describe(issue: Issue, given: unknown, above: readonly PropertyKey[]): string[] {
+  const path = [...above, ...issue.path];
+  const at = path.length === 0 ? '' : `${path.map(String).join('.')}: `;
+  const value = valueAt(given, path);
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => `${[...path, key].map(String).join('.')}: unknown option`);
+  }
+  // Of "false or an object" the object's own faults say more, once an object was given.
+  if (issue.code === 'invalid_union' && typeof value === 'object' && value !== null) {
+    const branch = issue.errors.find((issues) => !issues.some((inner) => inner.path.length === 0 && isType(inner)));
+    if (branch !== undefined) return branch.flatMap((inner) => describe(inner, given, path));
+  }
+  return [`${at}got ${shown(value, path)}, wants ${issue.message}`];
+}
+
+function isType(issue: Issue): boolean {
+  return issue.code === 'invalid_type' || issue.code === 'invalid_value';
+}
+
+function valueAt(given: unknown, path: readonly PropertyKey[]): unknown {
+  let value = given;
+  for (const key of path) value = (value as Readonly<Record<PropertyKey, unknown>> | undefined)?.[key];
+  return value;
+}
+
+/** Scalars as they are; nothing that could hold a passcode. */
+function shown(value: unknown, path: readonly PropertyKey[]): string {
+  if (value === undefined) return 'nothing';
+  if (path.at(-1) === 'passcode') return 'a value that is not shown';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object' && value !== null) return 'an object';
+  return JSON.stringify(value) ?? typeof value;
+}
+
+function checkEndpointPaths(options: z.infer<typeof serverOptions>): string[] {
+  if (options.http === false) return [];
+  const paths = (options.http?.endpoints ?? []).map((each) => each.path);
+  return paths.flatMap((path, index) =>
+    paths.indexOf(path) === index ? [] : [`http.endpoints.${String(index)}.path: got "${path}" twice, wants it once`],
+  );
+}
+
+function wholeNumber(max: number, min = 0): z.ZodNumber {
+  const wants = `a number from ${String(min)} to ${String(max)}`;
+  return z.number({ error: wants }).int(wants).min(min, wants).max(max, wants);
+}

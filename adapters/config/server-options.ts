@@ -1,0 +1,215 @@
+/**
+ * The one options object of a server (DESIGN D14): what a configuration file, the environment, the command line and an
+ * embedding application can set, its defaults, and the step that fills one from the other.
+ */
+import { BrokerError } from '../../broker/errors.js';
+import { type BrokerOptions, type Partially, resolveBrokerOptions } from '../../broker/options.js';
+import { OptionsError } from './options-error.js';
+import { checkShape } from './options-schema.js';
+
+export interface ServerOptions {
+  /** WebSocket and SockJS; false closes it. */
+  readonly http?: HttpOptions | false | undefined;
+  /** Plain STOMP; false closes it. */
+  readonly tcp?: TcpOptions | false | undefined;
+  /** Directory for what is to survive a restart; false keeps everything in memory. Reserved: nothing is stored yet. */
+  readonly data?: string | false | undefined;
+  readonly log?: LogOptions | undefined;
+  readonly auth?: AuthOptions | undefined;
+  readonly broker?: Partially<BrokerOptions> | undefined;
+}
+
+export interface HttpOptions {
+  /** Address to bind; anything beyond loopback also closes anonymous access unless `auth.anonymous` says otherwise. */
+  readonly host?: string | undefined;
+  /** 0 picks a free port. */
+  readonly port?: number | undefined;
+  readonly tls?: TlsFileOptions | undefined;
+  readonly endpoints?: readonly HttpEndpointOptions[] | undefined;
+}
+
+export interface TcpOptions {
+  readonly host?: string | undefined;
+  /** 0 picks a free port. */
+  readonly port?: number | undefined;
+  readonly tls?: TlsFileOptions | undefined;
+}
+
+/** PEM files; in a configuration file, relative to its directory. */
+export interface TlsFileOptions {
+  readonly certFile: string;
+  readonly keyFile: string;
+}
+
+/** One path at which STOMP clients are served. */
+export interface HttpEndpointOptions {
+  /** Starts with a slash, does not end with one. */
+  readonly path: string;
+  /** True serves SockJS with defaults beside the native WebSocket. */
+  readonly sockjs?: boolean | SockJsFileOptions | undefined;
+  /** Origins allowed beside the endpoint's own, e.g. `https://shop.example`. */
+  readonly allowedOrigins?: readonly string[] | undefined;
+  /** As Spring reads them: `https://*.shop.example:[443,8443]`, `http://localhost:[*]`, a lone `*` for all. */
+  readonly allowedOriginPatterns?: readonly string[] | undefined;
+  /** permessage-deflate, when the client offers it. */
+  readonly compression?: boolean | undefined;
+  /** Forgives a frame whose NUL is missing at the end of a WebSocket text message (React Native cuts it). */
+  readonly lenientNul?: boolean | undefined;
+}
+
+export interface SockJsFileOptions {
+  /** Silence after which the server sends `h`. */
+  readonly heartbeatDelayMs?: number | undefined;
+  /** How long a polling client may stay away before its session ends. */
+  readonly disconnectDelayMs?: number | undefined;
+  /** Octets after which a streaming response is ended and the client opens the next. */
+  readonly responseLimitBytes?: number | undefined;
+  /** Sets a JSESSIONID cookie for load balancers with sticky sessions. */
+  readonly jsessionid?: boolean | undefined;
+  /** False leaves only the HTTP transports. */
+  readonly websocket?: boolean | undefined;
+  /** Script that the iframe transports load. */
+  readonly clientLibraryUrl?: string | undefined;
+}
+
+export interface LogOptions {
+  readonly level?: LogLevel | undefined;
+  /** Lines for people when the log goes to a terminal, JSON otherwise; false is always JSON. */
+  readonly pretty?: boolean | undefined;
+}
+
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+
+export interface AuthOptions {
+  /** Whether CONNECT without a login is let in. Default: only while every listener is bound to loopback. */
+  readonly anonymous?: boolean | undefined;
+  readonly users?: readonly UserOptions[] | undefined;
+}
+
+export interface UserOptions {
+  readonly login: string;
+  readonly passcode: string;
+  readonly roles?: readonly string[] | undefined;
+}
+
+export interface ResolvedUser {
+  readonly login: string;
+  readonly passcode: string;
+  readonly roles: readonly string[];
+}
+
+/** Everything decided. SockJS settings stay open: what is not given is the transport's own default. */
+export interface ResolvedServerOptions {
+  readonly http: ResolvedHttpOptions | false;
+  readonly tcp: ResolvedTcpOptions | false;
+  readonly data: string | false;
+  readonly log: { readonly level: LogLevel; readonly pretty: boolean };
+  readonly auth: { readonly anonymous: boolean; readonly users: readonly ResolvedUser[] };
+  readonly broker: BrokerOptions;
+}
+
+export interface ResolvedTcpOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: TlsFileOptions | undefined;
+}
+
+export interface ResolvedHttpOptions extends ResolvedTcpOptions {
+  readonly endpoints: readonly ResolvedEndpoint[];
+}
+
+export interface ResolvedEndpoint {
+  readonly path: string;
+  readonly sockjs: boolean | SockJsFileOptions;
+  /** `loopback`: pages served from this machine, whatever their port. */
+  readonly allowedOrigins: readonly string[] | 'loopback';
+  readonly allowedOriginPatterns: readonly string[];
+  readonly compression: boolean;
+  readonly lenientNul: boolean;
+}
+
+/** What holds when nothing is said. 61613 is STOMP's customary port, `/ws` the path of Spring's guides. */
+export const DEFAULT_SERVER_OPTIONS = Object.freeze({
+  http: Object.freeze({ host: '127.0.0.1', port: 8080 }),
+  endpoint: Object.freeze({ path: '/ws', sockjs: true, compression: false, lenientNul: true }),
+  tcp: Object.freeze({ host: '127.0.0.1', port: 61613 }),
+  data: './hoofbeat-data',
+  log: Object.freeze({ level: 'info', pretty: true }),
+} as const);
+
+/**
+ * Checks what was given and fills the rest.
+ * @throws OptionsError naming every fault by its path
+ */
+export function resolveServerOptions(given: ServerOptions = {}): ResolvedServerOptions {
+  const faults = checkShape(given);
+  const broker = resolveBroker(given.broker, faults);
+  if (broker === null || faults.length > 0) throw new OptionsError(faults);
+  const http = given.http === false ? false : resolveHttp(given.http ?? {});
+  const tcp = given.tcp === false ? false : resolveTcp(given.tcp ?? {});
+  if (http === false && tcp === false) throw new OptionsError(['tcp: got false, wants a listener, since http is false']);
+  const local = (http === false || isLoopback(http.host)) && (tcp === false || isLoopback(tcp.host));
+  return {
+    http,
+    tcp,
+    data: given.data ?? DEFAULT_SERVER_OPTIONS.data,
+    log: {
+      level: given.log?.level ?? DEFAULT_SERVER_OPTIONS.log.level,
+      pretty: given.log?.pretty ?? DEFAULT_SERVER_OPTIONS.log.pretty,
+    },
+    auth: {
+      anonymous: given.auth?.anonymous ?? local,
+      users: (given.auth?.users ?? []).map((user) => ({ ...user, roles: user.roles ?? [] })),
+    },
+    broker,
+  };
+}
+
+/** True for addresses that only this machine reaches. A name other than localhost may resolve to anything: false. */
+export function isLoopback(host: string): boolean {
+  return /^(localhost|127(\.\d{1,3}){3}|::1|\[::1\])$/i.test(host);
+}
+
+function resolveHttp(given: HttpOptions): ResolvedHttpOptions {
+  const host = given.host ?? DEFAULT_SERVER_OPTIONS.http.host;
+  const endpoints = given.endpoints ?? [{ path: DEFAULT_SERVER_OPTIONS.endpoint.path }];
+  return {
+    host,
+    port: given.port ?? DEFAULT_SERVER_OPTIONS.http.port,
+    tls: given.tls,
+    endpoints: endpoints.map((endpoint) => resolveEndpoint(endpoint, isLoopback(host))),
+  };
+}
+
+function resolveEndpoint(given: HttpEndpointOptions, local: boolean): ResolvedEndpoint {
+  const standard = DEFAULT_SERVER_OPTIONS.endpoint;
+  // Whoever names one origin wants that list and no other.
+  const unsaid = given.allowedOrigins === undefined && given.allowedOriginPatterns === undefined;
+  return {
+    path: given.path,
+    sockjs: given.sockjs ?? standard.sockjs,
+    allowedOrigins: given.allowedOrigins ?? (unsaid && local ? 'loopback' : []),
+    allowedOriginPatterns: given.allowedOriginPatterns ?? [],
+    compression: given.compression ?? standard.compression,
+    lenientNul: given.lenientNul ?? standard.lenientNul,
+  };
+}
+
+function resolveTcp(given: TcpOptions): ResolvedTcpOptions {
+  return {
+    host: given.host ?? DEFAULT_SERVER_OPTIONS.tcp.host,
+    port: given.port ?? DEFAULT_SERVER_OPTIONS.tcp.port,
+    tls: given.tls,
+  };
+}
+
+function resolveBroker(given: Partially<BrokerOptions> | undefined, faults: string[]): BrokerOptions | null {
+  if (typeof given !== 'object' && given !== undefined) return null;
+  try {
+    return resolveBrokerOptions(given ?? {});
+  } catch (error) {
+    if (!(error instanceof BrokerError)) throw error;
+    faults.push(error.message.replace(/^(?:invalid|unknown) option /, 'broker.'));
+    return null;
+  }
+}

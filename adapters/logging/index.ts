@@ -1,0 +1,2 @@
+/** The log of a server. */
+export { createLogger, type LoggerOptions } from './logger.js';

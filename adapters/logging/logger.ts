@@ -1,0 +1,34 @@
+/** pino set up for a server: lines for people on a terminal, JSON elsewhere, secrets never. */
+import { pino, type DestinationStream, type Logger as PinoLogger } from 'pino';
+import { PinoPretty } from 'pino-pretty';
+
+export interface LoggerOptions {
+  /** Least important level that is written; `silent` writes nothing. */
+  readonly level: string;
+  /** Lines for people when the log goes to a terminal. */
+  readonly pretty: boolean;
+}
+
+const SECRETS = ['passcode', 'password', 'authorization', 'token', 'cookie'];
+/** pino's redaction has no "at any depth"; nothing in this program logs secrets deeper than this, nor means to log any. */
+const DEPTH = ['', '*.', '*.*.'];
+
+/**
+ * Creates a logger that writes to standard error, so that standard output stays free for what a command prints.
+ * @param destination where to write instead, always as JSON
+ */
+export function createLogger(options: LoggerOptions, destination?: DestinationStream): PinoLogger {
+  const settings = {
+    level: options.level,
+    base: null,
+    redact: { paths: DEPTH.flatMap((depth) => SECRETS.map((secret) => depth + secret)), censor: '***' },
+  };
+  return pino(settings, destination ?? standardError(options.pretty));
+}
+
+/** Synchronous: the last lines before an exit are the ones that matter. */
+function standardError(pretty: boolean): DestinationStream {
+  const terminal = process.stderr.isTTY;
+  if (!pretty || !terminal) return pino.destination({ fd: 2, sync: true });
+  return PinoPretty({ destination: 2, sync: true, colorize: true, translateTime: 'SYS:HH:MM:ss.l' });
+}
