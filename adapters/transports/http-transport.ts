@@ -5,7 +5,7 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TlsOptions } from 'node:tls';
-import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import type { AcceptConnection, ListenAddress, Transport } from '../../broker/ports.js';
 import type { EndpointOptions } from './endpoint.js';
 import { attachEndpoints, type AttachedEndpoints } from './http-endpoints.js';
@@ -37,7 +37,8 @@ export class HttpTransport implements Transport {
     this.name = options.tls === undefined ? 'http' : 'https';
     const common = {
       loggerInstance: options.logger,
-      disableRequestLogging: true,
+      // Long polling alone would write a line for each client and second; refusals have lines of their own.
+      logController: new LogController({ disableRequestLogging: true }),
       requestTimeout: REQUEST_TIMEOUT_MS,
       forceCloseConnections: true,
     };
