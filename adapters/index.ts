@@ -1,6 +1,10 @@
-/** hoofbeat: a STOMP broker with its listeners, out of one options object. */
-export { createStompServer, type StompServer, type StompServerPorts } from './stomp-server.js';
-export { OptionsError, type ServerOptions } from './config/index.js';
-export { BrokerError, type BrokerErrorCode } from '../broker/errors.js';
+/** What `import … from 'hoofbeat'` gives: a server to start inside an application, and the types around it. */
 export { Broker, type StatsSnapshot } from '../broker/broker.js';
+export { BrokerError, BROKER_ERROR_CODES, type BrokerErrorCode } from '../broker/errors.js';
+export { DEFAULT_BROKER_OPTIONS, type BrokerOptions, type Partially } from '../broker/options.js';
 export type { Authenticator, ConnectRequest, Handshake, ListenAddress, Principal } from '../broker/ports.js';
+export { LoginAuthenticator, type LoginAuthenticatorOptions, type LoginUser } from './auth/index.js';
+export * from './config/index.js';
+export { createLogger, type LoggerOptions, type ServerLogger } from './logging/index.js';
+export { createStompServer, type StompServer, type StompServerPorts } from './stomp-server.js';
+export { SystemClock } from './system-clock.js';

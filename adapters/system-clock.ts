@@ -2,6 +2,10 @@
 import type { Clock } from '../broker/ports.js';
 
 export class SystemClock implements Clock {
+  epochMs(): number {
+    return Date.now();
+  }
+
   nowMs(): number {
     return performance.now();
   }

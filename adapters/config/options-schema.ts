@@ -25,10 +25,12 @@ const endpoint = z.strictObject(
   {
     path: z.string({ error: PATH }).regex(/^(\/[A-Za-z0-9._~-]+)+$/, PATH),
     sockjs: z.union([z.boolean(), sockJs], { error: 'true, false or an object' }).optional(),
-    allowedOrigins: strings.optional(),
+    allowedOrigins: z.union([strings, z.literal('loopback')], { error: 'a list of texts, or "loopback"' }).optional(),
     allowedOriginPatterns: strings.optional(),
     compression: flag.optional(),
     lenientNul: flag.optional(),
+    typedLines: flag.optional(),
+    trustProxy: flag.optional(),
   },
   { error: 'an object with at least a path' },
 );
@@ -111,7 +113,7 @@ function shown(value: unknown, path: readonly PropertyKey[]): string {
   if (path.at(-1) === 'passcode') return 'a value that is not shown';
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object' && value !== null) return 'an object';
-  return JSON.stringify(value) ?? typeof value;
+  return typeof value === 'string' ? JSON.stringify(value) : String(value);
 }
 
 function checkEndpointPaths(options: z.infer<typeof serverOptions>): string[] {

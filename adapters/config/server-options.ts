@@ -47,14 +47,18 @@ export interface HttpEndpointOptions {
   readonly path: string;
   /** True serves SockJS with defaults beside the native WebSocket. */
   readonly sockjs?: boolean | SockJsFileOptions | undefined;
-  /** Origins allowed beside the endpoint's own, e.g. `https://shop.example`. */
-  readonly allowedOrigins?: readonly string[] | undefined;
+  /** Origins allowed beside the endpoint's own, e.g. `https://shop.example`; `loopback`: pages of this machine only. */
+  readonly allowedOrigins?: readonly string[] | 'loopback' | undefined;
   /** As Spring reads them: `https://*.shop.example:[443,8443]`, `http://localhost:[*]`, a lone `*` for all. */
   readonly allowedOriginPatterns?: readonly string[] | undefined;
   /** permessage-deflate, when the client offers it. */
   readonly compression?: boolean | undefined;
   /** Forgives a frame whose NUL is missing at the end of a WebSocket text message (React Native cuts it). */
   readonly lenientNul?: boolean | undefined;
+  /** Understands frames typed line by line, as with `wscat`. */
+  readonly typedLines?: boolean | undefined;
+  /** Believes X-Forwarded-Proto and X-Forwarded-Host about its own origin: only behind a proxy that sets them. */
+  readonly trustProxy?: boolean | undefined;
 }
 
 export interface SockJsFileOptions {
@@ -126,12 +130,21 @@ export interface ResolvedEndpoint {
   readonly allowedOriginPatterns: readonly string[];
   readonly compression: boolean;
   readonly lenientNul: boolean;
+  readonly typedLines: boolean;
+  readonly trustProxy: boolean;
 }
 
 /** What holds when nothing is said. 61613 is STOMP's customary port, `/ws` the path of Spring's guides. */
 export const DEFAULT_SERVER_OPTIONS = Object.freeze({
   http: Object.freeze({ host: '127.0.0.1', port: 8080 }),
-  endpoint: Object.freeze({ path: '/ws', sockjs: true, compression: false, lenientNul: true }),
+  endpoint: Object.freeze({
+    path: '/ws',
+    sockjs: true,
+    compression: false,
+    lenientNul: true,
+    typedLines: true,
+    trustProxy: false,
+  }),
   tcp: Object.freeze({ host: '127.0.0.1', port: 61613 }),
   data: './hoofbeat-data',
   log: Object.freeze({ level: 'info', pretty: true }),
@@ -143,11 +156,13 @@ export const DEFAULT_SERVER_OPTIONS = Object.freeze({
  */
 export function resolveServerOptions(given: ServerOptions = {}): ResolvedServerOptions {
   const faults = checkShape(given);
-  const broker = resolveBroker(given.broker, faults);
+  // What is no object at all is among the faults already.
+  const broker = faults.some((fault) => /^(broker: )?got/.test(fault)) ? null : resolveBroker(given.broker, faults);
   if (broker === null || faults.length > 0) throw new OptionsError(faults);
   const http = given.http === false ? false : resolveHttp(given.http ?? {});
   const tcp = given.tcp === false ? false : resolveTcp(given.tcp ?? {});
-  if (http === false && tcp === false) throw new OptionsError(['tcp: got false, wants a listener, since http is false']);
+  if (http === false && tcp === false)
+    throw new OptionsError(['tcp: got false, wants a listener, since http is false']);
   const local = (http === false || isLoopback(http.host)) && (tcp === false || isLoopback(tcp.host));
   return {
     http,
@@ -188,10 +203,13 @@ function resolveEndpoint(given: HttpEndpointOptions, local: boolean): ResolvedEn
   return {
     path: given.path,
     sockjs: given.sockjs ?? standard.sockjs,
+    // On loopback this is development: pages come from the ports of their own development servers.
     allowedOrigins: given.allowedOrigins ?? (unsaid && local ? 'loopback' : []),
     allowedOriginPatterns: given.allowedOriginPatterns ?? [],
     compression: given.compression ?? standard.compression,
     lenientNul: given.lenientNul ?? standard.lenientNul,
+    typedLines: given.typedLines ?? standard.typedLines,
+    trustProxy: given.trustProxy ?? standard.trustProxy,
   };
 }
 
@@ -203,10 +221,9 @@ function resolveTcp(given: TcpOptions): ResolvedTcpOptions {
   };
 }
 
-function resolveBroker(given: Partially<BrokerOptions> | undefined, faults: string[]): BrokerOptions | null {
-  if (typeof given !== 'object' && given !== undefined) return null;
+function resolveBroker(given: Partially<BrokerOptions> = {}, faults: string[]): BrokerOptions | null {
   try {
-    return resolveBrokerOptions(given ?? {});
+    return resolveBrokerOptions(given);
   } catch (error) {
     if (!(error instanceof BrokerError)) throw error;
     faults.push(error.message.replace(/^(?:invalid|unknown) option /, 'broker.'));

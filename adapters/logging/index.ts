@@ -1,2 +1,2 @@
 /** The log of a server. */
-export { createLogger, type LoggerOptions } from './logger.js';
+export { createLogger, type LoggerOptions, type ServerLogger } from './logger.js';

@@ -9,6 +9,9 @@ export interface LoggerOptions {
   readonly pretty: boolean;
 }
 
+/** What a server logs to: pino's own type, since Fastify needs all of it. */
+export type ServerLogger = PinoLogger;
+
 const SECRETS = ['passcode', 'password', 'authorization', 'token', 'cookie'];
 /** pino's redaction has no "at any depth"; nothing in this program logs secrets deeper than this, nor means to log any. */
 const DEPTH = ['', '*.', '*.*.'];
@@ -17,7 +20,7 @@ const DEPTH = ['', '*.', '*.*.'];
  * Creates a logger that writes to standard error, so that standard output stays free for what a command prints.
  * @param destination where to write instead, always as JSON
  */
-export function createLogger(options: LoggerOptions, destination?: DestinationStream): PinoLogger {
+export function createLogger(options: LoggerOptions, destination?: DestinationStream): ServerLogger {
   const settings = {
     level: options.level,
     base: null,
