@@ -10,10 +10,20 @@ import { BrokerStats } from './stats.js';
 import { TimerWheel } from './timer-wheel.js';
 import type { CloseCode } from './close-reason.js';
 import type { Partially } from './options.js';
-import type { Authenticator, Clock, Connection, ConnectionListener, Logger } from './ports.js';
+import { HandlerInvoker } from './application/handler-invoker.js';
+import { HandlerRegistry } from './application/handler-registry.js';
+import { Interceptors } from './application/interceptors.js';
+import { MessagingTemplate } from './application/messaging-template.js';
+import { SessionEvents } from './application/session-events.js';
+import { UserRegistry } from './application/user-registry.js';
+import { MessagePublisher } from './message-publisher.js';
+import type { BrokerInterceptor, InboundInterceptor, OutboundInterceptor } from './application/interceptors.js';
+import type { Authenticator, Authorizer, Clock, Connection, ConnectionListener, Logger } from './ports.js';
 import type { SessionEnvironment } from './session-environment.js';
 
 export interface BrokerPorts {
+  /** Missing: everything is allowed. */
+  readonly authorizer?: Authorizer | null | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly authenticator: Authenticator;
@@ -34,6 +44,12 @@ export interface StatsSnapshot {
 
 export class Broker {
   readonly options: BrokerOptions;
+  /** `/app` handlers: `broker.handlers.message(pattern, handler)`. */
+  readonly handlers: HandlerRegistry;
+  readonly users: UserRegistry;
+  readonly events: SessionEvents;
+  /** Sending from the application's own code. */
+  readonly template: MessagingTemplate;
   readonly #environment: SessionEnvironment;
   #isAccepting = false;
 
@@ -44,13 +60,40 @@ export class Broker {
     const stats = new BrokerStats();
     const wheel = new TimerWheel(ports.clock);
     const registry = new SessionRegistry();
-    const router = new Router(resolved, stats, (subscription) => {
+    const users = new UserRegistry();
+    const router = new Router(resolved, stats, users, (subscription) => {
       registry.get(subscription.sessionId)?.onSlowConsumer(subscription.outbox.queuedBytes);
     });
     const nodeId = resolved.nodeId === '' ? createId(6) : resolved.nodeId;
     let lastMessageId = 0;
+    const nextMessageId = (): number => ++lastMessageId;
+    const { clock, logger, authenticator } = ports;
+    const authorizer = ports.authorizer ?? null;
+    const interceptors = new Interceptors();
+    const events = new SessionEvents(logger);
+    const publisher = new MessagePublisher({ router, users: router.users, interceptors, stats, nextMessageId });
+    const handlers = new HandlerRegistry(resolved.destinations.separator);
+    const tracesFrames = logger.level === 'debug' || logger.level === 'trace';
     this.#environment = {
-      ...ports,
+      clock,
+      logger,
+      authenticator,
+      authorizer,
+      publisher,
+      users,
+      interceptors,
+      events,
+      invoker: new HandlerInvoker({
+        registry: handlers,
+        publisher,
+        options: resolved,
+        clock,
+        logger,
+        stats,
+        nextMessageId,
+      }),
+      decodesAll: tracesFrames,
+      authorizationVersion: 0,
       options: resolved,
       wheel,
       writer: new FrameWriter(ports.clock, wheel),
@@ -58,14 +101,41 @@ export class Broker {
       registry,
       stats,
       messageIdPrefix: `${nodeId}-`,
-      tracesFrames: ports.logger.level === 'debug' || ports.logger.level === 'trace',
-      nextMessageId: () => ++lastMessageId,
+      tracesFrames,
+      nextMessageId,
       createId: () => createId(16),
     };
+    this.handlers = handlers;
+    this.users = users;
+    this.events = events;
+    this.template = new MessagingTemplate(publisher);
+    authorizer?.onChange?.(() => {
+      this.#environment.authorizationVersion++;
+      for (const session of registry.values()) session.forgetAllowed();
+    });
+  }
+
+  /** Sees every frame of clients before anything else does (Spring: client inbound channel). */
+  interceptInbound(interceptor: InboundInterceptor): void {
+    this.#environment.interceptors.addInbound(interceptor);
+    this.#environment.decodesAll = true;
+  }
+
+  /** Sees CONNECTED, MESSAGE and RECEIPT on their way out (Spring: client outbound channel). */
+  interceptOutbound(interceptor: OutboundInterceptor): void {
+    this.#environment.interceptors.addOutbound(interceptor);
+    this.#environment.writer.interceptsOutbound = true;
+  }
+
+  /** Sees every message that enters the broker (Spring: broker channel). */
+  interceptBroker(interceptor: BrokerInterceptor): void {
+    this.#environment.interceptors.addBroker(interceptor);
+    this.#environment.decodesAll = true;
   }
 
   start(): Promise<void> {
     this.#isAccepting = true;
+    this.events.emit('availability', { available: true });
     return Promise.resolve();
   }
 
@@ -104,6 +174,7 @@ export class Broker {
    * those that have not closed by `deadlineMs` are cut.
    */
   async stop(deadlineMs = 5_000): Promise<void> {
+    if (this.#isAccepting) this.events.emit('availability', { available: false });
     this.#isAccepting = false;
     const { clock, registry } = this.#environment;
     for (const session of registry.values()) session.close('server-shutdown');
@@ -117,6 +188,7 @@ export class Broker {
       const stop = clock.every(10, check);
     });
     for (const session of registry.values()) session.connection.destroy(closeReason('server-shutdown'));
+    this.events.close();
   }
 }
 

@@ -20,6 +20,8 @@ const REASONS = {
   'connect-timeout': { webSocketStatus: 1002, text: 'No CONNECT frame in time' },
   'heart-beat-timeout': { webSocketStatus: 1002, text: 'No heart-beat in time' },
   'slow-consumer': { webSocketStatus: 1008, text: 'Slow consumer' },
+  'closed-by-server': { webSocketStatus: 1000, text: 'Closed by the server' },
+  'credentials-expired': { webSocketStatus: 1008, text: 'Credentials have expired' },
   displaced: { webSocketStatus: 1008, text: 'Client id connected elsewhere' },
   'linger-expired': { webSocketStatus: 1006, text: 'Client did not close' },
   'server-shutdown': { webSocketStatus: 1001, text: 'Server is going away' },

@@ -23,6 +23,7 @@ export class FrameWriter implements FlushScheduler {
   #base = 0;
   #dirty: Outbox[] = [];
   #isScheduled = false;
+  interceptsOutbound = false;
   /** Frames written since start. */
   framesOut = 0;
 

@@ -128,6 +128,20 @@ export class Message implements Tail {
     return this;
   }
 
+  /** Headers and body, decoded: for interceptors. `content-length` is left out. */
+  decode(): { readonly headers: Headers; readonly body: Buffer } {
+    if (this.#headers !== null) return { headers: this.#headers, body: this.octets.subarray(this.start, this.end) };
+    const headers = new Headers();
+    const bodyStart = this.end - 1 - this.#bodyBytes;
+    // Plain octets: no escapes, nothing that a version would read otherwise.
+    for (const line of this.octets.toString('utf8', this.start + 1, bodyStart - 2).split('\n')) {
+      const colon = line.indexOf(':');
+      const name = line.slice(0, colon);
+      if (name !== 'content-length') headers.append(name, line.slice(colon + 1));
+    }
+    return { headers, body: this.octets.subarray(bodyStart, this.end - 1) };
+  }
+
   #buildTail(version: StompVersion): Tail {
     const body = this.octets.subarray(this.start, this.end);
     return wholeTail(messageTail(this.#headers as Headers, version, body));

@@ -12,10 +12,13 @@ export interface BrokerOptions {
   readonly serverHeader: string | false;
   /** `spring` drops frames to destinations outside every prefix, `strict` answers ERROR. */
   readonly compat: 'spring' | 'strict';
+  /** What a refusal of one frame does: `close` answers ERROR and ends the connection, `soft` tells `/user/queue/errors`. */
+  readonly refusals: 'close' | 'soft';
   /** Accepted values of `host` in CONNECT; false accepts any. */
   readonly virtualHosts: readonly string[] | false;
   readonly heartBeat: HeartBeatOptions;
   readonly destinations: DestinationOptions;
+  readonly handlers: HandlerLimits;
   readonly limits: LimitOptions;
   readonly outbox: OutboxOptions;
 }
@@ -32,11 +35,22 @@ export interface HeartBeatOptions {
 export interface DestinationOptions {
   /** What separates the segments that `*` and `**` count by. */
   readonly separator: '/' | '.';
+  /** `/app` covers `/app/x`, not `/appx` (Spring S3.2). */
+  readonly appPrefixes: readonly string[];
+  /** `/user` covers `/user/…`. */
+  readonly userPrefix: string;
   /** Each is a bare string prefix: `/topic` also covers `/topicX` (Spring S3.3). */
   readonly topicPrefixes: readonly string[];
   readonly queuePrefixes: readonly string[];
   /** Longest destination, in octets. */
   readonly maxLengthBytes: number;
+}
+
+export interface HandlerLimits {
+  /** How long an `/app` handler may take before its session goes on without it, in ms. */
+  readonly deadlineMs: number;
+  /** How long before its credentials expire a session is told on `/user/queue/session`, in ms. */
+  readonly expiryNoticeMs: number;
 }
 
 export interface LimitOptions {
@@ -91,10 +105,19 @@ export const DEFAULT_BROKER_OPTIONS: BrokerOptions = deepFreeze({
   nodeId: '',
   serverHeader: 'hoofbeat/0.1.0',
   compat: 'spring',
+  refusals: 'close',
   virtualHosts: false,
   // 10 s both ways is what Spring sends once a scheduler is set (S2.5); 2 intervals is the margin of stompjs.
   heartBeat: { sendMs: 10_000, receiveMs: 10_000, tolerance: 2 },
-  destinations: { separator: '/', topicPrefixes: ['/topic'], queuePrefixes: ['/queue'], maxLengthBytes: KIB },
+  destinations: {
+    separator: '/',
+    appPrefixes: ['/app'],
+    userPrefix: '/user',
+    topicPrefixes: ['/topic'],
+    queuePrefixes: ['/queue'],
+    maxLengthBytes: KIB,
+  },
+  handlers: { deadlineMs: 30_000, expiryNoticeMs: 30_000 },
   limits: {
     // RabbitMQ waits 10 s for CONNECT.
     connectTimeoutMs: 10_000,
@@ -133,6 +156,12 @@ export function resolveBrokerOptions(given: Partially<BrokerOptions> = {}): Brok
     throw invalid('serverHeader', serverHeader, 'printable ASCII, name/version then comments, or false');
   }
   if (compat !== 'spring' && compat !== 'strict') throw invalid('compat', compat, '"spring" or "strict"');
+  if (merged.refusals !== 'close' && merged.refusals !== 'soft') {
+    throw invalid('refusals', merged.refusals, '"close" or "soft"');
+  }
+  if (!/^\/.*[^/]$/.test(destinations.userPrefix)) {
+    throw invalid('destinations.userPrefix', destinations.userPrefix, 'a slash, a name, no slash at its end');
+  }
   if (virtualHosts !== false && virtualHosts.length === 0) {
     throw invalid('virtualHosts', virtualHosts, 'at least one name, or false');
   }
@@ -154,7 +183,12 @@ export function resolveBrokerOptions(given: Partially<BrokerOptions> = {}): Brok
 
 /** Two options whose type is wider than the type of their default. */
 const ALSO_FALSE = new Set(['serverHeader', 'virtualHosts']);
-const LISTS = new Set(['virtualHosts', 'destinations.topicPrefixes', 'destinations.queuePrefixes']);
+const LISTS = new Set([
+  'virtualHosts',
+  'destinations.appPrefixes',
+  'destinations.topicPrefixes',
+  'destinations.queuePrefixes',
+]);
 
 function merge(defaults: object, given: object, path: string): object {
   const result: Record<string, unknown> = { ...defaults };

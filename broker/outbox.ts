@@ -12,12 +12,16 @@ import type { StompVersion } from '../protocol/index.js';
 export interface OutboxOwner {
   /** The limit was passed: the session is to be ended, though not within this call. */
   onSlowConsumer(queuedBytes: number): void;
+  /** The outbound interceptors' word on a MESSAGE, as octets of a frame of its own; null drops it. */
+  interceptMessage(head: DeliveryHead, message: Message): Buffer | null;
   /** More than the soft limit is waiting, or no longer. */
   onSoftLimit(isOver: boolean): void;
 }
 
 /** Gathers outboxes that have something to send and flushes them all once per turn. */
 export interface FlushScheduler {
+  /** Whether outbound interceptors are registered. */
+  readonly interceptsOutbound: boolean;
   markDirty(outbox: Outbox): void;
   /** At once: the outbox has gathered more than is worth waiting for. */
   flushNow(outbox: Outbox): void;
@@ -88,7 +92,14 @@ export class Outbox {
   /** One MESSAGE: two pushes and a compare. */
   enqueue(head: DeliveryHead, message: Message): void {
     if (this.#isClosed) return;
-    this.#push(head, message, head.head.length + message.weightBytes);
+    if (this.#scheduler.interceptsOutbound) this.#enqueueIntercepted(head, message);
+    else this.#push(head, message, head.head.length + message.weightBytes);
+  }
+
+  /** Somebody wants to see every MESSAGE: each is made a frame of its own. */
+  #enqueueIntercepted(head: DeliveryHead, message: Message): void {
+    const octets = this.#owner.interceptMessage(head, message);
+    if (octets !== null) this.#push(null, octets, octets.length);
   }
 
   /** One whole frame of the server's own, or a heart-beat. */

@@ -127,6 +127,8 @@ export interface ConnectRequest {
 export interface Principal {
   readonly name: string | null;
   readonly roles: readonly string[];
+  /** When what was shown stops being good, in ms of the time of day (`Date.now`); undefined is never. */
+  readonly expiresAtMs?: number | undefined;
 }
 
 export interface Authenticator {
@@ -137,8 +139,32 @@ export interface Authenticator {
   authenticate(request: ConnectRequest): Principal | Promise<Principal>;
 }
 
+/** One thing that a session wants to do. */
+export interface AuthorizationRequest {
+  readonly action: 'connect' | 'send' | 'subscribe';
+  readonly principal: Principal;
+  /** As the client wrote it; empty for `connect`. */
+  readonly destination: string;
+  readonly sessionId: string;
+  readonly transport: TransportName;
+  readonly remoteAddress: string;
+}
+
+export interface Authorizer {
+  /**
+   * Whether it may. Asked once for each session, action and destination, then remembered until `onChange` is called.
+   * A user destination is asked twice: as written, and as what it leads to without the user.
+   * Returning without a promise keeps the frame on the turn it arrived in. Throwing or rejecting refuses as `internal`.
+   */
+  isAllowed(request: AuthorizationRequest): boolean | Promise<boolean>;
+  /** Called once; the authorizer calls back whenever answers given before may be wrong now. */
+  onChange?(forget: () => void): void;
+}
+
 /** Time, so that tests can own it. */
 export interface Clock {
+  /** Milliseconds of the time of day, for what is said in absolute terms: when a token expires. */
+  epochMs(): number;
   /** Milliseconds that only ever grow; not the time of day. */
   nowMs(): number;
   /** Runs `task` every `intervalMs` until the returned function is called. Does not keep the process alive. */

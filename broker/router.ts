@@ -4,10 +4,12 @@
  */
 import { BrokerError } from './errors.js';
 import { quoteInput } from '../protocol/index.js';
-import { isPattern, splitSegments, hasWildcard } from './destinations/pattern.js';
+import { compileSegment, hasWildcard, isPattern, splitSegments } from './destinations/pattern.js';
 import { Queue } from './destinations/queue.js';
 import { SubscriptionIndex } from './destinations/subscription-index.js';
 import { Topic, TopicSource } from './destinations/topic.js';
+import { UserDestinations } from './destinations/user-destinations.js';
+import type { UserRegistry } from './application/user-registry.js';
 import type { DestinationKind, Route } from './destinations/route.js';
 import type { Message } from './message.js';
 import type { BrokerOptions } from './options.js';
@@ -20,18 +22,35 @@ export class Router {
   readonly #routes = new Map<string, Route>();
   readonly #patterns: SubscriptionIndex<Subscription>;
   readonly #topicSource: TopicSource;
-  /** One for all destinations outside every prefix: nothing is kept of them. */
-  readonly #nowhere: Route;
+  /** `/user/…`, whose queues are each session's own. */
+  readonly users: UserDestinations;
+  /** For destinations that keep no subscriptions: one object each, as nothing is kept of them. */
+  readonly #unkept: Readonly<Record<'app' | 'user' | 'unknown', Route>>;
   /** Number of routes at which idle ones are next looked for. */
   #forgetAt: number;
 
   /** @param onOverflow a topic subscription whose client leaves too much unacknowledged */
-  constructor(options: BrokerOptions, stats: BrokerStats, onOverflow: (subscription: Subscription) => void) {
+  constructor(
+    options: BrokerOptions,
+    stats: BrokerStats,
+    registry: UserRegistry,
+    onOverflow: (subscription: Subscription) => void,
+  ) {
     this.#options = options;
     this.#stats = stats;
     this.#patterns = new SubscriptionIndex(options.destinations.separator);
     this.#topicSource = new TopicSource(options.outbox.hardLimitBytes, onOverflow);
-    this.#nowhere = new Nowhere(stats);
+    const { separator, userPrefix } = options.destinations;
+    this.users = new UserDestinations(
+      { prefix: `${userPrefix}/`, separator, isBrokerDestination: (rest) => this.#isBrokerDestination(rest) },
+      registry,
+      this.#topicSource,
+    );
+    this.#unkept = {
+      app: new UnkeptRoute('app', stats),
+      user: new UnkeptRoute('user', stats),
+      unknown: new UnkeptRoute('unknown', stats),
+    };
     this.#forgetAt = options.limits.maxCachedRoutes;
   }
 
@@ -60,22 +79,48 @@ export class Router {
     route.publish(message);
   }
 
+  /**
+   * What a destination is, without keeping anything of it.
+   * @throws BrokerError `destination-invalid`, `destination-unknown` (compat `strict`)
+   */
+  check(destination: string): DestinationKind {
+    return this.#check(destination);
+  }
+
+  /** What the rules are asked about: the destination as written, and what a user destination leads to. */
+  resolutions(action: 'send' | 'subscribe', destination: string): readonly string[] {
+    if (!this.users.covers(destination)) return [destination];
+    const rest = action === 'send' ? this.users.parse(destination)?.rest : this.users.restOf(destination);
+    return rest === undefined ? [destination] : [destination, rest];
+  }
+
+  /** The path that handlers are registered for, when the destination is one of theirs (S3.2, S3.40). */
+  handlerPath(destination: string): string | null {
+    const { appPrefixes, separator } = this.#options.destinations;
+    const prefix = appPrefixes.find((candidate) => destination.startsWith(withSlash(candidate)));
+    if (prefix === undefined) return null;
+    const path = destination.slice(withSlash(prefix).length);
+    return separator === '/' ? `/${path}` : path;
+  }
+
   /** @throws BrokerError `destination-invalid`, `destination-unknown` (compat `strict`) */
   checkSubscribable(destination: string): void {
     const kind = this.#check(destination);
-    if (!isPattern(destination) || kind === 'unknown') return;
+    if (!isPattern(destination) || kind === 'unknown' || kind === 'app') return;
     if (kind === 'queue') {
       throw new BrokerError('destination-invalid', `A pattern cannot be subscribed on a queue: ${quote(destination)}`);
     }
     const { separator } = this.#options.destinations;
     const { maxPatternWildcards } = this.#options.limits;
-    const wildcards = splitSegments(destination, separator).filter(hasWildcard).length;
-    if (wildcards > maxPatternWildcards) {
+    const wild = splitSegments(destination, separator).filter(hasWildcard);
+    if (wild.length > maxPatternWildcards) {
       throw new BrokerError(
         'destination-invalid',
-        `Pattern ${quote(destination)} has ${wildcards} wild segments, the limit is ${maxPatternWildcards}`,
+        `Pattern ${quote(destination)} has ${wild.length} wild segments, the limit is ${maxPatternWildcards}`,
       );
     }
+    // A regex that is refused has to be refused here: behind it stand RECEIPT and the subscription's count.
+    for (const segment of wild) compileSegment(segment);
   }
 
   /**
@@ -84,7 +129,9 @@ export class Router {
    */
   subscribe(subscription: Subscription): void {
     const { destination } = subscription;
-    if (this.#kindOf(destination) === 'topic' && isPattern(destination)) {
+    const kind = this.#kindOf(destination);
+    if (kind === 'user') this.users.add(subscription);
+    else if (kind === 'topic' && isPattern(destination)) {
       this.#patterns.add(destination, subscription);
       subscription.source = this.#topicSource;
     } else this.route(destination).add(subscription);
@@ -95,7 +142,9 @@ export class Router {
   unsubscribe(subscription: Subscription): void {
     const { destination } = subscription;
     subscription.outbox.forget(subscription);
-    if (this.#kindOf(destination) === 'topic' && isPattern(destination)) {
+    const kind = this.#kindOf(destination);
+    if (kind === 'user') this.users.remove(subscription);
+    else if (kind === 'topic' && isPattern(destination)) {
       this.#patterns.remove(destination, subscription);
       this.#topicSource.end(subscription);
     } else this.#routes.get(destination)?.remove(subscription);
@@ -104,7 +153,7 @@ export class Router {
 
   #makeRoute(destination: string): Route {
     const kind = this.#check(destination);
-    if (kind === 'unknown') return this.#nowhere;
+    if (kind === 'unknown' || kind === 'app' || kind === 'user') return this.#unkept[kind];
     if (this.#routes.size >= this.#forgetAt) this.#forgetIdle();
     const route =
       kind === 'topic'
@@ -136,9 +185,16 @@ export class Router {
 
   #kindOf(destination: string): DestinationKind {
     const { topicPrefixes, queuePrefixes } = this.#options.destinations;
+    if (this.users.covers(destination)) return 'user';
+    if (this.handlerPath(destination) !== null) return 'app';
     if (topicPrefixes.some((prefix) => destination.startsWith(prefix))) return 'topic';
     if (queuePrefixes.some((prefix) => destination.startsWith(prefix))) return 'queue';
     return 'unknown';
+  }
+
+  #isBrokerDestination(destination: string): boolean {
+    const { topicPrefixes, queuePrefixes } = this.#options.destinations;
+    return [...topicPrefixes, ...queuePrefixes].some((prefix) => destination.startsWith(prefix));
   }
 
   /**
@@ -159,17 +215,27 @@ function quote(destination: string): string {
   return quoteInput(destination, 120);
 }
 
-/** Where frames outside every prefix go in compat `spring`: dropped and counted (Spring S4.1). */
-class Nowhere implements Route {
+function withSlash(prefix: string): string {
+  return prefix.endsWith('/') || prefix.endsWith('.') ? prefix : `${prefix}/`;
+}
+
+/**
+ * A destination of which nothing is kept: outside every prefix in compat `spring` (Spring S4.1), `/app` without a handler,
+ * and `/user` when nothing is resolved. What is published there is dropped and counted.
+ */
+class UnkeptRoute implements Route {
   readonly destination = '';
-  readonly kind = 'unknown';
+  readonly kind: 'app' | 'user' | 'unknown';
+  readonly isDirect: boolean;
   readonly subscriberCount = 0;
   readonly isIdle = true;
   /** Never remembered by anybody: a destination's prefix is cheap to test again. */
   isLive = false;
   readonly #stats: BrokerStats;
 
-  constructor(stats: BrokerStats) {
+  constructor(kind: 'app' | 'user' | 'unknown', stats: BrokerStats) {
+    this.kind = kind;
+    this.isDirect = kind === 'unknown';
     this.#stats = stats;
   }
 

@@ -1,7 +1,12 @@
 /** What all sessions of one broker share. One object, so that a session holds one reference. */
 import type { FrameWriter } from './frame-writer.js';
 import type { BrokerOptions } from './options.js';
-import type { Authenticator, Clock, Logger } from './ports.js';
+import type { HandlerInvoker } from './application/handler-invoker.js';
+import type { Interceptors } from './application/interceptors.js';
+import type { SessionEvents } from './application/session-events.js';
+import type { UserRegistry } from './application/user-registry.js';
+import type { MessagePublisher } from './message-publisher.js';
+import type { Authenticator, Authorizer, Clock, Logger } from './ports.js';
 import type { Router } from './router.js';
 import type { SessionRegistry } from './session-registry.js';
 import type { BrokerStats } from './stats.js';
@@ -12,6 +17,13 @@ export interface SessionEnvironment {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly authenticator: Authenticator;
+  /** Null when there are no rules: everything is allowed and nothing is asked. */
+  readonly authorizer: Authorizer | null;
+  readonly publisher: MessagePublisher;
+  readonly invoker: HandlerInvoker;
+  readonly users: UserRegistry;
+  readonly interceptors: Interceptors;
+  readonly events: SessionEvents;
   readonly wheel: TimerWheel;
   readonly writer: FrameWriter;
   readonly router: Router;
@@ -19,8 +31,12 @@ export interface SessionEnvironment {
   readonly stats: BrokerStats;
   /** What precedes the digits in this node's message-ids. */
   readonly messageIdPrefix: string;
-  /** The log wants to see frames: all of them then take the strict path, where they are decoded anyway. */
+  /** The log wants to see frames. */
   readonly tracesFrames: boolean;
+  /** Somebody wants to see every frame or message decoded, log or interceptor: none then takes the plain path. */
+  decodesAll: boolean;
+  /** Changes when answers of the authorizer may have changed. */
+  authorizationVersion: number;
   nextMessageId(): number;
   /** Unguessable, of letters, digits, `-` and `_` only: clients echo it unescaped (conformance A-26, DESIGN §6). */
   createId(): string;

@@ -6,9 +6,11 @@ import {
   Command,
   FrameParser,
   formatHeartBeat,
+  Headers,
   messageHead,
   negotiateHeartBeat,
   ProtocolError,
+  quoteInput,
   serializeFrame,
   STOMP_VERSIONS,
   type Frame,
@@ -22,14 +24,17 @@ import { COMMAND_HANDLERS } from './commands/command-handlers.js';
 import { handleConnect } from './commands/connect.js';
 import { BrokerError } from './errors.js';
 import { traceFrame } from './frame-trace.js';
+import { after } from './maybe-promise.js';
 import { Message } from './message.js';
 import { Outbox, type OutboxOwner } from './outbox.js';
-import { Subscription, type SubscriptionSpec } from './subscription.js';
+import { Delivery } from './pending-acks.js';
+import { Subscription, type DeliveryHead, type SubscriptionSpec } from './subscription.js';
 import { TransactionTable } from './transaction.js';
+import type { SessionHandle, SubscriptionHandle } from './application/session-handle.js';
 import type { CommandContext, Welcome } from './commands/command-context.js';
 import type { Route } from './destinations/route.js';
 import type { BrokerOptions } from './options.js';
-import type { ConnectRequest, Connection, ConnectionListener, Principal } from './ports.js';
+import type { ConnectRequest, Connection, ConnectionListener, Principal, TransportName } from './ports.js';
 import type { Router } from './router.js';
 import type { SessionEnvironment } from './session-environment.js';
 import type { WheelEntry } from './timer-wheel.js';
@@ -40,8 +45,25 @@ const HEART_BEAT = Buffer.from('\n');
 const NO_BEAT: NegotiatedHeartBeat = Object.freeze({ sendEveryMs: 0, receiveEveryMs: 0 });
 /** Two ticks of the wheel, so that a heart-beat is early rather than late whatever the interval. */
 const HEART_BEAT_SLACK_MS = 100;
+const ANONYMOUS: Principal = Object.freeze({ name: null, roles: Object.freeze([]) });
+const NO_BODY = Buffer.alloc(0);
+/** Verdicts remembered for one session; a client that names more destinations is asked about anew. */
+const MAX_ALLOWED_SENDS = 1_000;
+/** Refusals of one frame, after which the session could go on (DESIGN D9). */
+const SOFT_CODES: ReadonlySet<string> = new Set([
+  'access-denied',
+  'payload-invalid',
+  'handler-failed',
+  'handler-timeout',
+  'destination-invalid',
+  'destination-unknown',
+  'queue-full',
+  'limit-exceeded',
+]);
 
-export class Session implements ConnectionListener, RawFrameSink, CommandContext, OutboxOwner, WheelEntry {
+export class Session
+  implements ConnectionListener, RawFrameSink, CommandContext, SessionHandle, OutboxOwner, WheelEntry
+{
   readonly id: string;
   readonly connection: Connection;
   readonly transactions: TransactionTable;
@@ -54,6 +76,13 @@ export class Session implements ConnectionListener, RawFrameSink, CommandContext
   #state: State = 'awaiting-connect';
   #principal: Principal | null = null;
   #clientId: string | undefined;
+  #attributes: Map<string, unknown> | null = null;
+  /** Destinations this session was allowed to send to, while `authorizationVersion` stays. */
+  #allowedSends: Set<string> | null = null;
+  #allowedVersion = 0;
+  /** By the wheel's clock; 0 is never. */
+  #expiresAtMs = 0;
+  #isExpiryTold = false;
   #subscriptions: Map<string, Subscription> | null = null;
   #byNumber: Map<number, Subscription> | null = null;
   #lastSubscriptionNumber = 0;
@@ -63,6 +92,7 @@ export class Session implements ConnectionListener, RawFrameSink, CommandContext
   #overSoftSinceMs = 0;
   /** Set once: why the session ends. */
   #closeCode: CloseCode | null = null;
+  #wasConnected = false;
   /** The connection was told to close. */
   #hasEnded = false;
   /** When a closing connection is cut, whether or not its client has closed. */
@@ -111,6 +141,26 @@ export class Session implements ConnectionListener, RawFrameSink, CommandContext
     return this.#principal;
   }
 
+  get user(): Principal | null {
+    return this.#principal;
+  }
+
+  get transport(): TransportName {
+    return this.connection.transport;
+  }
+
+  get remoteAddress(): string {
+    return this.connection.remoteAddress;
+  }
+
+  get attributes(): Map<string, unknown> {
+    return (this.#attributes ??= new Map<string, unknown>());
+  }
+
+  get subscriptionList(): readonly SubscriptionHandle[] {
+    return [...this.subscriptions()].map((subscription) => this.#handleOf(subscription));
+  }
+
   get clientId(): string | undefined {
     return this.#clientId;
   }
@@ -148,17 +198,18 @@ export class Session implements ConnectionListener, RawFrameSink, CommandContext
   onRawFrame(raw: RawFrame): boolean {
     this.#environment.stats.framesIn++;
     const isPlainSend = raw.command === Command.SEND && raw.isPlain && raw.destinationStart >= 0;
-    if (isPlainSend && this.#state === 'connected' && this.version !== '1.0' && !this.#environment.tracesFrames) {
+    if (isPlainSend && this.#state === 'connected' && this.version !== '1.0' && !this.#environment.decodesAll) {
       return this.#sendPlain(raw);
     }
-    return this.#handle(raw.decode(this.version));
+    return this.#receive(raw.decode(this.version));
   }
 
   /** The hot path: a SEND that asks for nothing but to be relayed. Every rule it skips is about headers it has not got. */
   #sendPlain(raw: RawFrame): boolean {
     try {
       const route = this.#routeOf(raw);
-      this.router.publish(route, Message.fromPlain(this.nextMessageId(), raw));
+      if (route === null) return this.#receive(raw.decode(this.version));
+      this.router.publish(route, Message.fromPlain(this.#environment.nextMessageId(), raw));
       return true;
     } catch (error) {
       this.#fail(error);
@@ -166,7 +217,8 @@ export class Session implements ConnectionListener, RawFrameSink, CommandContext
     }
   }
 
-  #routeOf(raw: RawFrame): Route {
+  /** Null when the strict path has to decide: handlers, users, and what the rules were not asked about yet. */
+  #routeOf(raw: RawFrame): Route | null {
     const { buffer, destinationStart: start, destinationEnd: end } = raw;
     const memo = this.#memoOctets;
     if (memo?.length === end - start) {
@@ -175,18 +227,30 @@ export class Session implements ConnectionListener, RawFrameSink, CommandContext
       if (k === memo.length && this.#memoRoute?.isLive === true) return this.#memoRoute;
     }
     if (start === end) throw new BrokerError('header-missing', 'SEND needs a header "destination", got an empty one');
-    const route = this.route(buffer.toString('utf8', start, end));
+    const destination = buffer.toString('utf8', start, end);
+    if (!this.#mayPublishAt(destination)) return null;
+    const route = this.router.route(destination);
+    if (!route.isDirect) return null;
     this.#memoOctets = Buffer.from(buffer.subarray(start, end));
     this.#memoRoute = route;
     return route;
   }
 
   /** @returns whether the parser may go on */
-  #handle(frame: Frame): boolean {
-    const { logger, tracesFrames } = this.#environment;
+  #receive(frame: Frame): boolean {
+    const { logger, tracesFrames, interceptors } = this.#environment;
     if (tracesFrames) logger.debug({ session: this.id, frame: traceFrame(frame) }, 'frame received');
+    if (interceptors.inbound === null) return this.#handle(frame, () => this.#dispatch(frame));
+    return this.#handle(frame, () => {
+      const passed = interceptors.applyInbound(frame, this);
+      if (passed instanceof Promise) return passed.then((next) => (next === null ? undefined : this.#dispatch(next)));
+      return passed === null ? undefined : this.#dispatch(passed);
+    });
+  }
+
+  #handle(frame: Frame, work: () => void | Promise<void>): boolean {
     try {
-      const pending = this.#dispatch(frame);
+      const pending = work();
       if (pending !== undefined) this.#suspendFor(pending, frame);
     } catch (error) {
       this.#fail(error, frame);
@@ -217,9 +281,8 @@ export class Session implements ConnectionListener, RawFrameSink, CommandContext
       this.#drainBacklog();
     };
     pending.then(goOn, (error: unknown) => {
-      this.#isSuspended = false;
       this.#fail(error, frame);
-      this.connection.resume();
+      goOn();
     });
   }
 
@@ -233,12 +296,58 @@ export class Session implements ConnectionListener, RawFrameSink, CommandContext
 
   // ——— What command handlers ask for ———
 
-  nextMessageId(): number {
-    return this.#environment.nextMessageId();
+  publish(frame: Frame): void | Promise<void> {
+    const { publisher, invoker } = this.#environment;
+    const destination = frame.headers.get('destination') ?? '';
+    const path = this.router.handlerPath(destination);
+    if (path !== null) return this.#isRenewal(path) ? this.renewCredentials(frame) : invoker.invoke('message', path, frame, this);
+    publisher.publish(destination, frame.headers, frame.body, this.id);
   }
 
-  route(destination: string): Route {
-    return this.router.route(destination);
+  callSubscribeHandler(frame: Frame, subscription: Subscription): void | Promise<void> {
+    const path = this.router.handlerPath(subscription.destination);
+    if (path !== null) return this.#environment.invoker.invoke('subscribe', path, frame, this, subscription);
+  }
+
+  authorize(action: 'connect' | 'send' | 'subscribe', destination: string): void | Promise<void> {
+    const { authorizer } = this.#environment;
+    if (authorizer === null || (action === 'send' && this.#mayPublishAt(destination))) return;
+    const { transport, remoteAddress, id: sessionId, router } = this;
+    const principal = this.#principal ?? ANONYMOUS;
+    const resolved = action === 'connect' ? [destination] : router.resolutions(action, destination);
+    const ask = (at: number): void | Promise<void> => {
+      const next = resolved[at];
+      if (next === undefined) {
+        if (action === 'send') this.#rememberAllowed(destination);
+        return;
+      }
+      const verdict = authorizer.isAllowed({ action, principal, destination: next, sessionId, transport, remoteAddress });
+      if (verdict instanceof Promise) return verdict.then((allowed) => (allowed ? ask(at + 1) : deny(action, destination)));
+      return verdict ? ask(at + 1) : deny(action, destination);
+    };
+    return ask(0);
+  }
+
+  /** Whether the rules are known to allow it, or there are none. */
+  #mayPublishAt(destination: string): boolean {
+    const { authorizer, authorizationVersion } = this.#environment;
+    if (authorizer === null) return true;
+    return this.#allowedVersion === authorizationVersion && this.#allowedSends?.has(destination) === true;
+  }
+
+  #rememberAllowed(destination: string): void {
+    const { authorizationVersion } = this.#environment;
+    if (this.#allowedVersion !== authorizationVersion || (this.#allowedSends?.size ?? 0) >= MAX_ALLOWED_SENDS) {
+      this.#allowedSends = null;
+      this.#allowedVersion = authorizationVersion;
+    }
+    (this.#allowedSends ??= new Set()).add(destination);
+  }
+
+  /** What the rules allowed may be otherwise now. */
+  forgetAllowed(): void {
+    this.#allowedSends = null;
+    this.#memoRoute = this.#memoOctets = null;
   }
 
   authenticate(
@@ -249,21 +358,32 @@ export class Session implements ConnectionListener, RawFrameSink, CommandContext
     return this.#environment.authenticator.authenticate({ sessionId: this.id, transport, remoteAddress, handshake, ...shown });
   }
 
-  connected(welcome: Welcome): void {
+  connected(welcome: Welcome): void | Promise<void> {
     if (this.#state !== 'authenticating') return;
-    const { options, wheel, registry, logger } = this.#environment;
+    this.#principal = welcome.principal;
+    return after(this.authorize('connect', ''), () => {
+      this.#enter(welcome);
+    });
+  }
+
+  #enter(welcome: Welcome): void {
+    if (this.#state !== 'authenticating') return;
+    const { options, wheel, registry, logger, users, events } = this.#environment;
     const { version, principal, clientId } = welcome;
-    this.#principal = principal;
     if (clientId !== undefined && clientId !== '') {
       registry.claimClientId(clientId, this);
       this.#clientId = clientId;
     }
     this.#state = 'connected';
+    this.#wasConnected = true;
     this.#parser.version = this.#outbox.version = version;
     this.#parser.limits = options.limits.frame;
     const offer = options.heartBeat;
     this.#heartBeat = version === '1.0' ? NO_BEAT : negotiateHeartBeat(welcome.clientHeartBeat, offer);
-    this.#outbox.enqueueControl(serializeFrame('CONNECTED', this.#connectedHeaders(welcome), version));
+    this.#setExpiry(principal);
+    if (principal.name !== null) users.add(principal.name, this);
+    if (events.has('connect')) events.emit('connect', { session: this, headers: welcome.headers });
+    this.#sendIntercepted('CONNECTED', this.#connectedHeaders(welcome));
     this.#outbox.lastWriteMs = this.#lastReadMs = wheel.nowMs;
     wheel.cancel(this);
     const deadlineMs = this.#nextDeadline(wheel.nowMs);
@@ -278,6 +398,7 @@ export class Session implements ConnectionListener, RawFrameSink, CommandContext
       },
       'connected',
     );
+    if (events.has('connected')) events.emit('connected', { session: this });
   }
 
   #connectedHeaders({ version, principal, requestId }: Welcome): [string, string][] {
@@ -295,7 +416,45 @@ export class Session implements ConnectionListener, RawFrameSink, CommandContext
   }
 
   receipt(receiptId: string | undefined): void {
-    if (receiptId !== undefined) this.#send('RECEIPT', [['receipt-id', receiptId]]);
+    if (receiptId !== undefined) this.#sendIntercepted('RECEIPT', [['receipt-id', receiptId]]);
+  }
+
+  /** A frame of the server's own, seen by the outbound interceptors. */
+  #sendIntercepted(command: 'CONNECTED' | 'RECEIPT', headers: [string, string][]): void {
+    const { interceptors } = this.#environment;
+    if (interceptors.outbound === null) {
+      this.#send(command, headers);
+      return;
+    }
+    const frame = this.intercept({ command, headers: new Headers(headers), body: NO_BODY });
+    if (frame !== null) this.#send(command, [...frame.headers].map(([name, value]) => [name, value]));
+  }
+
+  interceptMessage(head: DeliveryHead, message: Message): Buffer | null {
+    const headers = new Headers();
+    if (head.owner.id !== null) headers.append('subscription', head.owner.id);
+    headers.append('message-id', `${this.messageIdPrefix}${message.idDigits}`);
+    if (head instanceof Delivery) {
+      headers.append('ack', head.ackId);
+      if (head.deliveryCount > 1) headers.append('redelivered', 'true');
+    }
+    const { headers: relayed, body } = message.decode();
+    for (const [name, value] of relayed) headers.append(name, value);
+    const frame = this.intercept({ command: 'MESSAGE', headers, body });
+    if (frame === null) return null;
+    const counted = [...frame.headers].filter(([name]) => name !== 'content-length');
+    return serializeFrame('MESSAGE', [...counted, ['content-length', String(frame.body.length)]], this.version, frame.body);
+  }
+
+  /** Runs the outbound channel; an interceptor that throws loses that frame for this client alone (Spring S9.7a). */
+  intercept(frame: Frame): Frame | null {
+    const { interceptors, logger } = this.#environment;
+    try {
+      return interceptors.applyOutbound(frame, this);
+    } catch (error) {
+      logger.error({ session: this.id, err: error, command: frame.command }, 'an outbound interceptor threw');
+      return null;
+    }
   }
 
   createSubscription(
@@ -330,15 +489,74 @@ export class Session implements ConnectionListener, RawFrameSink, CommandContext
     this.#subscriptions?.delete(key);
     this.#byNumber?.delete(subscription.number);
     this.router.unsubscribe(subscription);
+    const { events } = this.#environment;
+    if (events.has('unsubscribe')) events.emit('unsubscribe', { session: this, subscription: this.#handleOf(subscription) });
+  }
+
+  subscribed(subscription: Subscription): void {
+    const { events } = this.#environment;
+    if (events.has('subscribe')) events.emit('subscribe', { session: this, subscription: this.#handleOf(subscription) });
+  }
+
+  #handleOf({ id, destination }: Subscription): SubscriptionHandle {
+    return { id, destination, session: this };
+  }
+
+  goodbye(): void {
+    this.close('client-disconnected');
   }
 
   disconnect(): void {
-    this.close('client-disconnected');
+    this.close('closed-by-server');
+  }
+
+  // ——— Credentials ———
+
+  #isRenewal(path: string): boolean {
+    return path.endsWith('$session/renew');
+  }
+
+  renewCredentials(frame: Frame): void | Promise<void> {
+    const headers = frame.headers.toMap();
+    if (frame.body.length > 0 && !headers.has('token')) headers.set('token', frame.body.toString());
+    const shown = this.authenticate({ login: headers.get('login'), passcode: headers.get('passcode'), headers });
+    const renew = (principal: Principal): void => {
+      if (principal.name !== this.#principal?.name) {
+        throw new BrokerError('authentication-failed', 'The new credentials are of another user');
+      }
+      this.#principal = principal;
+      this.forgetAllowed();
+      this.#setExpiry(principal);
+    };
+    return shown instanceof Promise ? shown.then(renew) : renew(shown);
+  }
+
+  #setExpiry({ expiresAtMs }: Principal): void {
+    const { clock, wheel } = this.#environment;
+    this.#isExpiryTold = false;
+    this.#expiresAtMs = expiresAtMs === undefined ? 0 : Math.max(1, wheel.nowMs + expiresAtMs - clock.epochMs());
+    if (this.#expiresAtMs > 0) wheel.schedule(this, this.#earlier(this.dueMs, wheel.nowMs + 1));
+  }
+
+  /** Told some time before, so that a client can renew; then ended. */
+  #checkExpiry(nowMs: number): boolean {
+    if (this.#expiresAtMs === 0) return false;
+    const leftMs = this.#expiresAtMs - nowMs;
+    if (leftMs <= 0) {
+      this.#fail(new BrokerError('credentials-expired', 'The credentials of this session have expired'));
+      return true;
+    }
+    if (leftMs > this.options.handlers.expiryNoticeMs || this.#isExpiryTold) return false;
+    this.#isExpiryTold = true;
+    const notice = Buffer.from(JSON.stringify({ type: 'credentials-expiring', expiresInMs: Math.round(leftMs) }));
+    const headers = new Headers([['content-type', 'application/json']]);
+    this.#environment.publisher.publishToUser(this.id, '/queue/session', headers, notice, this.id);
+    return false;
   }
 
   // ——— Output and end ———
 
-  #send(command: 'RECEIPT' | 'ERROR', headers: [string, string][], body?: Buffer): void {
+  #send(command: 'CONNECTED' | 'RECEIPT' | 'ERROR', headers: [string, string][], body?: Buffer): void {
     const { logger, tracesFrames } = this.#environment;
     if (tracesFrames) logger.debug({ session: this.id, command, headers }, 'frame sent');
     this.#outbox.enqueueControl(serializeFrame(command, headers, this.version, body));
@@ -375,6 +593,11 @@ export class Session implements ConnectionListener, RawFrameSink, CommandContext
     if (!this.#isOpen) return;
     const { code, message, detail } = this.#describe(error);
     const receiptId = frame?.headers.get('receipt');
+    if (this.options.refusals === 'soft' && this.#state === 'connected' && SOFT_CODES.has(code)) {
+      this.#reportRefusal(code, message, frame);
+      this.#refuseSoftly(code, detail ?? message, receiptId);
+      return;
+    }
     const body = Buffer.from(`${detail ?? message}\n`);
     const headers: [string, string][] = [
       ['message', message],
@@ -388,6 +611,16 @@ export class Session implements ConnectionListener, RawFrameSink, CommandContext
     this.#reportRefusal(code, message, frame);
     this.#send('ERROR', headers, body);
     this.close(CLOSE_CODE_OF[code] ?? (error instanceof ProtocolError ? 'protocol-error' : 'refused'));
+  }
+
+  /** The connection lives; the client is told where it may have subscribed (DESIGN D9). */
+  #refuseSoftly(code: string, text: string, receiptId: string | undefined): void {
+    const headers = new Headers([
+      ['code', code],
+      ['content-type', 'text/plain;charset=UTF-8'],
+    ]);
+    if (receiptId !== undefined) headers.append('receipt-id', receiptId);
+    this.#environment.publisher.publishToUser(this.id, '/queue/errors', headers, Buffer.from(text), this.id);
   }
 
   #describe(error: unknown): { code: string; message: string; detail?: string | undefined } {
@@ -444,14 +677,18 @@ export class Session implements ConnectionListener, RawFrameSink, CommandContext
 
   onClose(cause?: Error): void {
     if (this.#state === 'closed') return;
-    const { wheel, registry, stats, logger } = this.#environment;
+    const { wheel, registry, stats, logger, users, events } = this.#environment;
+    const wasConnected = this.#wasConnected;
     this.#release();
     this.#state = 'closed';
     this.#outbox.close(true);
     this.#backlog = null;
     wheel.cancel(this);
     registry.remove(this);
+    const name = this.#principal?.name;
+    if (name !== null && name !== undefined) users.remove(name, this);
     const code = this.#closeCode ?? 'client-gone';
+    if (wasConnected && events.has('disconnect')) events.emit('disconnect', { session: this, reason: code });
     stats.closed[code]++;
     const durationMs = Math.round(wheel.nowMs - this.#acceptedMs);
     logger.debug({ session: this.id, code, durationMs, cause: cause?.message }, 'closed');
@@ -489,8 +726,9 @@ export class Session implements ConnectionListener, RawFrameSink, CommandContext
     return this.#beat(nowMs);
   }
 
-  /** Heart-beats of a connected session, both ways, and the soft limit of its outbox. */
+  /** Heart-beats of a connected session, both ways, the soft limit of its outbox, and the end of its credentials. */
   #beat(nowMs: number): number {
+    if (this.#checkExpiry(nowMs)) return this.dueMs;
     const { softLimitMs } = this.options.outbox;
     if (this.#overSoftSinceMs > 0 && nowMs - this.#overSoftSinceMs >= softLimitMs) {
       this.onSlowConsumer(this.#outbox.queuedBytes);
@@ -528,6 +766,10 @@ export class Session implements ConnectionListener, RawFrameSink, CommandContext
       due = this.#earlier(due, this.#lastReadMs + receiveEveryMs * this.options.heartBeat.tolerance);
     }
     if (this.#overSoftSinceMs > 0) due = this.#earlier(due, this.#overSoftSinceMs + this.options.outbox.softLimitMs);
+    if (this.#expiresAtMs > 0) {
+      const noticeMs = this.#expiresAtMs - this.options.handlers.expiryNoticeMs;
+      due = this.#earlier(due, this.#isExpiryTold ? this.#expiresAtMs : Math.max(noticeMs, nowMs + 1));
+    }
     return due === 0 ? 0 : Math.max(due, nowMs + 1);
   }
 
@@ -536,10 +778,16 @@ export class Session implements ConnectionListener, RawFrameSink, CommandContext
   }
 }
 
+function deny(action: string, destination: string): never {
+  const what = action === 'connect' ? 'connect' : `${action} to ${quoteInput(destination, 120)}`;
+  throw new BrokerError('access-denied', `Not allowed to ${what}`);
+}
+
 /** Codes whose way to end is not just "refused". */
 const CLOSE_CODE_OF: Readonly<Record<string, CloseCode | undefined>> = Object.freeze({
   'client-id-displaced': 'displaced',
   'connect-timeout': 'connect-timeout',
+  'credentials-expired': 'credentials-expired',
   'heart-beat-timeout': 'heart-beat-timeout',
   'server-shutdown': 'server-shutdown',
   internal: 'internal',

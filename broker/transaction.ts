@@ -4,11 +4,9 @@
  */
 import { quoteInput } from '../protocol/index.js';
 import { BrokerError } from './errors.js';
-import type { Route } from './destinations/route.js';
-import type { Message } from './message.js';
+import { after } from './maybe-promise.js';
 import type { LimitOptions } from './options.js';
 import type { Delivery } from './pending-acks.js';
-import type { Router } from './router.js';
 import type { MessageSource, Subscription } from './subscription.js';
 
 /** An ACK or NACK whose deliveries are taken out of the pending ones and not yet settled. */
@@ -33,7 +31,7 @@ function undo({ subscription, source, deliveries }: Settlement): void {
 
 export class Transaction {
   readonly #limits: LimitOptions;
-  readonly #sends: { readonly route: Route; readonly message: Message }[] = [];
+  readonly #sends: (() => void | Promise<void>)[] = [];
   readonly #settlements: Settlement[] = [];
   #bytes = 0;
 
@@ -41,10 +39,14 @@ export class Transaction {
     this.#limits = limits;
   }
 
-  /** @throws BrokerError `limit-exceeded` */
-  addSend(route: Route, message: Message): void {
-    this.#countOne(message.weightBytes);
-    this.#sends.push({ route, message });
+  /**
+   * Holds a SEND back.
+   * @param publish what COMMIT is to do
+   * @throws BrokerError `limit-exceeded`
+   */
+  add(bodyBytes: number, publish: () => void | Promise<void>): void {
+    this.#countOne(bodyBytes);
+    this.#sends.push(publish);
   }
 
   /** @throws BrokerError `limit-exceeded`; what was taken is then put back */
@@ -58,13 +60,18 @@ export class Transaction {
     this.#settlements.push(settlement);
   }
 
-  /** SENDs become visible in order, ACKs and NACKs take effect. */
-  commit(router: Router): void {
-    for (const { route, message } of this.#sends) {
-      // The route may have been forgotten since, for want of subscribers.
-      router.publish(route.isLive ? route : router.route(route.destination), message);
+  /** SENDs become visible in order, ACKs and NACKs take effect. A promise only when a handler has to be waited for. */
+  commit(): void | Promise<void> {
+    return after(this.#publishFrom(0), () => {
+      for (const settlement of this.#settlements) settle(settlement);
+    });
+  }
+
+  #publishFrom(start: number): void | Promise<void> {
+    for (let k = start; k < this.#sends.length; k++) {
+      const pending = this.#sends[k]?.();
+      if (pending instanceof Promise) return pending.then(() => this.#publishFrom(k + 1));
     }
-    for (const settlement of this.#settlements) settle(settlement);
   }
 
   abort(): void {
@@ -111,10 +118,10 @@ export class TransactionTable {
   }
 
   /** @throws BrokerError `transaction-unknown`, or what publishing throws */
-  commit(id: string, router: Router): void {
+  commit(id: string): void | Promise<void> {
     const transaction = this.get(id);
     this.#open?.delete(id);
-    transaction.commit(router);
+    return transaction.commit();
   }
 
   /** @throws BrokerError `transaction-unknown` */

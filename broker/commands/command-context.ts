@@ -1,6 +1,5 @@
 /** What a command handler may see of its session and do to it. Implemented by Session. */
-import type { HeartBeat, StompVersion } from '../../protocol/index.js';
-import type { Route } from '../destinations/route.js';
+import type { Frame, HeartBeat, StompVersion } from '../../protocol/index.js';
 import type { BrokerOptions } from '../options.js';
 import type { ConnectRequest, Principal } from '../ports.js';
 import type { Router } from '../router.js';
@@ -16,12 +15,17 @@ export interface CommandContext {
   /** What precedes the digits in this node's message-ids. */
   readonly messageIdPrefix: string;
   readonly subscriptionCount: number;
-  nextMessageId(): number;
-  /** The route of a destination that this session sends to. */
-  route(destination: string): Route;
+  /** Asks the rules, as written and as resolved. @throws BrokerError `access-denied` */
+  authorize(action: 'send' | 'subscribe', destination: string): void | Promise<void>;
+  /** Publishes a SEND of this session on the strict path: to handlers, users, topics or queues. */
+  publish(frame: Frame): void | Promise<void>;
+  /** Calls the `/app` handler of a SUBSCRIBE, whose result goes to `subscription`. */
+  callSubscribeHandler(frame: Frame, subscription: Subscription): void | Promise<void>;
+  /** Shows new credentials on the open session: same user, later expiry. @throws BrokerError `authentication-failed` */
+  renewCredentials(frame: Frame): void | Promise<void>;
   authenticate(request: Omit<ConnectRequest, 'sessionId' | 'transport' | 'remoteAddress' | 'handshake'>): Principal | Promise<Principal>;
   /** Enters the connected state and writes CONNECTED. */
-  connected(welcome: Welcome): void;
+  connected(welcome: Welcome): void | Promise<void>;
   /** Answers `receipt`, when the frame has one, with RECEIPT: to be called once the frame's effect is there. */
   receipt(receiptId: string | undefined): void;
   createSubscription(key: string, spec: Omit<SubscriptionSpec, 'head' | 'outbox' | 'sessionId' | 'number'>): Subscription;
@@ -30,12 +34,16 @@ export interface CommandContext {
   findSubscriptionOfAck(ackId: string): Subscription | undefined;
   removeSubscription(key: string): void;
   subscriptions(): Iterable<Subscription>;
+  /** The subscription is live: tells the application. */
+  subscribed(subscription: Subscription): void;
   /** The client has said goodbye: what is queued is written, then the connection ends. */
-  disconnect(): void;
+  goodbye(): void;
 }
 
 /** What CONNECT settled. */
 export interface Welcome {
+  /** Of the CONNECT frame; the first of each name. */
+  readonly headers: ReadonlyMap<string, string>;
   readonly version: StompVersion;
   readonly clientHeartBeat: HeartBeat;
   readonly principal: Principal;

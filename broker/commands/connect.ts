@@ -14,15 +14,14 @@ export function handleConnect(context: CommandContext, frame: Frame): void | Pro
   const clientHeartBeat = parseHeartBeat(version === '1.0' ? undefined : headers.get('heart-beat'));
   checkHost(context, headers.get('host'));
   const welcome: Omit<Welcome, 'principal'> = {
+    headers,
     version,
     clientHeartBeat,
     clientId: headers.get('client-id'),
     requestId: headers.get('request-id'),
   };
   const principal = context.authenticate({ login: headers.get('login'), passcode: headers.get('passcode'), headers });
-  const enter = (verified: Principal): void => {
-    context.connected({ ...welcome, principal: verified });
-  };
+  const enter = (verified: Principal): void | Promise<void> => context.connected({ ...welcome, principal: verified });
   return principal instanceof Promise ? principal.then(enter) : enter(principal);
 }
 

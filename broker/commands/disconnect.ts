@@ -4,5 +4,5 @@ import type { CommandContext } from './command-context.js';
 
 export function handleDisconnect(context: CommandContext, frame: Frame): void {
   context.receipt(frame.headers.get('receipt'));
-  context.disconnect();
+  context.goodbye();
 }

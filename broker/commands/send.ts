@@ -1,16 +1,26 @@
 /** SEND: a message for a destination, now or at COMMIT (STOMP 1.2, SEND). */
-import { Message } from '../message.js';
+import { after } from '../maybe-promise.js';
 import { requireHeader } from './require-header.js';
 import type { Frame } from '../../protocol/index.js';
 import type { CommandContext } from './command-context.js';
 
-/** @throws BrokerError `header-missing`, `destination-…`, `transaction-unknown`, `queue-full`, `limit-exceeded` */
-export function handleSend(context: CommandContext, frame: Frame): void {
-  const route = context.route(requireHeader(frame, 'destination'));
+/**
+ * @throws BrokerError `header-missing`, `destination-…`, `access-denied`, `transaction-unknown`, `queue-full`,
+ * `limit-exceeded`, and with a receipt what a handler refuses
+ */
+export function handleSend(context: CommandContext, frame: Frame): void | Promise<void> {
+  const destination = requireHeader(frame, 'destination');
   const transactionId = frame.headers.get('transaction');
-  const message = Message.fromHeaders(context.nextMessageId(), frame.headers, frame.body);
-  if (transactionId === undefined) context.router.publish(route, message);
-  else context.transactions.get(transactionId).addSend(route, message.own());
+  const transaction = transactionId === undefined ? undefined : context.transactions.get(transactionId);
+  const receive = (): void | Promise<void> => {
+    if (transaction === undefined) return context.publish(frame);
+    context.router.check(destination);
+    // The octets of the body belong to a read chunk; a transaction may last.
+    const kept: Frame = { ...frame, body: Buffer.from(frame.body) };
+    transaction.add(kept.body.length, () => context.publish(kept));
+  };
   // Inside a transaction the effect is to join it: some clients wait for this RECEIPT before they COMMIT (DESIGN D4).
-  context.receipt(frame.headers.get('receipt'));
+  return after(after(context.authorize('send', destination), receive), () => {
+    context.receipt(frame.headers.get('receipt'));
+  });
 }

@@ -1,15 +1,23 @@
 /** SUBSCRIBE and UNSUBSCRIBE (STOMP 1.2, SUBSCRIBE; 1.0 lets the id be missing). */
 import { quoteInput, type Frame } from '../../protocol/index.js';
 import { BrokerError } from '../errors.js';
+import { after } from '../maybe-promise.js';
 import { positiveHeader, requireHeader } from './require-header.js';
 import type { AckMode } from '../subscription.js';
 import type { CommandContext } from './command-context.js';
 
 const ACK_MODES: readonly AckMode[] = ['auto', 'client', 'client-individual'];
 
-/** @throws BrokerError `header-missing`, `header-invalid`, `destination-…`, `subscription-exists`, `limit-exceeded` */
-export function handleSubscribe(context: CommandContext, frame: Frame): void {
+/**
+ * @throws BrokerError `header-missing`, `header-invalid`, `destination-…`, `subscription-exists`, `limit-exceeded`,
+ * `access-denied`
+ */
+export function handleSubscribe(context: CommandContext, frame: Frame): void | Promise<void> {
   const destination = requireHeader(frame, 'destination');
+  return after(context.authorize('subscribe', destination), () => subscribe(context, frame, destination));
+}
+
+function subscribe(context: CommandContext, frame: Frame, destination: string): void | Promise<void> {
   const key = subscriptionKey(context, frame);
   if (context.findSubscription(key) !== undefined) {
     throw new BrokerError('subscription-exists', `Subscription ${describe(frame)} exists already`);
@@ -26,6 +34,8 @@ export function handleSubscribe(context: CommandContext, frame: Frame): void {
   // Nothing can be published between the two, and the first MESSAGE has to stand behind RECEIPT (conformance S-15).
   context.receipt(frame.headers.get('receipt'));
   context.router.subscribe(subscription);
+  context.subscribed(subscription);
+  return context.callSubscribeHandler(frame, subscription);
 }
 
 /** @throws BrokerError `header-missing`, `subscription-unknown` */

@@ -1,4 +1,5 @@
 /** BEGIN, COMMIT and ABORT (STOMP 1.2, BEGIN). */
+import { after } from '../maybe-promise.js';
 import { requireHeader } from './require-header.js';
 import type { Frame } from '../../protocol/index.js';
 import type { CommandContext } from './command-context.js';
@@ -10,9 +11,10 @@ export function handleBegin(context: CommandContext, frame: Frame): void {
 }
 
 /** @throws BrokerError `header-missing`, `transaction-unknown`, `queue-full` */
-export function handleCommit(context: CommandContext, frame: Frame): void {
-  context.transactions.commit(requireHeader(frame, 'transaction'), context.router);
-  context.receipt(frame.headers.get('receipt'));
+export function handleCommit(context: CommandContext, frame: Frame): void | Promise<void> {
+  return after(context.transactions.commit(requireHeader(frame, 'transaction')), () => {
+    context.receipt(frame.headers.get('receipt'));
+  });
 }
 
 /** @throws BrokerError `header-missing`, `transaction-unknown` */

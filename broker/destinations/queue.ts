@@ -18,6 +18,7 @@ const COMPACT_AT = 1024;
 
 export class Queue implements Route, MessageSource {
   readonly kind = 'queue';
+  readonly isDirect = true;
   readonly destination: string;
   isLive = true;
   readonly #limits: QueueLimits;

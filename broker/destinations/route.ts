@@ -2,11 +2,13 @@
 import type { Message } from '../message.js';
 import type { Subscription } from '../subscription.js';
 
-export type DestinationKind = 'topic' | 'queue' | 'unknown';
+export type DestinationKind = 'topic' | 'queue' | 'app' | 'user' | 'unknown';
 
 export interface Route {
   readonly destination: string;
   readonly kind: DestinationKind;
+  /** Whether a message may be published as it is: what leads to handlers or users has to be decoded first. */
+  readonly isDirect: boolean;
   /** Subscriptions to this very destination. */
   readonly subscriberCount: number;
   /** Nothing would be lost if the route were forgotten. */

@@ -9,6 +9,7 @@ import type { SubscriptionIndex } from './subscription-index.js';
 
 export class Topic implements Route {
   readonly kind = 'topic';
+  readonly isDirect = true;
   readonly destination: string;
   isLive = true;
   readonly #patterns: SubscriptionIndex<Subscription>;

@@ -1,0 +1,254 @@
+/**
+ * `/app` handlers by pattern: what `@MessageMapping` and `@SubscribeMapping` are in Spring (Spring S6.1–S6.4). Registered
+ * by the application at any time; found once per destination and remembered until the next registration.
+ */
+import { quoteInput, type Frame } from '../../protocol/index.js';
+import { isPattern, splitSegments } from '../destinations/pattern.js';
+import { SubscriptionIndex } from '../destinations/subscription-index.js';
+import { BrokerError } from '../errors.js';
+import { VariableReader, type PathVariables } from './path-variables.js';
+import type { Principal } from '../ports.js';
+import type { SessionHandle } from './session-handle.js';
+import type { SchemaOutput, StandardSchema } from './standard-schema.js';
+
+/** What a handler is given. */
+export interface HandlerContext<Variables = Readonly<Record<string, string>>, Payload = unknown> {
+  /** By content-type: JSON as a value, text as a string, octets as a Buffer; checked by the handler's schema if it has one. */
+  readonly payload: Payload;
+  /** Of the pattern's `{name}` parts. */
+  readonly variables: Variables;
+  /** Of the frame; the first of each name. */
+  readonly headers: ReadonlyMap<string, string>;
+  readonly body: Buffer;
+  /** As the client wrote it, prefix included. */
+  readonly destination: string;
+  readonly user: Principal;
+  readonly session: SessionHandle;
+  /** Aborted when the handler's deadline passes or the session ends. */
+  readonly signal: AbortSignal;
+}
+
+export interface ReplyOptions {
+  /** Where the result goes: destinations, with `{name}` filled from the path. */
+  readonly sendTo?: string | readonly string[] | undefined;
+  /** To the sender: destinations behind `/user/{name}`; true is `/queue` + the path. */
+  readonly sendToUser?: boolean | string | readonly string[] | undefined;
+  /** With `sendToUser`: all sessions of the user, or just the one that sent. Default true. */
+  readonly broadcast?: boolean | undefined;
+}
+
+export interface HandlerOptions<Schema extends StandardSchema | undefined = undefined> extends ReplyOptions {
+  /** Any Standard Schema (zod, valibot, arktype …). */
+  readonly schema?: Schema;
+  /** How long the handler may take before its session goes on without it, in ms. Default: `handlers.deadlineMs`. */
+  readonly deadlineMs?: number | undefined;
+}
+
+/** Returns the reply, or nothing, now or later. */
+export type Handler<Variables, Payload> = (context: HandlerContext<Variables, Payload>) => unknown;
+
+/** Called with what a handler threw; its result is a reply like a handler's. */
+export type ErrorHandler = (error: unknown, context: HandlerContext) => unknown;
+
+export type HandlerKind = 'message' | 'subscribe';
+
+export interface HandlerEntry {
+  readonly kind: HandlerKind;
+  readonly pattern: string;
+  readonly handler: Handler<Readonly<Record<string, string>>, unknown>;
+  readonly options: HandlerOptions<StandardSchema | undefined>;
+  readonly variables: VariableReader;
+}
+
+interface ErrorEntry {
+  readonly handler: ErrorHandler;
+  readonly options: ReplyOptions;
+}
+
+type PayloadOf<Schema> = Schema extends StandardSchema ? SchemaOutput<Schema> : unknown;
+
+/** Registers handlers under a common prefix: a class-level mapping. */
+export interface HandlerGroup {
+  /** For SENDs. @throws BrokerError `handler-exists` for a pattern that has a handler */
+  message<const Pattern extends string, Schema extends StandardSchema | undefined = undefined>(
+    pattern: Pattern,
+    handler: Handler<PathVariables<Pattern>, PayloadOf<Schema>>,
+    options?: HandlerOptions<Schema>,
+  ): this;
+  /** For SUBSCRIBEs; without `sendTo` and `sendToUser` the result goes straight to the subscription. */
+  subscribeMapping<const Pattern extends string>(
+    pattern: Pattern,
+    handler: Handler<PathVariables<Pattern>, unknown>,
+    options?: HandlerOptions,
+  ): this;
+  /** For what handlers of this group throw; the nearest group's first. */
+  onError(handler: ErrorHandler, options?: ReplyOptions): this;
+  group(prefix: string, register: (group: HandlerGroup) => void): this;
+}
+
+export class HandlerRegistry implements HandlerGroup {
+  readonly #separator: string;
+  readonly #entries: Readonly<Record<HandlerKind, SubscriptionIndex<HandlerEntry>>>;
+  readonly #exact: Readonly<Record<HandlerKind, Map<string, HandlerEntry>>> = {
+    message: new Map(),
+    subscribe: new Map(),
+  };
+  /** By group prefix, `''` being everything. */
+  readonly #errorHandlers = new Map<string, ErrorEntry>();
+  /** Changes with every registration: routes that remember their handler compare it. */
+  version = 0;
+
+  constructor(separator: string) {
+    this.#separator = separator;
+    this.#entries = { message: new SubscriptionIndex(separator), subscribe: new SubscriptionIndex(separator) };
+  }
+
+  get size(): number {
+    return this.#exact.message.size + this.#exact.subscribe.size;
+  }
+
+  message<const Pattern extends string, Schema extends StandardSchema | undefined = undefined>(
+    pattern: Pattern,
+    handler: Handler<PathVariables<Pattern>, PayloadOf<Schema>>,
+    options: HandlerOptions<Schema> = {},
+  ): this {
+    this.add('message', pattern, handler as HandlerEntry['handler'], options);
+    return this;
+  }
+
+  subscribeMapping<const Pattern extends string>(
+    pattern: Pattern,
+    handler: Handler<PathVariables<Pattern>, unknown>,
+    options: HandlerOptions = {},
+  ): this {
+    this.add('subscribe', pattern, handler as HandlerEntry['handler'], options);
+    return this;
+  }
+
+  onError(handler: ErrorHandler, options: ReplyOptions = {}): this {
+    this.setErrorHandler('', handler, options);
+    return this;
+  }
+
+  group(prefix: string, register: (group: HandlerGroup) => void): this {
+    register(new PrefixedGroup(this, this.normalize(prefix)));
+    return this;
+  }
+
+  /** A leading separator is added where it is missing, when the separator is a slash (S6.2). */
+  normalize(pattern: string): string {
+    return this.#separator === '/' && !pattern.startsWith('/') ? `/${pattern}` : pattern;
+  }
+
+  /** `/chat` + `/m`, `/chat/` + `m`, `/chat/*` + `/m` → `/chat/m` (S6.2). */
+  combine(prefix: string, pattern: string): string {
+    const separator = this.#separator;
+    let head = prefix;
+    if (head.endsWith(`${separator}*`)) head = head.slice(0, -2);
+    if (head.endsWith(separator)) head = head.slice(0, -1);
+    const tail = pattern.startsWith(separator) ? pattern.slice(1) : pattern;
+    return tail === '' ? head : `${head}${separator}${tail}`;
+  }
+
+  add(kind: HandlerKind, given: string, handler: HandlerEntry['handler'], options: HandlerEntry['options']): void {
+    const pattern = this.normalize(given);
+    if (this.#exact[kind].has(pattern)) {
+      throw new BrokerError('handler-exists', `There is a ${kind} handler for ${quoteInput(pattern, 120)} already`);
+    }
+    const entry = { kind, pattern, handler, options, variables: new VariableReader(pattern, this.#separator) };
+    if (isPattern(pattern)) this.#entries[kind].add(pattern, entry);
+    this.#exact[kind].set(pattern, entry);
+    this.version++;
+  }
+
+  setErrorHandler(prefix: string, handler: ErrorHandler, options: ReplyOptions): void {
+    this.#errorHandlers.set(prefix, { handler, options });
+  }
+
+  /**
+   * The handler for a path (the destination without the application prefix): the exact one, else the most specific pattern.
+   * @throws BrokerError `internal` when two patterns are equally specific
+   */
+  find(kind: HandlerKind, path: string): HandlerEntry | undefined {
+    const exact = this.#exact[kind].get(path);
+    if (exact !== undefined && !isPattern(exact.pattern)) return exact;
+    const [best, second] = this.#entries[kind].match(path).sort((a, b) => this.#compare(a.pattern, b.pattern));
+    if (best !== undefined && second !== undefined && this.#compare(best.pattern, second.pattern) === 0) {
+      throw new BrokerError('internal', `Handlers ${best.pattern} and ${second.pattern} are equally specific for ${path}`);
+    }
+    return best;
+  }
+
+  /** The nearest error handler above a handler's pattern. */
+  errorHandler(pattern: string): ErrorEntry | undefined {
+    let nearest = '';
+    for (const prefix of this.#errorHandlers.keys()) {
+      const covers = pattern === prefix || pattern.startsWith(`${prefix}${this.#separator}`);
+      if (covers && prefix.length > nearest.length) nearest = prefix;
+    }
+    return this.#errorHandlers.get(nearest);
+  }
+
+  /** Fewer wild parts first, `**` last, then the longer literal text (Spring S6.3). */
+  #compare(a: string, b: string): number {
+    const [first, second] = [this.#weigh(a), this.#weigh(b)];
+    for (const [index, weight] of first.entries()) {
+      const difference = weight - (second[index] ?? 0);
+      if (difference !== 0) return difference;
+    }
+    return 0;
+  }
+
+  #weigh(pattern: string): readonly number[] {
+    const rest = splitSegments(pattern, this.#separator).includes('**') ? 1 : 0;
+    const variables = pattern.match(/\{[^{}]*\}/g)?.length ?? 0;
+    const literal = pattern.replace(/\{[^{}]*\}/g, '#');
+    const stars = literal.match(/\*/g)?.length ?? 0;
+    return [rest, variables + stars, -literal.length, stars];
+  }
+}
+
+class PrefixedGroup implements HandlerGroup {
+  readonly #registry: HandlerRegistry;
+  readonly #prefix: string;
+
+  constructor(registry: HandlerRegistry, prefix: string) {
+    this.#registry = registry;
+    this.#prefix = prefix;
+  }
+
+  message<const Pattern extends string, Schema extends StandardSchema | undefined = undefined>(
+    pattern: Pattern,
+    handler: Handler<PathVariables<Pattern>, PayloadOf<Schema>>,
+    options: HandlerOptions<Schema> = {},
+  ): this {
+    this.#registry.add('message', this.#under(pattern), handler as HandlerEntry['handler'], options);
+    return this;
+  }
+
+  subscribeMapping<const Pattern extends string>(
+    pattern: Pattern,
+    handler: Handler<PathVariables<Pattern>, unknown>,
+    options: HandlerOptions = {},
+  ): this {
+    this.#registry.add('subscribe', this.#under(pattern), handler as HandlerEntry['handler'], options);
+    return this;
+  }
+
+  onError(handler: ErrorHandler, options: ReplyOptions = {}): this {
+    this.#registry.setErrorHandler(this.#prefix, handler, options);
+    return this;
+  }
+
+  group(prefix: string, register: (group: HandlerGroup) => void): this {
+    register(new PrefixedGroup(this.#registry, this.#under(prefix)));
+    return this;
+  }
+
+  #under(pattern: string): string {
+    return this.#registry.combine(this.#prefix, pattern);
+  }
+}
+
+/** What the registry needs of a frame to call a handler. */
+export type HandledFrame = Pick<Frame, 'headers' | 'body'>;

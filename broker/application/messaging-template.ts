@@ -1,0 +1,74 @@
+/**
+ * Sending from the application's own code (Spring S7.1–S7.6): to topics, queues and users; not to `/app`, whose handlers
+ * are for clients. Usable before and after start.
+ */
+import { Headers } from '../../protocol/index.js';
+import { encodePayload } from './payload.js';
+import type { MessagePublisher } from '../message-publisher.js';
+
+/** Header names and values of a message; values become text. */
+export type MessageHeaders = Readonly<Record<string, string | number | boolean>>;
+
+export class MessagingTemplate {
+  readonly #publisher: MessagePublisher;
+
+  constructor(publisher: MessagePublisher) {
+    this.#publisher = publisher;
+  }
+
+  /**
+   * Sends `payload`: text as text, octets as octets, anything else as JSON; its content-type wins over one in `headers`.
+   * Resolves when accepted: with every subscriber's outbox, or in the queue.
+   * @throws BrokerError `payload-invalid`, `destination-…`, `queue-full`
+   */
+  convertAndSend(destination: string, payload: unknown, headers: MessageHeaders = {}): Promise<void> {
+    return this.#send(destination, payload, headers);
+  }
+
+  /**
+   * Sends to every session of a user, at `/user/queue/…` as they see it.
+   * @param user a name; a slash in it is fine
+   * @param destination what stands behind the user, e.g. `/queue/orders`; a missing slash is added
+   * @param options `session` sends to that one session only, which also reaches an anonymous one (Spring S7.6)
+   * @throws BrokerError as `convertAndSend`
+   */
+  convertAndSendToUser(
+    user: string,
+    destination: string,
+    payload: unknown,
+    headers: MessageHeaders = {},
+    options: { readonly session?: string | undefined } = {},
+  ): Promise<void> {
+    return this.#try(() => {
+      const rest = destination.startsWith('/') ? destination : `/${destination}`;
+      const { body, list } = encode(payload, headers);
+      this.#publisher.publishToUser(user, rest, list, body, options.session ?? null);
+    });
+  }
+
+  #send(destination: string, payload: unknown, headers: MessageHeaders): Promise<void> {
+    return this.#try(() => {
+      const { body, list } = encode(payload, headers);
+      this.#publisher.publish(destination, list, body, null);
+    });
+  }
+
+  #try(action: () => void): Promise<void> {
+    try {
+      action();
+      return Promise.resolve();
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+  }
+}
+
+function encode(payload: unknown, headers: MessageHeaders): { body: Buffer; list: Headers } {
+  const { body, contentType } = encodePayload(payload);
+  const list = new Headers();
+  for (const [name, value] of Object.entries(headers)) {
+    if (name !== 'content-type' && name !== 'destination') list.append(name, String(value));
+  }
+  list.append('content-type', contentType);
+  return { body, list };
+}

@@ -1,0 +1,137 @@
+/**
+ * `/user/…`: a SUBSCRIBE to `/user/queue/x` is the session's own, a SEND to `/user/{name}/queue/x` reaches the sessions of
+ * that user (Spring S3.20–S3.28). Each session has queues of its own, outside the router's map and patterns, so that no
+ * other client's wildcard or SEND can come near them (S15.13). Fan-out: every matching subscription gets each message.
+ */
+import type { UserRegistry } from '../application/user-registry.js';
+import type { Message } from '../message.js';
+import type { Subscription } from '../subscription.js';
+import { isPattern } from './pattern.js';
+import { SubscriptionIndex } from './subscription-index.js';
+import { Topic, type TopicSource } from './topic.js';
+
+export interface UserDestinationSettings {
+  /** With a slash at its end, e.g. `/user/`. */
+  readonly prefix: string;
+  readonly separator: string;
+  /** Whether what stands behind the user lies under a topic or queue prefix: else it leads nowhere (S3.20). */
+  readonly isBrokerDestination: (destination: string) => boolean;
+}
+
+/** What one session has subscribed under `/user`. */
+class SessionQueues {
+  readonly patterns: SubscriptionIndex<Subscription>;
+  readonly topics = new Map<string, Topic>();
+
+  constructor(separator: string) {
+    this.patterns = new SubscriptionIndex(separator);
+  }
+
+  get isEmpty(): boolean {
+    return this.topics.size === 0 && this.patterns.size === 0;
+  }
+}
+
+/** A destination `/user/{name}/…` taken apart. */
+export interface UserDestination {
+  readonly user: string;
+  /** Behind the user, with its leading slash, e.g. `/queue/x`. */
+  readonly rest: string;
+}
+
+export class UserDestinations {
+  readonly #settings: UserDestinationSettings;
+  readonly #users: UserRegistry;
+  readonly #source: TopicSource;
+  readonly #sessions = new Map<string, SessionQueues>();
+
+  constructor(settings: UserDestinationSettings, users: UserRegistry, source: TopicSource) {
+    this.#settings = settings;
+    this.#users = users;
+    this.#source = source;
+  }
+
+  covers(destination: string): boolean {
+    return destination.startsWith(this.#settings.prefix);
+  }
+
+  /** `bob` + `/queue/x` → `/user/bob/queue/x`, slashes in the name written as `%2F` (S3.26). */
+  format(user: string, rest: string): string {
+    return `${this.#settings.prefix}${user.replaceAll('/', '%2F')}${rest}`;
+  }
+
+  /** What a subscriber sees as the destination of a message for `rest`: no name, no session (S3.24). */
+  visibleDestination(rest: string): string {
+    return `${this.#settings.prefix.slice(0, -1)}${rest}`;
+  }
+
+  /** Null when nothing stands behind the user, or what does is no broker destination. `%2F` in the name is a slash. */
+  parse(destination: string): UserDestination | null {
+    const { prefix, isBrokerDestination } = this.#settings;
+    const slash = destination.indexOf('/', prefix.length);
+    if (slash <= prefix.length) return null;
+    const rest = destination.slice(slash);
+    if (!isBrokerDestination(rest)) return null;
+    return { user: destination.slice(prefix.length, slash).replaceAll('%2F', '/'), rest };
+  }
+
+  add(subscription: Subscription): void {
+    const rest = this.restOf(subscription.destination);
+    subscription.source = this.#source;
+    let queues = this.#sessions.get(subscription.sessionId);
+    if (queues === undefined) {
+      this.#sessions.set(subscription.sessionId, (queues = new SessionQueues(this.#settings.separator)));
+    }
+    if (isPattern(rest)) {
+      queues.patterns.add(rest, subscription);
+      return;
+    }
+    let topic = queues.topics.get(rest);
+    if (topic === undefined) queues.topics.set(rest, (topic = new Topic(rest, queues.patterns, this.#source)));
+    topic.add(subscription);
+  }
+
+  remove(subscription: Subscription): void {
+    const rest = this.restOf(subscription.destination);
+    const queues = this.#sessions.get(subscription.sessionId);
+    if (queues === undefined) return;
+    if (isPattern(rest)) {
+      queues.patterns.remove(rest, subscription);
+      this.#source.end(subscription);
+    } else {
+      const topic = queues.topics.get(rest);
+      topic?.remove(subscription);
+      if (topic?.isIdle === true) queues.topics.delete(rest);
+    }
+    if (queues.isEmpty) this.#sessions.delete(subscription.sessionId);
+  }
+
+  /**
+   * Who a message for `user` goes to (S3.22): a session names itself by its id; a user who sends to its own name reaches
+   * the sending session only; anyone else reaches all sessions of the user.
+   * @param senderId the sending session; null for the application
+   */
+  resolve(user: string, senderId: string | null): Iterable<string> {
+    if (senderId !== null && (user === senderId || this.#users.has(user, senderId))) return [senderId];
+    return this.#users.sessionIds(user) ?? [];
+  }
+
+  /** Hands a message to one session's own subscriptions; false when it has none that match. */
+  publish(sessionId: string, rest: string, message: Message): boolean {
+    const queues = this.#sessions.get(sessionId);
+    if (queues === undefined) return false;
+    const topic = queues.topics.get(rest);
+    if (topic !== undefined) {
+      topic.publish(message);
+      return true;
+    }
+    const matched = queues.patterns.match(rest);
+    for (const subscription of matched) this.#source.offer(subscription, message);
+    return matched.length > 0;
+  }
+
+  /** `/user/queue/x` → `/queue/x`: in SUBSCRIBE no name stands behind the prefix (S3.27). */
+  restOf(destination: string): string {
+    return destination.slice(this.#settings.prefix.length - 1);
+  }
+}

@@ -1,0 +1,6 @@
+/** Work that is usually done at once and sometimes later: without a promise where nothing has to be waited for. */
+
+/** Runs `next` now, or once `first` is settled well. What `first` rejects with, the result rejects with. */
+export function after<T>(first: void | Promise<void>, next: () => T | Promise<T>): T | Promise<T> {
+  return first instanceof Promise ? first.then(next) : next();
+}
