@@ -1,7 +1,7 @@
 /** Options of a server and the file they are read from. */
 export { parseConfig, readConfigFile } from './config-file.js';
 export { OptionsError } from './options-error.js';
-export { serverOptionsJsonSchema } from './options-schema.js';
+export { LOG_LEVELS, serverOptionsJsonSchema } from './options-schema.js';
 export {
   type AuthOptions,
   DEFAULT_SERVER_OPTIONS,

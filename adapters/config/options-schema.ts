@@ -40,9 +40,9 @@ const http = tcp.extend({
   endpoints: z.array(endpoint, { error: 'a list of endpoints' }).min(1, 'at least one endpoint').optional(),
 });
 
-const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 const log = z.strictObject(
-  { level: z.enum(LEVELS, { error: `one of ${LEVELS.join(', ')}` }).optional(), pretty: flag.optional() },
+  { level: z.enum(LOG_LEVELS, { error: `one of ${LOG_LEVELS.join(', ')}` }).optional(), pretty: flag.optional() },
   { error: 'an object' },
 );
 
@@ -110,10 +110,10 @@ function valueAt(given: unknown, path: readonly PropertyKey[]): unknown {
 /** Scalars as they are; nothing that could hold a passcode. */
 function shown(value: unknown, path: readonly PropertyKey[]): string {
   if (value === undefined) return 'nothing';
-  if (path.at(-1) === 'passcode') return 'a value that is not shown';
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object' && value !== null) return 'an object';
-  return typeof value === 'string' ? JSON.stringify(value) : String(value);
+  if (path[1] === 'users' && path[3] !== 'login') return 'a value that is not shown';
+  return typeof value === 'string' ? JSON.stringify(value) : `${value as number | boolean | null}`;
 }
 
 function checkEndpointPaths(options: z.infer<typeof serverOptions>): string[] {

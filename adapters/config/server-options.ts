@@ -158,7 +158,7 @@ export function resolveServerOptions(given: ServerOptions = {}): ResolvedServerO
   const faults = checkShape(given);
   // What is no object at all is among the faults already.
   const broker = faults.some((fault) => /^(broker: )?got/.test(fault)) ? null : resolveBroker(given.broker, faults);
-  if (broker === null || faults.length > 0) throw new OptionsError(faults);
+  if (broker === null || faults.length > 0) throw new OptionsError(faults.sort());
   const http = given.http === false ? false : resolveHttp(given.http ?? {});
   const tcp = given.tcp === false ? false : resolveTcp(given.tcp ?? {});
   if (http === false && tcp === false)
@@ -182,7 +182,7 @@ export function resolveServerOptions(given: ServerOptions = {}): ResolvedServerO
 
 /** True for addresses that only this machine reaches. A name other than localhost may resolve to anything: false. */
 export function isLoopback(host: string): boolean {
-  return /^(localhost|127(\.\d{1,3}){3}|::1|\[::1\])$/i.test(host);
+  return /^(localhost|127(\.\d{1,3}){3}|::1)$/i.test(host);
 }
 
 function resolveHttp(given: HttpOptions): ResolvedHttpOptions {

@@ -1,0 +1,66 @@
+/** What environment and flags say about a server, laid over what its configuration file says (DESIGN D14). */
+import { LOG_LEVELS, OptionsError, type LogLevel, type ServerOptions } from '../config/index.js';
+import type { Environment } from './program.js';
+
+export interface Overrides {
+  /** For every listener. */
+  readonly host?: string | undefined;
+  readonly httpPort?: number | undefined;
+  readonly tcpPort?: number | undefined;
+  readonly data?: string | false | undefined;
+  readonly logLevel?: LogLevel | undefined;
+}
+
+/**
+ * Reads the HOOFBEAT_… variables; an empty one counts as not set.
+ * @throws OptionsError naming the variable
+ */
+export function readEnvironment(environment: Environment): Overrides {
+  const faults: string[] = [];
+  const read = (name: string): string | undefined => (environment[name] === '' ? undefined : environment[name]);
+  const port = (name: string): number | undefined => {
+    const text = read(name);
+    if (text === undefined) return undefined;
+    if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
+    faults.push(`${name}: got ${JSON.stringify(text)}, wants a number from 0 to 65535`);
+    return undefined;
+  };
+  const level = read('HOOFBEAT_LOG_LEVEL');
+  const logLevel = LOG_LEVELS.find((known) => known === level);
+  if (level !== undefined && logLevel === undefined) {
+    faults.push(`HOOFBEAT_LOG_LEVEL: got ${JSON.stringify(level)}, wants one of ${LOG_LEVELS.join(', ')}`);
+  }
+  const overrides = {
+    host: read('HOOFBEAT_HOST'),
+    httpPort: port('HOOFBEAT_HTTP_PORT'),
+    tcpPort: port('HOOFBEAT_TCP_PORT'),
+    data: read('HOOFBEAT_DATA'),
+    logLevel,
+  };
+  if (faults.length > 0) throw new OptionsError(faults);
+  return overrides;
+}
+
+/** `over` wins; a port given for a listener that is false opens it. */
+export function applyOverrides(options: ServerOptions, over: Overrides): ServerOptions {
+  return {
+    ...options,
+    http: listener(options.http, over.host, over.httpPort),
+    tcp: listener(options.tcp, over.host, over.tcpPort),
+    ...(over.data === undefined ? {} : { data: over.data }),
+    ...(over.logLevel === undefined ? {} : { log: { ...options.log, level: over.logLevel } }),
+  };
+}
+
+function listener<T extends object>(
+  given: T | false | undefined,
+  host: string | undefined,
+  port: number | undefined,
+): T | { host?: string; port?: number } | false {
+  if (given === false && port === undefined) return false;
+  return {
+    ...(given === false ? {} : given),
+    ...(host === undefined ? {} : { host }),
+    ...(port === undefined ? {} : { port }),
+  };
+}

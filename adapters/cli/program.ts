@@ -1,0 +1,65 @@
+/** Puts the subcommands together and turns what they throw into lines on standard error and an exit code. */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { OptionsError, serverOptionsJsonSchema } from '../config/index.js';
+import { CliError, ExitCode } from './exit-code.js';
+import { addPubCommand } from './pub.js';
+import { addServeCommand } from './serve.js';
+import { addSubCommand } from './sub.js';
+
+/** Variables of the environment, as process.env has them. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+const HELP = `
+Exit codes:
+  0   done
+  1   the server could not start, the connection failed, or the broker answered ERROR
+  2   wrong arguments
+  27  sub: no more messages within -W seconds
+
+Examples:
+  hoofbeat serve
+  hoofbeat sub -d /topic/greetings
+  hoofbeat pub -d /topic/greetings -m hello`;
+
+/** Runs one command to its end. */
+export async function runCli(args: readonly string[], environment: Environment): Promise<ExitCode> {
+  const program = new Command('hoofbeat')
+    .description('STOMP message broker for Node.js, and a client for the command line')
+    .version(packageVersion(), '-V, --version')
+    .showHelpAfterError('(hoofbeat --help tells more)')
+    .addHelpText('after', HELP)
+    .exitOverride();
+  addServeCommand(program, environment, packageVersion());
+  addPubCommand(program, environment);
+  addSubCommand(program, environment);
+  program
+    .command('config-schema')
+    .description('print the JSON Schema of configuration files, for editors')
+    .action(() => {
+      process.stdout.write(`${JSON.stringify(serverOptionsJsonSchema(), null, 2)}\n`);
+    });
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+    return ExitCode.ok;
+  } catch (error) {
+    return report(error);
+  }
+}
+
+function report(error: unknown): ExitCode {
+  // Commander has said its piece already, help and version included.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
+  if (error instanceof CliError || error instanceof OptionsError) {
+    if (error.message !== '') process.stderr.write(`${error.message}\n`);
+    return error instanceof CliError ? error.exitCode : ExitCode.failure;
+  }
+  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  return ExitCode.failure;
+}
+
+/** From the package itself, three folders up from dist/adapters/cli. */
+function packageVersion(): string {
+  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { readonly version: string }).version;
+}
