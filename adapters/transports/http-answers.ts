@@ -2,7 +2,10 @@
  * Short plain-text answers to requests that get no further: on a response, and on the bare socket of an upgrade.
  */
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { Duplex } from 'node:stream';
+import type { Socket } from 'node:net';
+
+/** How long a client may take to read why it was refused. */
+const REFUSAL_MS = 5_000;
 
 export type AnswerHeaders = Readonly<Record<string, string>>;
 
@@ -18,7 +21,7 @@ export function answer(response: ServerResponse, status: number, text: string, h
 }
 
 /** Answers an upgrade request and closes its socket once that has left. */
-export function refuseUpgrade(socket: Duplex, status: number, text: string, headers: AnswerHeaders = {}): void {
+export function refuseUpgrade(socket: Socket, status: number, text: string, headers: AnswerHeaders = {}): void {
   const body = text === '' ? '' : `${text}\n`;
   const all = {
     Connection: 'close',
@@ -29,6 +32,7 @@ export function refuseUpgrade(socket: Duplex, status: number, text: string, head
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
   socket.on('error', () => socket.destroy());
   socket.once('finish', () => socket.destroy());
+  socket.setTimeout(REFUSAL_MS, () => socket.destroy());
   socket.end(`HTTP/1.1 ${String(status)} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${body}`);
 }
 

@@ -9,6 +9,7 @@ import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } 
 import type { AcceptConnection, ListenAddress, Transport } from '../../broker/ports.js';
 import type { EndpointOptions } from './endpoint.js';
 import { attachEndpoints, type AttachedEndpoints } from './http-endpoints.js';
+import { OpenSockets } from './open-sockets.js';
 
 export interface HttpTransportOptions {
   /** Address to bind; default `127.0.0.1`. */
@@ -30,6 +31,7 @@ export class HttpTransport implements Transport {
   readonly app: FastifyInstance;
   readonly server: Server;
   readonly #options: HttpTransportOptions;
+  readonly #sockets: OpenSockets;
   #attached: AttachedEndpoints | null = null;
 
   constructor(options: HttpTransportOptions) {
@@ -44,6 +46,7 @@ export class HttpTransport implements Transport {
     };
     this.app = options.tls === undefined ? fastify(common) : fastify({ ...common, https: options.tls });
     this.server = this.app.server;
+    this.#sockets = new OpenSockets(this.server);
     this.server.headersTimeout = HEADERS_TIMEOUT_MS;
     this.app.get('/', (request, reply) => reply.type('text/plain; charset=utf-8').send(this.#help(request.host)));
   }
@@ -74,9 +77,10 @@ export class HttpTransport implements Transport {
 
   async close(): Promise<void> {
     this.#attached?.detach();
-    const closed = this.app.close();
-    this.server.closeAllConnections();
-    await closed;
+    // First of all, so that no connection comes in between.
+    this.server.close();
+    this.#sockets.destroyAll();
+    await this.app.close();
   }
 
   #help(host: string): string {

@@ -6,6 +6,7 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import { closeReason } from '../../broker/close-reason.js';
 import type { AcceptConnection, ListenAddress, Logger, Transport } from '../../broker/ports.js';
+import { OpenSockets } from './open-sockets.js';
 import { TcpConnection } from './tcp-connection.js';
 
 export interface TcpTransportOptions {
@@ -26,7 +27,7 @@ export class TcpTransport implements Transport {
   readonly name: 'tcp' | 'tls';
   readonly #options: TcpTransportOptions;
   readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
+  readonly #sockets: OpenSockets;
   #accept: AcceptConnection | null = null;
 
   constructor(options: TcpTransportOptions) {
@@ -56,11 +57,7 @@ export class TcpTransport implements Transport {
       });
       this.#server = server;
     }
-    // The raw socket also under TLS, so that close() ends handshakes that are under way.
-    this.#server.on('connection', (socket: Socket) => {
-      this.#sockets.add(socket);
-      socket.once('close', () => this.#sockets.delete(socket));
-    });
+    this.#sockets = new OpenSockets(this.#server);
   }
 
   listen(accept: AcceptConnection): Promise<ListenAddress> {
@@ -91,7 +88,7 @@ export class TcpTransport implements Transport {
         resolve();
       });
     });
-    for (const socket of this.#sockets) socket.destroy();
+    this.#sockets.destroyAll();
     await closed;
   }
 

@@ -38,7 +38,8 @@ export class TypedLines {
   push(message: Buffer): Buffer | null {
     if (this.#held === null) return joined(this.#takeLines(message));
     if (message.length === 0) {
-      this.#held.push(message);
+      // One blank line says all that several would; a client must not fill memory with nothing.
+      if (this.#held.length === 1) this.#held.push(message);
       return null;
     }
     if (message[0] === LF || message[0] === CR) return this.release(message);

@@ -308,6 +308,7 @@ t.test('W-19 a page of a foreign origin is refused with 403', async (t) => {
   const server = await serve(t, {
     endpoints: [
       { path: '/default' },
+      { path: '/local', allowedOrigins: 'loopback' },
       { path: '/listed', allowedOrigins: ['https://app.example'] },
       { path: '/matched', sockjs: true, allowedOriginPatterns: ['https://*.example:[*]'] },
     ],
@@ -316,7 +317,9 @@ t.test('W-19 a page of a foreign origin is refused with 403', async (t) => {
   t.equal((await WebSocketClient.refusal(`${server.url}/listed`, { origin: 'http://app.example' })).status, 403);
   t.equal((await WebSocketClient.refusal(`${server.url}/matched`, { origin: 'https://evil.test' })).status, 403);
   await open(t, `${server.url}/default`);
-  await open(t, `${server.url}/default`, { origin: 'http://localhost:5173' });
+  await open(t, `${server.url}/default`, { origin: server.url });
+  await open(t, `${server.url}/local`, { origin: 'http://localhost:5173' });
+  t.equal((await WebSocketClient.refusal(`${server.url}/default`, { origin: 'http://localhost:5173' })).status, 403);
   await open(t, `${server.url}/listed`, { origin: 'https://app.example' });
   await open(t, `${server.url}/listed`, { origin: server.url });
   await open(t, `${server.url}/matched`, { origin: 'https://a.example:8443' });

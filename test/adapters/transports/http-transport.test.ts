@@ -1,10 +1,12 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
+import { connect as connectTls } from 'node:tls';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
 import { attachEndpoints, HttpTransport, type EndpointOptions } from '../../../adapters/transports/index.js';
 import type { AcceptConnection, Connection } from '../../../broker/ports.js';
+import { createCertificate } from '../../helpers/certificate.js';
 import { Inbox, inTime } from '../../helpers/inbox.js';
 import { RawWebSocket } from '../../helpers/raw-websocket.js';
 import { http } from '../../helpers/sockjs-http.js';
@@ -141,4 +143,50 @@ t.test('an idle WebSocket keeps no request', async (t) => {
   t.match(connection.takeHandshake(), { url: '/ws?token=x', headers: { 'x-mine': '1' } });
   t.equal(connection.takeHandshake(), null, 'it is given away once');
   t.equal(connection.remoteAddress, '127.0.0.1');
+});
+
+t.test('over TLS the same endpoints are served, and a handshake under way does not delay the end', async (t) => {
+  const { accept, connections } = collector();
+  const tls = createCertificate();
+  const transport = new HttpTransport({ port: 0, endpoints: [{ path: '/ws', sockjs: true }], logger, tls });
+  const { port, transport: kind } = await transport.listen(accept);
+  t.equal(kind, 'https');
+  const client = await WebSocketClient.open(`wss://127.0.0.1:${String(port)}/ws`, { rejectUnauthorized: false });
+  (await connections.next()).write(Buffer.from([0x81, 1, 0x78]));
+  t.equal((await client.next()).text, 'x');
+  const own = { rejectUnauthorized: false, origin: `https://127.0.0.1:${String(port)}` };
+  (await WebSocketClient.open(`wss://127.0.0.1:${String(port)}/ws`, own)).close();
+
+  const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false });
+  let text = '';
+  socket.on('data', (part: Buffer) => (text += part.toString()));
+  socket.write('GET /ws/info HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n');
+  while (!text.includes('entropy')) await inTime(once(socket, 'data'), 'the answer without upgrade');
+  t.match(text, /^HTTP\/1\.1 200 /);
+
+  const silent = connect({ port, host: '127.0.0.1' });
+  await once(silent, 'connect');
+  const cut = inTime(once(silent, 'close'), 'the silent client to be cut');
+  await inTime(transport.close(), 'the transport to close');
+  await cut;
+});
+
+t.test('lenientNul off tells the listener that no message end means anything', async (t) => {
+  for (const lenientNul of [true, false]) {
+    const flags = new Inbox<boolean>();
+    const accept: AcceptConnection = () => ({
+      onBytes: (_chunk, endsMessage) => {
+        flags.push(endsMessage);
+      },
+      onDrain() {},
+      onClose() {},
+    });
+    const { url } = await listen(t, [{ path: '/ws', lenientNul }], accept);
+    const client = await WebSocketClient.open(`${url}/ws`);
+    client.send('text');
+    client.send(Buffer.from('binary'));
+    t.equal(await flags.next(), lenientNul);
+    t.equal(await flags.next(), false);
+    client.close();
+  }
 });

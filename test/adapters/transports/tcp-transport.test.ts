@@ -1,14 +1,11 @@
-import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { connect as connectTls, type TlsOptions } from 'node:tls';
 import t, { type Test } from 'tap';
 import { closeReason } from '../../../broker/close-reason.js';
 import type { Connection, ConnectionListener, Logger } from '../../../broker/ports.js';
 import { TcpTransport } from '../../../adapters/transports/tcp-transport.js';
+import { createCertificate } from '../../helpers/certificate.js';
 import { Inbox, inTime } from '../../helpers/inbox.js';
 
 const SILENT: Logger = { level: 'silent', debug() {}, info() {}, warn() {}, error() {} };
@@ -277,14 +274,7 @@ t.test('listen rejects when the port is taken', async (t) => {
 });
 
 t.test('over TLS the same holds', async (t) => {
-  const directory = mkdtempSync(path.join(tmpdir(), 'hoofbeat-'));
-  t.teardown(() => {
-    rmSync(directory, { recursive: true });
-  });
-  const [key, cert] = ['key.pem', 'cert.pem'].map((name) => path.join(directory, name)) as [string, string];
-  const subject = ['-subj', '/CN=localhost', '-days', '2', '-keyout', key, '-out', cert];
-  execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', ...subject], { stdio: 'ignore' });
-  const { peers, address } = await listen(t, { key: readFileSync(key), cert: readFileSync(cert) });
+  const { peers, address } = await listen(t, createCertificate());
   t.equal(address.transport, 'tls');
 
   const plain = client(t, address.port);
