@@ -18,6 +18,8 @@ export interface WheelEntry {
 /** Fine enough for heart-beats of 100 ms; one interval of this length is the whole cost of an idle node. */
 const TICK_MS = 50;
 const SLOTS = 1024;
+/** A tick this late means that the process stood still: what clients sent meanwhile has not been read yet. */
+const STALL_TICKS = 10;
 
 export class TimerWheel {
   /** Coarse: set at each tick and each turn that reads or writes. Good to about one tick. */
@@ -27,6 +29,7 @@ export class TimerWheel {
   #tick: number;
   #stop: (() => void) | null = null;
   #size = 0;
+  #isCatchingUp = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -53,8 +56,9 @@ export class TimerWheel {
       this.#take(entry);
     }
     entry.dueMs = dueMs;
-    this.#put(entry);
+    // First: a wheel that stood still does not know which tick is next.
     this.#stop ??= this.#start();
+    this.#put(entry);
   }
 
   cancel(entry: WheelEntry): void {
@@ -95,6 +99,9 @@ export class TimerWheel {
   #advance(): void {
     this.touch();
     const until = Math.floor(this.nowMs / TICK_MS);
+    // Timers run before sockets are read: without one turn for these, a stall would look like the silence of everybody.
+    this.#isCatchingUp = !this.#isCatchingUp && until - this.#tick > STALL_TICKS;
+    if (this.#isCatchingUp) return;
     // After a long stall one round visits every slot; more rounds would find nothing new.
     this.#tick = Math.max(this.#tick, until - SLOTS);
     while (this.#tick < until) {

@@ -11,6 +11,7 @@ interface Interval {
 }
 
 const START_MS = 1_000_007;
+const START_EPOCH_MS = Date.UTC(2026, 10, 20, 12);
 
 export class FakeClock implements Clock {
   #nowMs = START_MS;
@@ -19,6 +20,11 @@ export class FakeClock implements Clock {
 
   nowMs(): number {
     return this.#nowMs;
+  }
+
+  /** The time of day: runs along with the other, from a fixed moment. */
+  epochMs(): number {
+    return START_EPOCH_MS + this.#nowMs - START_MS;
   }
 
   every(intervalMs: number, task: () => void): () => void {
