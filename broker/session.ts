@@ -574,8 +574,9 @@ export class Session
     if (!this.#isOpen || this.#closeCode !== null) return;
     const { clock } = this.#environment;
     this.#closeCode = 'slow-consumer';
-    // Not now: a fan-out is walking the lists this session stands in.
-    this.#outbox.close(true);
+    // Not now: a fan-out is walking the lists this session stands in. What is queued stays until then, for a queue's
+    // messages in it go back to their queue.
+    this.#outbox.close(false);
     clock.soon(() => {
       this.#reportRefusal('slow-consumer', `${queuedBytes} octets wait for a client that does not read them`);
       this.#cut('slow-consumer');
@@ -644,7 +645,6 @@ export class Session
     this.#state = 'closing';
     this.#closeCode = code;
     this.#release();
-    this.#outbox.close(false);
     this.#lingerUntilMs = wheel.nowMs + this.options.limits.lingerMs;
     wheel.schedule(this, this.#earlier(this.dueMs, this.#lingerUntilMs));
     this.#environment.clock.soon(() => {
@@ -696,6 +696,8 @@ export class Session
 
   /** Gives back everything held: transactions undone, subscriptions ended, unsettled messages to their queues. */
   #release(): void {
+    // First, or what one subscription gives back would be dealt to the next one of this very session.
+    this.#outbox.close(false);
     this.transactions.abortAll();
     const subscriptions = this.#subscriptions;
     this.#subscriptions = null;
