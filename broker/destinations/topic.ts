@@ -59,10 +59,16 @@ export class Topic implements Route {
   }
 }
 
+/** What a full window keeps back, oldest first. */
+interface Waiting {
+  readonly messages: Message[];
+  bytes: number;
+}
+
 /** Delivery to topic subscriptions, exact or by pattern: one for all topics, as it keeps nothing of a topic. */
 export class TopicSource implements MessageSource {
   /** Messages of subscriptions in client modes whose window is full; few, so kept apart from the subscriptions. */
-  readonly #waiting = new Map<Subscription, Message[]>();
+  readonly #waiting = new Map<Subscription, Waiting>();
   readonly #maxWaitingBytes: number;
   readonly #onOverflow: (subscription: Subscription) => void;
 
@@ -75,7 +81,7 @@ export class TopicSource implements MessageSource {
   offer(subscription: Subscription, message: Message): void {
     const { pending } = subscription;
     if (pending === null) subscription.outbox.enqueue(subscription, message);
-    else if (pending.size < subscription.window) subscription.deliver(message, 1);
+    else if (pending.size < subscription.window && !this.#waiting.has(subscription)) subscription.deliver(message, 1);
     else this.#wait(subscription, message);
   }
 
@@ -91,11 +97,12 @@ export class TopicSource implements MessageSource {
   ready(subscription: Subscription): void {
     const waiting = this.#waiting.get(subscription);
     if (waiting === undefined) return;
-    let next = 0;
     const room = subscription.window - (subscription.pending?.size ?? 0);
-    for (; next < waiting.length && next < room; next++) subscription.deliver(waiting[next] as Message, 1);
-    waiting.splice(0, next);
-    if (waiting.length === 0) this.#waiting.delete(subscription);
+    for (const message of waiting.messages.splice(0, Math.max(room, 0))) {
+      waiting.bytes -= message.weightBytes;
+      subscription.deliver(message, 1);
+    }
+    if (waiting.messages.length === 0) this.#waiting.delete(subscription);
   }
 
   end(subscription: Subscription): void {
@@ -105,9 +112,9 @@ export class TopicSource implements MessageSource {
 
   #wait(subscription: Subscription, message: Message): void {
     let waiting = this.#waiting.get(subscription);
-    if (waiting === undefined) this.#waiting.set(subscription, (waiting = []));
-    waiting.push(message.own());
-    // Near enough, and cheap: the newest message stands for the others.
-    if (waiting.length * message.weightBytes > this.#maxWaitingBytes) this.#onOverflow(subscription);
+    if (waiting === undefined) this.#waiting.set(subscription, (waiting = { messages: [], bytes: 0 }));
+    waiting.messages.push(message.own());
+    waiting.bytes += message.weightBytes;
+    if (waiting.bytes > this.#maxWaitingBytes) this.#onOverflow(subscription);
   }
 }
