@@ -50,6 +50,8 @@ export class Outbox {
   /** Head and payload in turns; the head of a control frame is null. Null until the first message. */
   #entries: (DeliveryHead | Payload | null)[] | null = null;
   #first = 0;
+  /** Entries before this one own their octets. */
+  #ownedTo = 0;
   #deliveries = 0;
   #isClosed = false;
   #isOverSoft = false;
@@ -134,13 +136,15 @@ export class Outbox {
     const entries = this.#entries as (DeliveryHead | Payload | null)[];
     const head = entries[this.#first] as DeliveryHead | null;
     const payload = entries[this.#first + 1] as Payload;
-    this.queuedBytes -= head === null ? (payload as Buffer).length : head.head.length + (payload as Message).weightBytes;
+    this.queuedBytes -=
+      head === null ? (payload as Buffer).length : head.head.length + (payload as Message).weightBytes;
     this.#first += 2;
     if (this.#first === entries.length) {
       entries.length = 0;
-      this.#first = 0;
+      this.#first = this.#ownedTo = 0;
     } else if (this.#first >= COMPACT_AT && this.#first * 2 > entries.length) {
       entries.splice(0, this.#first);
+      this.#ownedTo = Math.max(0, this.#ownedTo - this.#first);
       this.#first = 0;
     }
   }
@@ -192,25 +196,24 @@ export class Outbox {
       if (head === subscription) taken.push(payload as Message);
     }
     this.#entries = kept;
-    this.#first = 0;
+    this.#first = this.#ownedTo = 0;
     return taken;
   }
 
   #drop(): void {
     this.#entries = null;
-    this.#first = 0;
+    this.#first = this.#ownedTo = 0;
     this.queuedBytes = 0;
   }
 
   #ownWaiting(): void {
     const entries = this.#entries as (DeliveryHead | Payload | null)[];
-    // From the end: what was owned in an earlier turn stands in front.
-    for (let k = entries.length - 1; k > this.#first; k -= 2) {
+    // What waited in an earlier turn stands in front and was seen then.
+    for (let k = Math.max(this.#first, this.#ownedTo) + 1; k < entries.length; k += 2) {
       const payload = entries[k] as Payload;
-      if (Buffer.isBuffer(payload)) continue;
-      if (payload.isOwned) break;
-      payload.own();
+      if (!Buffer.isBuffer(payload)) payload.own();
     }
+    this.#ownedTo = entries.length;
   }
 
   #release(): void {
