@@ -175,6 +175,8 @@ export function resolveBrokerOptions(given: Partially<BrokerOptions> = {}): Brok
       throw invalid('destinations.queuePrefixes', queue, `nothing that overlaps topic prefix ${JSON.stringify(topic)}`);
     }
   }
+  // At 0 no transport could ever be given an octet.
+  if (outbox.highWaterBytes < 1) throw invalid('outbox.highWaterBytes', outbox.highWaterBytes, '1 or more');
   if (outbox.softLimitBytes > outbox.hardLimitBytes) {
     throw invalid('outbox.softLimitBytes', outbox.softLimitBytes, `at most hardLimitBytes (${String(outbox.hardLimitBytes)})`);
   }

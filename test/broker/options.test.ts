@@ -1,0 +1,79 @@
+import t from 'tap';
+import {
+  DEFAULT_BROKER_OPTIONS,
+  resolveBrokerOptions,
+  type BrokerOptions,
+  type Partially,
+} from '../../broker/index.js';
+
+function resolve(options: unknown): BrokerOptions {
+  return resolveBrokerOptions(options as Partially<BrokerOptions>);
+}
+
+t.test('nothing given is the defaults, deep-frozen', async (t) => {
+  t.strictSame(resolveBrokerOptions(), DEFAULT_BROKER_OPTIONS);
+  const options = resolve({ outbox: { softLimitMs: 1 } });
+  t.equal(options.outbox.softLimitMs, 1);
+  t.equal(options.outbox.hardLimitBytes, DEFAULT_BROKER_OPTIONS.outbox.hardLimitBytes);
+  t.ok(
+    [options, options.limits, options.limits.frame, options.destinations.topicPrefixes].every((part) =>
+      Object.isFrozen(part),
+    ),
+  );
+});
+
+t.test('undefined is the default; what was given is copied', async (t) => {
+  const topicPrefixes = ['/t'];
+  const options = resolve({ compat: undefined, limits: undefined, destinations: { topicPrefixes } });
+  t.equal(options.compat, 'spring');
+  topicPrefixes.push('/u');
+  t.strictSame(options.destinations.topicPrefixes, ['/t']);
+});
+
+t.test('a wrong option is named by its path, with what it got and what it wants', async (t) => {
+  const wrong: readonly [object, RegExp][] = [
+    [{ nodeid: 'x' }, /^unknown option nodeid: got "x", wants one of nodeId, /],
+    [
+      { limits: { frame: { maxheaders: 1 } } },
+      /^unknown option limits\.frame\.maxheaders: got 1, wants one of maxHeaders, /,
+    ],
+    [
+      { limits: { frame: { maxHeaders: '1' } } },
+      /^invalid option limits\.frame\.maxHeaders: got "1", wants a finite number/,
+    ],
+    [{ limits: { lingerMs: -1 } }, /limits\.lingerMs: got -1/],
+    [{ limits: { lingerMs: Infinity } }, /limits\.lingerMs/],
+    [{ limits: { lingerMs: NaN } }, /limits\.lingerMs/],
+    [{ limits: false }, /^invalid option limits: got false, wants an object/],
+    [{ limits: [] }, /^invalid option limits: got \[\], wants an object/],
+    [{ limits: null }, /^invalid option limits: got null, wants an object/],
+    [{ nodeId: 'a b' }, /^invalid option nodeId: got "a b", wants 1 to 32/],
+    [{ nodeId: 'x'.repeat(33) }, /nodeId/],
+    [{ nodeId: 1 }, /nodeId: got 1, wants a string/],
+    [{ compat: 'rabbit' }, /compat: got "rabbit", wants "spring" or "strict"/],
+    [{ serverHeader: 'a\nb' }, /serverHeader/],
+    [{ serverHeader: 'a:b' }, /serverHeader/],
+    [{ serverHeader: true }, /serverHeader: got true/],
+    [{ virtualHosts: [] }, /virtualHosts: got \[\], wants at least one name, or false/],
+    [{ virtualHosts: [1] }, /virtualHosts: got \[1\], wants a list of non-empty strings/],
+    [{ heartBeat: { tolerance: 0.5 } }, /heartBeat\.tolerance: got 0\.5, wants 1 or more/],
+    [{ destinations: { separator: '|' } }, /destinations\.separator: got "\|"/],
+    [{ destinations: { topicPrefixes: [''] } }, /destinations\.topicPrefixes/],
+    [
+      { destinations: { topicPrefixes: ['/q'], queuePrefixes: ['/queue'] } },
+      /queuePrefixes: got "\/queue", wants nothing that overlaps topic prefix "\/q"/,
+    ],
+    [{ outbox: { softLimitBytes: 64e6 } }, /outbox\.softLimitBytes: got 64000000, wants at most hardLimitBytes/],
+    [{ outbox: { highWaterBytes: 0 } }, /outbox\.highWaterBytes: got 0, wants 1 or more/],
+  ];
+  for (const [options, message] of wrong) {
+    t.throws(() => resolve(options), { name: 'BrokerError', code: 'invalid-option', message }, JSON.stringify(options));
+  }
+  t.throws(() => resolve(JSON.parse('{"__proto__":{"x":1}}') as object), { code: 'invalid-option' });
+});
+
+t.test('false turns off what can be turned off', async (t) => {
+  t.equal(resolve({ serverHeader: false }).serverHeader, false);
+  t.equal(resolve({ virtualHosts: false }).virtualHosts, false);
+  t.strictSame(resolve({ virtualHosts: ['a'] }).virtualHosts, ['a']);
+});
