@@ -1,0 +1,17 @@
+/**
+ * Runs fast-check properties: quick and of a fixed number of runs in the suite, as long as HOOFBEAT_FUZZ_RUNS says
+ * (a factor) in `npm run fuzz`. A failure shows seed and path; HOOFBEAT_FUZZ_SEED repeats it.
+ */
+import fc from 'fast-check';
+import type { Test } from 'tap';
+
+const FACTOR = Number(process.env['HOOFBEAT_FUZZ_RUNS'] ?? 1);
+const SEED = process.env['HOOFBEAT_FUZZ_SEED'];
+
+/** Fails the test with the smallest counterexample and its seed. */
+export function check<T>(t: Test, property: fc.IProperty<T>, runs: number): void {
+  const numRuns = Math.ceil(runs * FACTOR);
+  const details = fc.check(property, SEED === undefined ? { numRuns } : { numRuns, seed: Number(SEED) });
+  if (details.failed) t.fail(fc.defaultReportMessage(details) ?? `failed with seed ${details.seed}`);
+  else t.pass(`${details.numRuns} runs`);
+}
