@@ -87,6 +87,23 @@ export class Router {
     return this.#check(destination);
   }
 
+  /**
+   * Whether queues have room for these messages, should nobody take any at once: for a COMMIT, which is all or nothing.
+   * @throws BrokerError `queue-full`
+   */
+  checkRoom(sends: readonly { readonly destination: string; readonly bodyBytes: number }[]): void {
+    const wanted = new Map<string, { messages: number; bytes: number }>();
+    for (const { destination, bodyBytes } of sends) {
+      if (this.#kindOf(destination) !== 'queue') continue;
+      const sum = wanted.get(destination) ?? { messages: 0, bytes: 0 };
+      wanted.set(destination, { messages: sum.messages + 1, bytes: sum.bytes + bodyBytes });
+    }
+    for (const [destination, { messages, bytes }] of wanted) {
+      const route = this.route(destination);
+      if (route instanceof Queue) route.checkRoom(messages, bytes);
+    }
+  }
+
   /** What the rules are asked about: the destination as written, and what a user destination leads to. */
   resolutions(action: 'send' | 'subscribe', destination: string): readonly string[] {
     if (!this.users.covers(destination)) return [destination];

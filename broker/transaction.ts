@@ -7,6 +7,7 @@ import { BrokerError } from './errors.js';
 import { after } from './maybe-promise.js';
 import type { LimitOptions } from './options.js';
 import type { Delivery } from './pending-acks.js';
+import type { Router } from './router.js';
 import type { MessageSource, Subscription } from './subscription.js';
 
 /** An ACK or NACK whose deliveries are taken out of the pending ones and not yet settled. */
@@ -16,6 +17,14 @@ export interface Settlement {
   /** Where the messages came from: the subscription may have ended by the time of COMMIT. */
   readonly source: MessageSource;
   readonly deliveries: readonly Delivery[];
+}
+
+/** A SEND held back. */
+export interface HeldSend {
+  readonly destination: string;
+  readonly bodyBytes: number;
+  /** What COMMIT is to do. */
+  readonly publish: () => void | Promise<void>;
 }
 
 export function settle({ verb, subscription, source, deliveries }: Settlement): void {
@@ -31,7 +40,7 @@ function undo({ subscription, source, deliveries }: Settlement): void {
 
 export class Transaction {
   readonly #limits: LimitOptions;
-  readonly #sends: (() => void | Promise<void>)[] = [];
+  readonly #sends: HeldSend[] = [];
   readonly #settlements: Settlement[] = [];
   #bytes = 0;
 
@@ -39,14 +48,10 @@ export class Transaction {
     this.#limits = limits;
   }
 
-  /**
-   * Holds a SEND back.
-   * @param publish what COMMIT is to do
-   * @throws BrokerError `limit-exceeded`
-   */
-  add(bodyBytes: number, publish: () => void | Promise<void>): void {
-    this.#countOne(bodyBytes);
-    this.#sends.push(publish);
+  /** @throws BrokerError `limit-exceeded` */
+  add(send: HeldSend): void {
+    this.#countOne(send.bodyBytes);
+    this.#sends.push(send);
   }
 
   /** @throws BrokerError `limit-exceeded`; what was taken is then put back */
@@ -60,8 +65,13 @@ export class Transaction {
     this.#settlements.push(settlement);
   }
 
-  /** SENDs become visible in order, ACKs and NACKs take effect. A promise only when a handler has to be waited for. */
-  commit(): void | Promise<void> {
+  /**
+   * SENDs become visible in order, ACKs and NACKs take effect; all of it or, when a queue has no room, nothing. A promise only when a
+   * handler has to be waited for.
+   * @throws BrokerError `queue-full`
+   */
+  commit(router: Router): void | Promise<void> {
+    router.checkRoom(this.#sends);
     return after(this.#publishFrom(0), () => {
       for (const settlement of this.#settlements) settle(settlement);
     });
@@ -69,7 +79,7 @@ export class Transaction {
 
   #publishFrom(start: number): void | Promise<void> {
     for (let k = start; k < this.#sends.length; k++) {
-      const pending = this.#sends[k]?.();
+      const pending = this.#sends[k]?.publish();
       if (pending instanceof Promise) return pending.then(() => this.#publishFrom(k + 1));
     }
   }
@@ -118,10 +128,12 @@ export class TransactionTable {
   }
 
   /** @throws BrokerError `transaction-unknown`, or what publishing throws */
-  commit(id: string): void | Promise<void> {
+  commit(id: string, router: Router): void | Promise<void> {
     const transaction = this.get(id);
+    // When it is refused it stays open, and ends with its session as any open one does.
+    const pending = transaction.commit(router);
     this.#open?.delete(id);
-    return transaction.commit();
+    return pending;
   }
 
   /** @throws BrokerError `transaction-unknown` */

@@ -17,7 +17,7 @@ export function handleSend(context: CommandContext, frame: Frame): void | Promis
     context.router.check(destination);
     // The octets of the body belong to a read chunk; a transaction may last.
     const kept: Frame = { ...frame, body: Buffer.from(frame.body) };
-    transaction.add(kept.body.length, () => context.publish(kept));
+    transaction.add({ destination, bodyBytes: kept.body.length, publish: () => context.publish(kept) });
   };
   // Inside a transaction the effect is to join it: some clients wait for this RECEIPT before they COMMIT (DESIGN D4).
   return after(after(context.authorize('send', destination), receive), () => {

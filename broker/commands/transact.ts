@@ -12,7 +12,7 @@ export function handleBegin(context: CommandContext, frame: Frame): void {
 
 /** @throws BrokerError `header-missing`, `transaction-unknown`, `queue-full` */
 export function handleCommit(context: CommandContext, frame: Frame): void | Promise<void> {
-  return after(context.transactions.commit(requireHeader(frame, 'transaction')), () => {
+  return after(context.transactions.commit(requireHeader(frame, 'transaction'), context.router), () => {
     context.receipt(frame.headers.get('receipt'));
   });
 }

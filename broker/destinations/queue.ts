@@ -58,15 +58,19 @@ export class Queue implements Route, MessageSource {
         return;
       }
     }
-    const { maxQueueMessages, maxQueueBytes } = this.#limits;
-    if (this.depth >= maxQueueMessages || this.#bytes + message.weightBytes > maxQueueBytes) {
-      throw new BrokerError(
-        'queue-full',
-        `Queue ${quoteInput(this.destination, 120)} is full: ${this.depth} messages, ${this.#bytes} octets`,
-      );
-    }
+    this.checkRoom(1, message.weightBytes);
     this.#messages.push({ message: message.own(), deliveryCount: 0 });
     this.#bytes += message.weightBytes;
+  }
+
+  /** @throws BrokerError `queue-full` when so much more could not be kept */
+  checkRoom(messages: number, bytes: number): void {
+    const { maxQueueMessages, maxQueueBytes } = this.#limits;
+    if (this.depth + messages <= maxQueueMessages && this.#bytes + bytes <= maxQueueBytes) return;
+    throw new BrokerError(
+      'queue-full',
+      `Queue ${quoteInput(this.destination, 120)} is full: ${this.depth} messages, ${this.#bytes} octets`,
+    );
   }
 
   add(subscription: Subscription): void {
