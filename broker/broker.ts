@@ -11,12 +11,22 @@ import { TimerWheel } from './timer-wheel.js';
 import type { CloseCode } from './close-reason.js';
 import type { Partially } from './options.js';
 import { HandlerInvoker } from './application/handler-invoker.js';
-import { HandlerRegistry } from './application/handler-registry.js';
+import {
+  HandlerRegistry,
+  type ErrorHandler,
+  type Handler,
+  type HandlerGroup,
+  type HandlerOptions,
+  type PayloadOf,
+  type ReplyOptions,
+} from './application/handler-registry.js';
 import { Interceptors } from './application/interceptors.js';
-import { MessagingTemplate } from './application/messaging-template.js';
+import { MessagingTemplate, type MessageHeaders } from './application/messaging-template.js';
 import { SessionEvents } from './application/session-events.js';
 import { UserRegistry } from './application/user-registry.js';
 import { MessagePublisher } from './message-publisher.js';
+import type { PathVariables } from './application/path-variables.js';
+import type { StandardSchema } from './application/standard-schema.js';
 import type { BrokerInterceptor, InboundInterceptor, OutboundInterceptor } from './application/interceptors.js';
 import type { Authenticator, Authorizer, Clock, Connection, ConnectionListener, Logger } from './ports.js';
 import type { SessionEnvironment } from './session-environment.js';
@@ -42,14 +52,14 @@ export interface StatsSnapshot {
   readonly closed: Readonly<Record<CloseCode, number>>;
 }
 
-export class Broker {
+export class Broker implements HandlerGroup {
   readonly options: BrokerOptions;
-  /** `/app` handlers: `broker.handlers.message(pattern, handler)`. */
-  readonly handlers: HandlerRegistry;
+  /** Who is connected. */
   readonly users: UserRegistry;
+  /** What happens to sessions. */
   readonly events: SessionEvents;
-  /** Sending from the application's own code. */
-  readonly template: MessagingTemplate;
+  readonly #handlers: HandlerRegistry;
+  readonly #template: MessagingTemplate;
   readonly #environment: SessionEnvironment;
   #isAccepting = false;
 
@@ -105,14 +115,77 @@ export class Broker {
       nextMessageId,
       createId: () => createId(16),
     };
-    this.handlers = handlers;
+    this.#handlers = handlers;
     this.users = users;
     this.events = events;
-    this.template = new MessagingTemplate(publisher);
+    this.#template = new MessagingTemplate(publisher);
     authorizer?.onChange?.(() => {
       this.#environment.authorizationVersion++;
       for (const session of registry.values()) session.forgetAllowed();
     });
+  }
+
+  /**
+   * Handles SENDs to `/app` + pattern (Spring: `@MessageMapping`). The result goes to `/topic` + the path unless `options`
+   * say otherwise; nothing when it is undefined or null.
+   * @throws BrokerError `handler-exists`
+   */
+  message<const Pattern extends string, Schema extends StandardSchema | undefined = undefined>(
+    pattern: Pattern,
+    handler: Handler<PathVariables<Pattern>, PayloadOf<Schema>>,
+    options?: HandlerOptions<Schema>,
+  ): this {
+    this.#handlers.message(pattern, handler, options);
+    return this;
+  }
+
+  /**
+   * Handles SUBSCRIBEs to `/app` + pattern (Spring: `@SubscribeMapping`); the result goes straight to the subscription.
+   * @throws BrokerError `handler-exists`
+   */
+  subscribeMapping<const Pattern extends string>(
+    pattern: Pattern,
+    handler: Handler<PathVariables<Pattern>, unknown>,
+    options?: HandlerOptions,
+  ): this {
+    this.#handlers.subscribeMapping(pattern, handler, options);
+    return this;
+  }
+
+  /** What handlers throw, when no group of theirs takes it (Spring: `@MessageExceptionHandler`). */
+  onError(handler: ErrorHandler, options?: ReplyOptions): this {
+    this.#handlers.onError(handler, options);
+    return this;
+  }
+
+  /** Handlers under a common prefix (Spring: `@MessageMapping` on a class). */
+  group(prefix: string, register: (group: HandlerGroup) => void): this {
+    this.#handlers.group(prefix, register);
+    return this;
+  }
+
+  /**
+   * Sends from the application's own code: text as text, octets as octets, anything else as JSON. Usable before and after
+   * start; resolves when accepted.
+   * @throws BrokerError `payload-invalid`, `destination-…`, `queue-full`
+   */
+  convertAndSend(destination: string, payload: unknown, headers?: MessageHeaders): Promise<void> {
+    return this.#template.convertAndSend(destination, payload, headers);
+  }
+
+  /**
+   * Sends to every session of a user, or to one.
+   * @param destination behind the user, e.g. `/queue/orders`
+   * @throws BrokerError as `convertAndSend`
+   */
+  convertAndSendToUser(
+    user: string,
+    destination: string,
+    payload: unknown,
+    headers?: MessageHeaders,
+    options?: { readonly session?: string | undefined },
+  ): Promise<void> {
+    return this.#template.convertAndSendToUser(user, destination, payload, headers, options);
   }
 
   /** Sees every frame of clients before anything else does (Spring: client inbound channel). */

@@ -1,5 +1,25 @@
 /** The engine without transports: for those who bring their own composition root. */
 export { Broker, type BrokerPorts, type StatsSnapshot } from './broker.js';
+export type {
+  ErrorHandler,
+  Handler,
+  HandlerContext,
+  HandlerGroup,
+  HandlerOptions,
+  ReplyOptions,
+} from './application/handler-registry.js';
+export type {
+  BrokerInterceptor,
+  BrokerMessage,
+  InboundInterceptor,
+  OutboundInterceptor,
+} from './application/interceptors.js';
+export type { MessageHeaders } from './application/messaging-template.js';
+export type { PathVariables } from './application/path-variables.js';
+export type { SessionEvent, SessionEventMap, SessionEvents } from './application/session-events.js';
+export type { SessionHandle, SubscriptionHandle } from './application/session-handle.js';
+export type { StandardSchema } from './application/standard-schema.js';
+export type { UserHandle, UserRegistry } from './application/user-registry.js';
 export { CLOSE_CODES, closeReason, type CloseCode, type CloseReason } from './close-reason.js';
 export { BROKER_ERROR_CODES, BrokerError, type BrokerErrorCode } from './errors.js';
 export {

@@ -2,7 +2,7 @@
  * `/app` handlers by pattern: what `@MessageMapping` and `@SubscribeMapping` are in Spring (Spring S6.1–S6.4). Registered
  * by the application at any time; found once per destination and remembered until the next registration.
  */
-import { quoteInput, type Frame } from '../../protocol/index.js';
+import { quoteInput } from '../../protocol/index.js';
 import { isPattern, splitSegments } from '../destinations/pattern.js';
 import { SubscriptionIndex } from '../destinations/subscription-index.js';
 import { BrokerError } from '../errors.js';
@@ -65,7 +65,7 @@ interface ErrorEntry {
   readonly options: ReplyOptions;
 }
 
-type PayloadOf<Schema> = Schema extends StandardSchema ? SchemaOutput<Schema> : unknown;
+export type PayloadOf<Schema> = Schema extends StandardSchema ? SchemaOutput<Schema> : unknown;
 
 /** Registers handlers under a common prefix: a class-level mapping. */
 export interface HandlerGroup {
@@ -249,6 +249,3 @@ class PrefixedGroup implements HandlerGroup {
     return this.#registry.combine(this.#prefix, pattern);
   }
 }
-
-/** What the registry needs of a frame to call a handler. */
-export type HandledFrame = Pick<Frame, 'headers' | 'body'>;
