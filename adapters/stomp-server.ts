@@ -118,10 +118,16 @@ class ComposedServer implements StompServer {
   async #stop(deadlineMs: number | undefined): Promise<void> {
     // A start under way is let finish, so that what it opened is closed; its failure is its caller's to see.
     if (this.#addresses.length === 0 && this.#open.length === 0) await this.#starting?.catch(() => undefined);
-    for (const transport of this.#open) await transport.stopAccepting();
-    await this.broker.stop(deadlineMs);
-    for (const transport of this.#open) await transport.close();
-    this.#addresses = [];
+    // The clock keeps no process alive, and once the last socket is gone nothing else does: there is still work to finish.
+    const alive = setInterval(() => undefined, 60_000);
+    try {
+      for (const transport of this.#open) await transport.stopAccepting();
+      await this.broker.stop(deadlineMs);
+      for (const transport of this.#open) await transport.close();
+      this.#addresses = [];
+    } finally {
+      clearInterval(alive);
+    }
   }
 
   async #listeners(): Promise<{ transport: Transport; host: string; port: number }[]> {
