@@ -1,3 +1,4 @@
+/** Endpoints on HTTP servers, ours and others'. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { once } from 'node:events';

@@ -1,3 +1,4 @@
+/** Who may connect from a web page. */
 import type { IncomingMessage } from 'node:http';
 import t from 'tap';
 import { OriginPolicy, type OriginOptions } from '../../../adapters/transports/origin-policy.js';

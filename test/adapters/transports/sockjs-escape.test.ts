@@ -1,3 +1,4 @@
+/** SockJS escapes, held equal to sockjs-node's own. */
 import { createRequire } from 'node:module';
 import t from 'tap';
 import fc from 'fast-check';

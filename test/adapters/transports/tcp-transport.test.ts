@@ -1,3 +1,4 @@
+/** TCP and TLS connections on real sockets: flush, drain, half-close, pause, ends. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls, type TlsOptions } from 'node:tls';

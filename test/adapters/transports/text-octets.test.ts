@@ -1,3 +1,4 @@
+/** Strings of SockJS to octets: cut pairs, lone surrogates. */
 import t from 'tap';
 import fc from 'fast-check';
 import { codeUnitsToOctets, TextStream } from '../../../adapters/transports/text-octets.js';

@@ -1,3 +1,4 @@
+/** Frames typed by hand, told apart from frames cut behind the command. */
 import t from 'tap';
 import { isTypedCommand, TypedLines } from '../../../adapters/transports/typed-lines.js';
 

@@ -1,3 +1,4 @@
+/** What stands around a frame on each kind of connection. */
 import assert from 'node:assert';
 import t from 'tap';
 import type { Framing } from '../../../broker/ports.js';
