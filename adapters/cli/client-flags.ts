@@ -4,7 +4,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { parseNumber } from './argument.js';
 import { SCHEMES } from './client-connection.js';
 import { CliError } from './exit-code.js';
-import type { Environment } from './program.js';
+import { readVariable, type Environment } from './environment.js';
 import { StompClient, type StompClientOptions } from './stomp-client.js';
 
 export interface ClientFlags {
@@ -47,8 +47,9 @@ export async function connectClient(
 ): Promise<StompClient> {
   const { url, hostHeader, timeout } = flags;
   const ca = flags.cafile === undefined ? undefined : await readFileOrFail(flags.cafile);
-  const login = flags.login ?? (decodeURIComponent(url.username) || environment['HOOFBEAT_LOGIN']);
-  const passcode = flags.passcode ?? (decodeURIComponent(url.password) || environment['HOOFBEAT_PASSCODE']);
+  const login = flags.login ?? (decodeURIComponent(url.username) || readVariable(environment, 'HOOFBEAT_LOGIN'));
+  const passcode =
+    flags.passcode ?? (decodeURIComponent(url.password) || readVariable(environment, 'HOOFBEAT_PASSCODE'));
   return failing(() =>
     StompClient.connect({
       url,

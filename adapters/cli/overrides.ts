@@ -1,6 +1,6 @@
 /** What environment and flags say about a server, laid over what its configuration file says (DESIGN D14). */
 import { LOG_LEVELS, OptionsError, type LogLevel, type ServerOptions } from '../config/index.js';
-import type { Environment } from './program.js';
+import { readVariable, type Environment } from './environment.js';
 
 export interface Overrides {
   /** For every listener. */
@@ -17,7 +17,7 @@ export interface Overrides {
  */
 export function readEnvironment(environment: Environment): Overrides {
   const faults: string[] = [];
-  const read = (name: string): string | undefined => (environment[name] === '' ? undefined : environment[name]);
+  const read = (name: string): string | undefined => readVariable(environment, name);
   const port = (name: string): number | undefined => {
     const text = read(name);
     if (text === undefined) return undefined;
@@ -37,7 +37,7 @@ export function readEnvironment(environment: Environment): Overrides {
     data: read('HOOFBEAT_DATA'),
     logLevel,
   };
-  if (faults.length > 0) throw new OptionsError(faults);
+  if (faults.length > 0) throw new OptionsError(faults.sort());
   return overrides;
 }
 

@@ -2,13 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { OptionsError, serverOptionsJsonSchema } from '../config/index.js';
+import type { Environment } from './environment.js';
 import { CliError, ExitCode } from './exit-code.js';
 import { addPubCommand } from './pub.js';
 import { addServeCommand } from './serve.js';
 import { addSubCommand } from './sub.js';
-
-/** Variables of the environment, as process.env has them. */
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 const HELP = `
 Exit codes:

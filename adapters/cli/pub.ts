@@ -6,7 +6,7 @@ import { type Command, Option } from 'commander';
 import { collectHeader } from './argument.js';
 import { addClientFlags, connectClient, failing, readFileOrFail, URL_HELP, type ClientFlags } from './client-flags.js';
 import { CliError, ExitCode } from './exit-code.js';
-import type { Environment } from './program.js';
+import type { Environment } from './environment.js';
 import type { StompClient } from './stomp-client.js';
 
 interface PubFlags extends ClientFlags {

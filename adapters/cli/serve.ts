@@ -7,7 +7,7 @@ import { createStompServer, type StompServer } from '../stomp-server.js';
 import { parsePort } from './argument.js';
 import { CliError } from './exit-code.js';
 import { applyOverrides, readEnvironment } from './overrides.js';
-import type { Environment } from './program.js';
+import { readVariable, type Environment } from './environment.js';
 
 interface ServeFlags {
   readonly config?: string;
@@ -49,7 +49,7 @@ export function addServeCommand(program: Command, environment: Environment, vers
 }
 
 async function serve(flags: ServeFlags, environment: Environment, version: string): Promise<void> {
-  const file = flags.config ?? (environment['HOOFBEAT_CONFIG'] || undefined);
+  const file = flags.config ?? readVariable(environment, 'HOOFBEAT_CONFIG');
   const fromFile = file === undefined ? {} : await readConfigFile(file);
   const options = applyOverrides(applyOverrides(fromFile, readEnvironment(environment)), {
     ...flags,

@@ -5,7 +5,7 @@ import type { Frame } from '../../protocol/index.js';
 import { collect, collectHeader, parseNumber } from './argument.js';
 import { addClientFlags, connectClient, failing, URL_HELP, type ClientFlags } from './client-flags.js';
 import { CliError, ExitCode } from './exit-code.js';
-import type { Environment } from './program.js';
+import type { Environment } from './environment.js';
 import type { StompClient } from './stomp-client.js';
 
 interface SubFlags extends ClientFlags {

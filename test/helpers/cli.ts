@@ -1,0 +1,67 @@
+/** The compiled `hoofbeat` command as a child process, as people and programs start it. */
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import path from 'node:path';
+import type { Test } from 'tap';
+import { inTime } from './inbox.js';
+
+const MAIN = path.resolve(import.meta.dirname, '../../adapters/cli/main.js');
+/** Starting Node twice and a round trip, on a machine that has other things to do. */
+const COMMAND_DEADLINE_MS = 30_000;
+
+export interface Ended {
+  readonly exitCode: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export class RunningCommand {
+  readonly child: ChildProcessWithoutNullStreams;
+  readonly ended: Promise<Ended>;
+  stdout = '';
+  stderr = '';
+  #onOutput: () => void = () => undefined;
+
+  constructor(t: Test, args: readonly string[], environment: NodeJS.ProcessEnv = {}) {
+    this.child = spawn(process.execPath, [MAIN, ...args], { env: { PATH: process.env['PATH'], ...environment } });
+    t.teardown(() => this.child.kill('SIGKILL'));
+    this.child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      this.stdout += text;
+      this.#onOutput();
+    });
+    this.child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      this.stderr += text;
+      this.#onOutput();
+    });
+    // A command that ends before it has read everything is no fault of the test.
+    this.child.stdin.on('error', () => undefined);
+    this.ended = new Promise((resolve) => {
+      this.child.on('close', (exitCode) => {
+        resolve({ exitCode, stdout: this.stdout, stderr: this.stderr });
+        this.#onOutput();
+      });
+    });
+  }
+
+  /** Resolves once `isDone` holds for what was printed; rejects when the command ends before. */
+  async until(isDone: (command: this) => boolean, what: string): Promise<void> {
+    const reached = new Promise<void>((resolve, reject) => {
+      this.#onOutput = () => {
+        if (isDone(this)) resolve();
+        else if (this.child.exitCode !== null) reject(new Error(`ended before ${what}: ${this.stderr}`));
+      };
+      this.#onOutput();
+    });
+    await inTime(reached, what, COMMAND_DEADLINE_MS);
+  }
+}
+
+/** Runs a command to its end. */
+export function runCommand(
+  t: Test,
+  args: readonly string[],
+  more: { readonly input?: string | Buffer; readonly environment?: NodeJS.ProcessEnv } = {},
+): Promise<Ended> {
+  const command = new RunningCommand(t, args, more.environment);
+  command.child.stdin.end(more.input ?? '');
+  return inTime(command.ended, `hoofbeat ${args.join(' ')}`, COMMAND_DEADLINE_MS);
+}
