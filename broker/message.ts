@@ -43,6 +43,7 @@ export class Message implements Tail {
   end: number;
   readonly #bodyBytes: number;
   readonly #headers: Headers | null;
+  readonly #headerBytes: number;
   /** By version, then by version for the encoded form; made lazily. */
   #variants: (Tail | undefined)[] | null = null;
   #text: boolean | null = null;
@@ -56,6 +57,7 @@ export class Message implements Tail {
     this.end = end;
     this.#bodyBytes = bodyBytes;
     this.#headers = headers;
+    this.#headerBytes = headers === null ? 0 : weighHeaders(headers);
     this.#owned = false;
   }
 
@@ -92,7 +94,7 @@ export class Message implements Tail {
 
   /** What this message weighs in an outbox or a queue, in octets: near the size of its tail, the same at every call. */
   get weightBytes(): number {
-    return this.end - this.start + (this.#headers === null ? 0 : 32 * this.#headers.size);
+    return this.end - this.start + this.#headerBytes;
   }
 
   /** Whether the body is valid UTF-8, so that the frame may be a WebSocket text message (headers always are). */
@@ -166,6 +168,13 @@ export class Message implements Tail {
       .replace(/\ncontent-length:\d+\n/, '\n');
     return Buffer.concat([Buffer.from(lines), Buffer.from(`content-length:${body.length}`), LF, LF, body, Buffer.alloc(1)]);
   }
+}
+
+/** Octets of header lines, near enough: a character counts as one. */
+export function weighHeaders(headers: Iterable<readonly [string, string]>): number {
+  let bytes = 0;
+  for (const [name, value] of headers) bytes += name.length + value.length + 2;
+  return bytes;
 }
 
 function wholeTail(octets: Buffer): Tail {
