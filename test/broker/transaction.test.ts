@@ -1,0 +1,207 @@
+import t from 'tap';
+import { BrokerFixture, frameText, type FixtureClient } from '../helpers/broker-fixture.js';
+import { header } from '../helpers/server-frames.js';
+
+const begin = (client: FixtureClient, transaction = 't') => client.send(frameText('BEGIN', { transaction }));
+const commit = (client: FixtureClient, transaction = 't', more = {}) =>
+  client.send(frameText('COMMIT', { transaction, ...more }));
+const abort = (client: FixtureClient, transaction = 't') => client.send(frameText('ABORT', { transaction }));
+
+/** The ack ids of the MESSAGEs that arrived, by body. */
+function pendingOf(client: FixtureClient): Map<string, string> {
+  return new Map(
+    client
+      .frames()
+      .filter(({ command }) => command === 'MESSAGE')
+      .map((frame) => [frame.body.toString(), header(frame, 'ack') ?? '']),
+  );
+}
+
+t.test('T-04 T-05 SENDs become visible at COMMIT, at once and in order', async (t) => {
+  const fixture = new BrokerFixture();
+  const [client, other] = [fixture.connect(), fixture.connect()];
+  other.subscribe('s', '/topic/a');
+  begin(client);
+  client.publish('/topic/a', '1', { transaction: 't' });
+  client.publish('/topic/a', 'outside');
+  client.publish('/topic/a', '2', { transaction: 't' });
+  t.strictSame(other.bodies(), ['outside']);
+  commit(client, 't', { receipt: 'c' });
+  t.strictSame(other.bodies(), ['1', '2']);
+  t.strictSame(
+    client.frames().map((frame) => header(frame, 'receipt-id')),
+    ['c'],
+  );
+});
+
+t.test('T-06 T-09 ABORT drops the SENDs and makes the ACKs undone', async (t) => {
+  const fixture = new BrokerFixture();
+  const client = fixture.connect();
+  client.subscribe('s', '/queue/q', { ack: 'client-individual' });
+  for (const body of ['a', 'b', 'c']) client.publish('/queue/q', body);
+  const ids = pendingOf(client);
+  begin(client);
+  client.publish('/queue/q', 'dropped', { transaction: 't' });
+  for (const body of ['c', 'a']) client.send(frameText('ACK', { id: ids.get(body) ?? '', transaction: 't' }));
+  abort(client);
+  t.strictSame(client.bodies(), []);
+  for (const body of ['a', 'b', 'c']) client.send(frameText('ACK', { id: ids.get(body) ?? '', receipt: body }));
+  t.strictSame(
+    client.frames().map((frame) => header(frame, 'receipt-id')),
+    ['a', 'b', 'c'],
+  );
+});
+
+t.test('after ABORT a cumulative ACK covers what it covered before', async (t) => {
+  const fixture = new BrokerFixture();
+  const client = fixture.connect();
+  client.subscribe('s', '/queue/q', { ack: 'client' });
+  for (const body of ['a', 'b', 'c']) client.publish('/queue/q', body);
+  const ids = pendingOf(client);
+  begin(client);
+  client.send(frameText('ACK', { id: ids.get('b') ?? '', transaction: 't' }));
+  abort(client);
+  client.send(frameText('ACK', { id: ids.get('b') ?? '' }));
+  client.connection.vanish();
+  const other = fixture.connect();
+  other.subscribe('s', '/queue/q');
+  t.strictSame(other.bodies(), ['c']);
+});
+
+t.test('T-13 a second ACK of a message taken in a transaction is refused', async (t) => {
+  const fixture = new BrokerFixture();
+  const client = fixture.connect();
+  client.subscribe('s', '/queue/q', { ack: 'client-individual' });
+  client.publish('/queue/q', 'a');
+  const id = pendingOf(client).get('a') ?? '';
+  begin(client);
+  client.send(frameText('ACK', { id, transaction: 't' }));
+  client.send(frameText('ACK', { id }));
+  t.equal(client.error(), 'ack-unknown');
+  const other = fixture.connect();
+  other.subscribe('s', '/queue/q');
+  t.strictSame(other.bodies(), ['a'], 'T-10');
+});
+
+t.test('T-08 T-10 a lost socket aborts: nothing is delivered, acks are undone in order', async (t) => {
+  const fixture = new BrokerFixture();
+  const client = fixture.connect();
+  client.subscribe('s', '/queue/q', { ack: 'client-individual' });
+  for (const body of ['a', 'b', 'c']) client.publish('/queue/q', body);
+  const ids = pendingOf(client);
+  begin(client);
+  client.send(frameText('ACK', { id: ids.get('b') ?? '', transaction: 't' }));
+  client.publish('/queue/q', 'never', { transaction: 't' });
+  client.connection.vanish();
+  const other = fixture.connect();
+  other.subscribe('s', '/queue/q');
+  const frames = other.frames();
+  t.strictSame(
+    frames.map(({ body }) => body.toString()),
+    ['a', 'b', 'c'],
+  );
+});
+
+t.test('a subscription that ends before COMMIT: ACK settles, NACK and ABORT give back', async (t) => {
+  for (const [verb, end, wanted] of [
+    ['ACK', 'COMMIT', ['b']],
+    ['NACK', 'COMMIT', ['a', 'b']],
+    ['ACK', 'ABORT', ['a', 'b']],
+  ] as const) {
+    const fixture = new BrokerFixture();
+    const client = fixture.connect();
+    client.subscribe('s', '/queue/q', { ack: 'client-individual' });
+    client.publish('/queue/q', 'a');
+    client.publish('/queue/q', 'b');
+    const id = pendingOf(client).get('a') ?? '';
+    begin(client);
+    client.send(frameText(verb, { id, transaction: 't' }));
+    client.send(frameText('UNSUBSCRIBE', { id: 's' }));
+    client.send(frameText(end, { transaction: 't', receipt: 'r' }));
+    t.strictSame(
+      client.frames().map(({ command }) => command),
+      ['RECEIPT'],
+    );
+    const other = fixture.connect();
+    other.subscribe('s', '/queue/q');
+    t.strictSame(other.bodies(), wanted, `${verb} ${end}`);
+  }
+});
+
+t.test('T-16 a COMMIT that fails has no effect: nothing published, nothing settled', async (t) => {
+  const fixture = new BrokerFixture({ limits: { maxQueueMessages: 2 } });
+  const client = fixture.connect();
+  client.publish('/queue/full', '1');
+  client.publish('/queue/full', '2');
+  client.subscribe('s', '/queue/in', { ack: 'client-individual' });
+  client.publish('/queue/in', 'work');
+  const id = pendingOf(client).get('work') ?? '';
+  const watcher = fixture.connect();
+  watcher.subscribe('s', '/topic/out');
+  begin(client);
+  client.publish('/topic/out', 'early', { transaction: 't' });
+  client.publish('/queue/full', '3', { transaction: 't' });
+  client.send(frameText('ACK', { id, transaction: 't' }));
+  commit(client, 't', { receipt: 'r' });
+  const [error] = client.frames();
+  t.equal(header(error, 'code'), 'queue-full');
+  t.equal(header(error, 'receipt-id'), 'r');
+  t.strictSame(watcher.bodies(), []);
+  const other = fixture.connect();
+  other.subscribe('s', '/queue/in');
+  t.strictSame(other.bodies(), ['work'], 'the message it would have acknowledged comes again');
+});
+
+t.test('T-01 T-02 T-03 T-07 ids', async (t) => {
+  const fixture = new BrokerFixture();
+  const errorOf = (...frames: string[]): string | undefined => {
+    const client = fixture.connect();
+    for (const frame of frames) client.send(frame);
+    return client.error();
+  };
+  for (const command of ['BEGIN', 'COMMIT', 'ABORT']) {
+    t.equal(errorOf(frameText(command, {})), 'header-missing');
+    t.equal(errorOf(frameText(command, { transaction: '' })), 'header-missing');
+  }
+  const start = frameText('BEGIN', { transaction: 't' });
+  t.equal(errorOf(start, start), 'transaction-exists');
+  t.equal(
+    errorOf(start, frameText('COMMIT', { transaction: 't' }), start, frameText('ABORT', { transaction: 't' }), start),
+    undefined,
+  );
+  for (const command of ['COMMIT', 'ABORT'])
+    t.equal(errorOf(frameText(command, { transaction: 'x' })), 'transaction-unknown');
+  t.equal(errorOf(frameText('SEND', { destination: '/topic/a', transaction: 'x' })), 'transaction-unknown');
+  t.equal(errorOf(frameText('ACK', { id: '1-1', transaction: 'x' })), 'transaction-unknown');
+});
+
+t.test('T-17 transactions are bounded in number, frames and octets', async (t) => {
+  const limits = { maxTransactionsPerSession: 2, maxTransactionFrames: 3, maxTransactionBytes: 1_000 };
+  const fixture = new BrokerFixture({ limits });
+  const many = fixture.connect();
+  for (const id of ['a', 'b', 'c']) begin(many, id);
+  t.equal(many.error(), 'limit-exceeded');
+  const frames = fixture.connect();
+  begin(frames);
+  for (let k = 0; k < 4; k++) frames.publish('/topic/a', '', { transaction: 't' });
+  t.equal(frames.error(), 'limit-exceeded');
+  const octets = fixture.connect();
+  begin(octets);
+  for (let k = 0; k < 3; k++) octets.publish('/topic/a', 'x'.repeat(400), { transaction: 't' });
+  t.equal(octets.error(), 'limit-exceeded');
+});
+
+t.test('an ACK over the limit is undone', async (t) => {
+  const fixture = new BrokerFixture({ limits: { maxTransactionFrames: 1 } });
+  const client = fixture.connect();
+  client.subscribe('s', '/queue/q', { ack: 'client-individual' });
+  client.publish('/queue/q', 'a');
+  const id = pendingOf(client).get('a') ?? '';
+  begin(client);
+  client.publish('/topic/x', '', { transaction: 't' });
+  client.send(frameText('ACK', { id, transaction: 't' }));
+  t.equal(client.error(), 'limit-exceeded');
+  const other = fixture.connect();
+  other.subscribe('s', '/queue/q');
+  t.strictSame(other.bodies(), ['a']);
+});
