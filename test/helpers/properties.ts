@@ -12,6 +12,9 @@ const SEED = process.env['HOOFBEAT_FUZZ_SEED'];
 export function check<T>(t: Test, property: fc.IProperty<T>, runs: number): void {
   const numRuns = Math.ceil(runs * FACTOR);
   const details = fc.check(property, SEED === undefined ? { numRuns } : { numRuns, seed: Number(SEED) });
-  if (details.failed) t.fail(fc.defaultReportMessage(details) ?? `failed with seed ${details.seed}`);
-  else t.pass(`${details.numRuns} runs`);
+  if (details.failed) {
+    const { errorInstance, seed } = details;
+    const cause = errorInstance instanceof Error ? errorInstance.message : String(errorInstance);
+    t.fail(`seed ${seed}: ${cause}\n${fc.defaultReportMessage(details) ?? ''}`);
+  } else t.pass(`${details.numRuns} runs`);
 }
