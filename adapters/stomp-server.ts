@@ -1,31 +1,19 @@
-/**
- * Composition root: the one place that names concrete adapters. Options in, a running server out; for embedding in an
- * application and for `hoofbeat serve` alike.
- */
-import { readFile } from 'node:fs/promises';
-import { Broker } from '../broker/broker.js';
-import type { Authenticator, Clock, ListenAddress, Transport } from '../broker/ports.js';
-import { LoginAuthenticator } from './auth/index.js';
+/** A server of its own: options in, a running broker with its listeners out; behind `hoofbeat serve`, and for embedding. */
+import type { Broker } from '../broker/broker.js';
+import type { ListenAddress } from '../broker/ports.js';
 import {
-  OptionsError,
-  type ResolvedEndpoint,
-  type ResolvedServerOptions,
-  resolveServerOptions,
-  type ServerOptions,
-  type TlsFileOptions,
-} from './config/index.js';
-import { createLogger, type ServerLogger } from './logging/index.js';
-import { SystemClock } from './system-clock.js';
-import { type EndpointOptions, HttpTransport, TcpTransport } from './transports/index.js';
+  type CompositionPorts,
+  composeBroker,
+  composeHttp,
+  composeLogger,
+  composeTcp,
+} from './composition.js';
+import { type ResolvedServerOptions, resolveServerOptions, type ServerOptions } from './config/index.js';
+import { keepingProcess, Listeners } from './listeners.js';
+import type { ServerLogger } from './logging/index.js';
 
-/** What an embedding application may bring instead of what the options would make. */
-export interface StompServerPorts {
-  /** Default: `auth` of the options. */
-  readonly authenticator?: Authenticator | undefined;
-  /** A pino logger. Default: `log` of the options, to standard error. */
-  readonly logger?: ServerLogger | undefined;
-  readonly clock?: Clock | undefined;
-}
+/** What an embedding application may bring instead of what the options would make; the logger is pino's. */
+export type StompServerPorts = CompositionPorts<ServerLogger>;
 
 export interface StompServer {
   readonly broker: Broker;
@@ -54,32 +42,20 @@ export function createStompServer(options: ServerOptions = {}, ports: StompServe
   return new ComposedServer(resolveServerOptions(options), ports);
 }
 
-/** Room for headers, and for STOMP frames that share a message, beside the largest body. */
-const MESSAGE_OVERHEAD_BYTES = 256 * 1024;
-
 class ComposedServer implements StompServer {
   readonly broker: Broker;
   readonly options: ResolvedServerOptions;
   readonly #logger: ServerLogger;
-  readonly #open: Transport[] = [];
+  readonly #listeners: Listeners;
   #addresses: readonly ListenAddress[] = [];
   #starting: Promise<readonly ListenAddress[]> | null = null;
   #stopping: Promise<void> | null = null;
 
   constructor(options: ResolvedServerOptions, ports: StompServerPorts) {
     this.options = options;
-    this.#logger = ports.logger ?? createLogger(options.log);
-    this.broker = new Broker(options.broker, {
-      clock: ports.clock ?? new SystemClock(),
-      logger: this.#logger,
-      authenticator: ports.authenticator ?? new LoginAuthenticator(options.auth),
-    });
-    if (ports.authenticator === undefined && !options.auth.anonymous && options.auth.users.length === 0) {
-      this.#logger.warn(
-        {},
-        'nobody can connect: auth.users is empty and anonymous clients are refused beyond loopback',
-      );
-    }
+    this.#logger = composeLogger(options, ports);
+    this.broker = composeBroker(options, ports, this.#logger);
+    this.#listeners = new Listeners(this.broker, this.#logger);
   }
 
   get addresses(): readonly ListenAddress[] {
@@ -93,111 +69,32 @@ class ComposedServer implements StompServer {
   }
 
   stop(deadlineMs?: number): Promise<void> {
-    this.#stopping ??= this.#stop(deadlineMs);
+    this.#stopping ??= keepingProcess(() => this.#stop(deadlineMs));
     return this.#stopping;
   }
 
   async #start(): Promise<readonly ListenAddress[]> {
-    const listeners = await this.#listeners();
+    const listeners = [
+      ...(await composeTcp(this.options, this.#logger)),
+      ...(await composeHttp(this.options, this.#logger)),
+    ];
     await this.broker.start();
-    const addresses: ListenAddress[] = [];
-    for (const { transport, host, port } of listeners) {
-      this.#open.push(transport);
-      try {
-        addresses.push(await transport.listen((connection) => this.broker.accept(connection)));
-      } catch (error) {
-        await this.stop(0);
-        throw new Error(bindFault(host, port, error), { cause: error });
-      }
+    try {
+      this.#addresses = await this.#listeners.open(listeners);
+    } catch (error) {
+      await this.stop(0);
+      throw error;
     }
-    this.#addresses = addresses;
-    for (const address of addresses) this.#logger.info({ ...address }, 'listening');
-    return addresses;
+    return this.#addresses;
   }
 
   async #stop(deadlineMs: number | undefined): Promise<void> {
-    // A start under way is let finish, so that what it opened is closed; its failure is its caller's to see.
-    if (this.#addresses.length === 0 && this.#open.length === 0) await this.#starting?.catch(() => undefined);
-    // The clock keeps no process alive, and once the last socket is gone nothing else does: there is still work to finish.
-    const alive = setInterval(() => undefined, 60_000);
-    try {
-      for (const transport of this.#open) await transport.stopAccepting();
-      await this.broker.stop(deadlineMs);
-      for (const transport of this.#open) await transport.close();
-      this.#addresses = [];
-    } finally {
-      clearInterval(alive);
-    }
-  }
-
-  async #listeners(): Promise<{ transport: Transport; host: string; port: number }[]> {
-    const { http, tcp, broker } = this.options;
-    const logger = this.#logger;
-    const listeners = [];
-    if (tcp !== false) {
-      const { host, port } = tcp;
-      const tls = await readTls('tcp', tcp.tls);
-      listeners.push({ transport: new TcpTransport({ host, port, logger, ...tls }), host, port });
-    }
-    if (http !== false) {
-      const { host, port } = http;
-      const tls = await readTls('http', http.tls);
-      const maxMessageBytes = broker.limits.frame.maxBodyBytes + MESSAGE_OVERHEAD_BYTES;
-      const endpoints = http.endpoints.map((endpoint) => ({ ...endpointOptions(endpoint), maxMessageBytes }));
-      listeners.push({ transport: new HttpTransport({ host, port, endpoints, logger, ...tls }), host, port });
-    }
-    return listeners;
-  }
-}
-
-/** The configuration says what Spring's users know; the transport has names of its own. */
-function endpointOptions({ sockjs, ...endpoint }: ResolvedEndpoint): EndpointOptions {
-  if (typeof sockjs === 'boolean') return { ...endpoint, sockjs };
-  const { heartbeatDelayMs, disconnectDelayMs, responseLimitBytes, jsessionid, websocket, clientLibraryUrl } = sockjs;
-  return {
-    ...endpoint,
-    sockjs: {
-      heartBeatDelayMs: heartbeatDelayMs,
-      disconnectDelayMs,
-      responseLimitBytes,
-      sessionCookie: jsessionid,
-      websocket,
-      clientUrl: clientLibraryUrl,
-    },
-  };
-}
-
-async function readTls(
-  listener: 'http' | 'tcp',
-  files: TlsFileOptions | undefined,
-): Promise<{ tls?: { cert: Buffer; key: Buffer } }> {
-  if (files === undefined) return {};
-  const read = async (option: keyof TlsFileOptions): Promise<Buffer> => {
-    try {
-      return await readFile(files[option]);
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      const got = JSON.stringify(files[option]);
-      throw new OptionsError([`${listener}.tls.${option}: got ${got}, wants a readable PEM file (${String(code)})`]);
-    }
-  };
-  return { tls: { cert: await read('certFile'), key: await read('keyFile') } };
-}
-
-/** One line for whoever started the server. */
-function bindFault(host: string, port: number, error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  const where = `port ${port} on ${host}`;
-  switch (code) {
-    case 'EADDRINUSE':
-      return `${where} is in use`;
-    case 'EACCES':
-      return `${where} needs rights that this process does not have`;
-    case 'EADDRNOTAVAIL':
-      return `${where} cannot be opened: no interface of this machine has that address`;
-    case 'ENOTFOUND':
-      return `${where} cannot be opened: the host name is unknown`;
-    default:
-      return `${where} cannot be opened: ${message}`;
+    // A start under way is let finish, so that what it opened is closed; its failure is its caller's to see. A failed
+    // start calls this itself, and then has nothing open any more: waiting for it would be for ever.
+    if (this.#addresses.length === 0 && this.#listeners.isOpen) await this.#starting?.catch(() => undefined);
+    await this.#listeners.stopAccepting();
+    await this.broker.stop(deadlineMs);
+    await this.#listeners.close();
+    this.#addresses = [];
   }
 }

@@ -1,5 +1,7 @@
 /** What environment and flags say about a server, laid over what its configuration file says (DESIGN D14). */
-import { LOG_LEVELS, OptionsError, type LogLevel, type ServerOptions } from '../config/index.js';
+import { LOG_LEVELS, type LogLevel } from '../config/log-level.js';
+import { OptionsError } from '../config/options-error.js';
+import type { ServerOptions } from '../config/server-options.js';
 import { readVariable, type Environment } from './environment.js';
 
 export interface Overrides {

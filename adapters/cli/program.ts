@@ -1,7 +1,7 @@
 /** Puts the subcommands together and turns what they throw into lines on standard error and an exit code. */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
-import { OptionsError, serverOptionsJsonSchema } from '../config/index.js';
+import { OptionsError } from '../config/options-error.js';
 import type { Environment } from './environment.js';
 import { CliError, ExitCode } from './exit-code.js';
 import { addPubCommand } from './pub.js';
@@ -34,7 +34,8 @@ export async function runCli(args: readonly string[], environment: Environment):
   program
     .command('config-schema')
     .description('print the JSON Schema of configuration files, for editors')
-    .action(() => {
+    .action(async () => {
+      const { serverOptionsJsonSchema } = await import('../config/options-schema.js');
       process.stdout.write(`${JSON.stringify(serverOptionsJsonSchema(), null, 2)}\n`);
     });
   try {

@@ -1,24 +1,9 @@
 /** `hoofbeat serve`: runs a server until SIGTERM or SIGINT. */
-import { fileURLToPath } from 'node:url';
 import { type Command, Option } from 'commander';
-import type { ListenAddress } from '../../broker/ports.js';
-import { LOG_LEVELS, type LogLevel, readConfigFile } from '../config/index.js';
-import { createStompServer, type StompServer } from '../stomp-server.js';
+import { LOG_LEVELS } from '../config/log-level.js';
 import { parsePort } from './argument.js';
-import { CliError } from './exit-code.js';
-import { applyOverrides, readEnvironment } from './overrides.js';
-import { readVariable, type Environment } from './environment.js';
-
-interface ServeFlags {
-  readonly config?: string;
-  readonly host?: string;
-  readonly httpPort?: number;
-  readonly tcpPort?: number;
-  readonly data?: string;
-  readonly memory?: true;
-  readonly logLevel?: LogLevel;
-  readonly json?: true;
-}
+import type { Environment } from './environment.js';
+import type { ServeFlags } from './run-server.js';
 
 const HELP = `
 Environment (flags win over it, it wins over the file; an empty variable counts as not set):
@@ -45,63 +30,8 @@ export function addServeCommand(program: Command, environment: Environment, vers
     .addOption(new Option('--log-level <level>', 'least important level logged').choices(LOG_LEVELS))
     .option('--json', 'print one JSON line with the addresses instead of text')
     .addHelpText('after', HELP)
-    .action((flags: ServeFlags) => serve(flags, environment, version));
-}
-
-async function serve(flags: ServeFlags, environment: Environment, version: string): Promise<void> {
-  const file = flags.config ?? readVariable(environment, 'HOOFBEAT_CONFIG');
-  const fromFile = file === undefined ? {} : await readConfigFile(file);
-  const options = applyOverrides(applyOverrides(fromFile, readEnvironment(environment)), {
-    ...flags,
-    data: flags.memory === true ? false : flags.data,
-  });
-  const server = createStompServer(options);
-  const stopped = onSignal(() => server.stop());
-  try {
-    await server.start();
-  } catch (error) {
-    throw new CliError(error instanceof Error ? error.message : String(error));
-  }
-  process.stdout.write(flags.json === true ? jsonLine(server, version) : banner(server, version));
-  await stopped;
-}
-
-/** Further signals change nothing: npm passes on the SIGINT that the terminal has sent to everyone. */
-function onSignal(stop: () => Promise<void>): Promise<void> {
-  return new Promise((resolve, reject) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop().then(resolve, reject));
-  });
-}
-
-function jsonLine(server: StompServer, version: string): string {
-  const addresses = server.addresses.map((address) => ({
-    ...address,
-    urls: urlsOf(server, address).map(([, url]) => url),
-  }));
-  return `${JSON.stringify({ version, pid: process.pid, addresses })}\n`;
-}
-
-function banner(server: StompServer, version: string): string {
-  const urls = server.addresses.flatMap((address) => urlsOf(server, address));
-  const [, first] = urls[0] ?? ['', ''];
-  const lines = [
-    `hoofbeat ${version} is listening. Connect a STOMP client to`,
-    ...urls.map(([name, url]) => `  ${name.padEnd(9)}  ${url}`),
-    `Try it:  hoofbeat sub -u ${first} -d /topic/hello  and  hoofbeat pub -u ${first} -d /topic/hello -m hi`,
-    `Read on: ${fileURLToPath(new URL('../../../README.md', import.meta.url))}`,
-  ];
-  return `${lines.join('\n')}\n`;
-}
-
-/** What a client is given to connect to this address: name of the way, URL. */
-function urlsOf(server: StompServer, address: ListenAddress): [string, string][] {
-  const authority = `${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`;
-  if (address.transport === 'tcp') return [['TCP', `tcp://${authority}`]];
-  if (address.transport === 'tls') return [['TLS', `tls://${authority}`]];
-  const secure = address.transport === 'https' ? 's' : '';
-  const { http } = server.options;
-  return (http === false ? [] : http.endpoints).flatMap(({ path, sockjs }): [string, string][] => [
-    ['WebSocket', `ws${secure}://${authority}${path}`],
-    ...(sockjs === false ? [] : ([['SockJS', `http${secure}://${authority}${path}`]] as [string, string][])),
-  ]);
+    .action(async (flags: ServeFlags) => {
+      const { runServer } = await import('./run-server.js');
+      await runServer(flags, environment, version);
+    });
 }

@@ -1,14 +1,14 @@
 /** Options of a server and the file they are read from. */
 export { parseConfig, readConfigFile } from './config-file.js';
+export { LOG_LEVELS, type LogLevel } from './log-level.js';
 export { OptionsError } from './options-error.js';
-export { LOG_LEVELS, serverOptionsJsonSchema } from './options-schema.js';
+export { serverOptionsJsonSchema } from './options-schema.js';
 export {
   type AuthOptions,
   DEFAULT_SERVER_OPTIONS,
   type HttpEndpointOptions,
   type HttpOptions,
   isLoopback,
-  type LogLevel,
   type LogOptions,
   type ResolvedEndpoint,
   type ResolvedHttpOptions,

@@ -3,6 +3,7 @@
  * Each `error` text is what the option wants; checkShape puts the path and the value before it.
  */
 import { z } from 'zod';
+import { LOG_LEVELS } from './log-level.js';
 
 const text = z.string({ error: 'text' }).min(1, 'text');
 const flag = z.boolean({ error: 'true or false' });
@@ -40,7 +41,6 @@ const http = tcp.extend({
   endpoints: z.array(endpoint, { error: 'a list of endpoints' }).min(1, 'at least one endpoint').optional(),
 });
 
-export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 const log = z.strictObject(
   { level: z.enum(LOG_LEVELS, { error: `one of ${LOG_LEVELS.join(', ')}` }).optional(), pretty: flag.optional() },
   { error: 'an object' },

@@ -4,6 +4,7 @@
  */
 import { BrokerError } from '../../broker/errors.js';
 import { type BrokerOptions, type Partially, resolveBrokerOptions } from '../../broker/options.js';
+import type { LogLevel } from './log-level.js';
 import { OptionsError } from './options-error.js';
 import { checkShape } from './options-schema.js';
 
@@ -81,8 +82,6 @@ export interface LogOptions {
   /** Lines for people when the log goes to a terminal, JSON otherwise; false is always JSON. */
   readonly pretty?: boolean | undefined;
 }
-
-export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
 
 export interface AuthOptions {
   /** Whether CONNECT without a login is let in. Default: only while every listener is bound to loopback. */

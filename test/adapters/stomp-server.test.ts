@@ -1,8 +1,7 @@
 /** The composition root: a whole server starts, is reachable, and is gone afterwards. */
 import { spawnSync } from 'node:child_process';
-import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { createServer, type AddressInfo } from 'node:net';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import t, { type Test } from 'tap';
@@ -52,7 +51,7 @@ t.test('a server without options for its listeners speaks STOMP on TCP and WebSo
   const socket = new WebSocket(`ws://127.0.0.1:${httpPort}/ws`, ['v12.stomp']);
   socket.on('open', () => socket.send(CONNECT()));
   const message = await inTime(
-    new Promise<string>((resolve) => socket.on('message', (data) => resolve(String(data as Buffer)))),
+    new Promise<string>((resolve) => socket.on('message', (data) => resolve((data as Buffer).toString()))),
     'CONNECTED',
   );
   t.match(message, /^CONNECTED\n/);
@@ -178,7 +177,10 @@ t.test('TLS serves both listeners; a file that cannot be read is named', async (
   t.teardown(() => socket.destroy());
   socket.write(CONNECT());
   t.match(
-    await inTime(new Promise<string>((resolve) => socket.on('data', (data) => resolve(data.toString()))), 'CONNECTED'),
+    await inTime(
+      new Promise<string>((resolve) => socket.on('data', (data: Buffer) => resolve(data.toString()))),
+      'CONNECTED',
+    ),
     /^CONNECTED/,
   );
   const webSocket = new WebSocket(`wss://127.0.0.1:${httpPort}/ws`, { ca });

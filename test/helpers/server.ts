@@ -11,7 +11,7 @@ export interface TestServer {
   /** 0 when the listener is off. */
   readonly tcpPort: number;
   readonly httpPort: number;
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 /** Starts a server with `options` over ports 0 and log level silent. */

@@ -42,7 +42,7 @@ t.test('a repeated key is a fault, not a silent last word', async (t) => {
 t.test('an alias without its anchor, and a bomb of aliases, are faults', async (t) => {
   t.match(faultsOf('http: *nowhere\n'), [/^hoofbeat\.yaml: .*alias/i]);
   const bomb = ['a: &a [x, x, x, x, x, x, x, x, x, x]'];
-  for (const [name, before] of ['ba', 'cb', 'dc', 'ed', 'fe'].map((pair) => [...pair])) {
+  for (const [name, before] of ['ba', 'cb', 'dc', 'ed', 'fe'].map((pair) => pair.split(''))) {
     bomb.push(
       `${name ?? ''}: &${name ?? ''} [${Array(10)
         .fill(`*${before ?? ''}`)

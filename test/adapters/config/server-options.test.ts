@@ -1,7 +1,11 @@
 /** Defaults, what changes beyond loopback, and faults of the options object. */
 import t from 'tap';
-import { OptionsError, resolveServerOptions, serverOptionsJsonSchema } from '../../../adapters/config/index.js';
-import type { ServerOptions } from '../../../adapters/config/index.js';
+import {
+  OptionsError,
+  resolveServerOptions,
+  type ServerOptions,
+  serverOptionsJsonSchema,
+} from '../../../adapters/config/index.js';
 import { DEFAULT_BROKER_OPTIONS } from '../../../broker/options.js';
 
 /** What a JavaScript application or a file may really hold. */
