@@ -1,13 +1,7 @@
 /** A server of its own: options in, a running broker with its listeners out; behind `hoofbeat serve`, and for embedding. */
 import type { Broker } from '../broker/broker.js';
 import type { ListenAddress } from '../broker/ports.js';
-import {
-  type CompositionPorts,
-  composeBroker,
-  composeHttp,
-  composeLogger,
-  composeTcp,
-} from './composition.js';
+import { type CompositionPorts, composeBroker, composeHttp, composeLogger, composeTcp } from './composition.js';
 import { type ResolvedServerOptions, resolveServerOptions, type ServerOptions } from './config/index.js';
 import { keepingProcess, Listeners } from './listeners.js';
 import type { ServerLogger } from './logging/index.js';
@@ -82,16 +76,15 @@ class ComposedServer implements StompServer {
     try {
       this.#addresses = await this.#listeners.open(listeners);
     } catch (error) {
-      await this.stop(0);
+      await keepingProcess(() => this.broker.stop(0));
       throw error;
     }
     return this.#addresses;
   }
 
   async #stop(deadlineMs: number | undefined): Promise<void> {
-    // A start under way is let finish, so that what it opened is closed; its failure is its caller's to see. A failed
-    // start calls this itself, and then has nothing open any more: waiting for it would be for ever.
-    if (this.#addresses.length === 0 && this.#listeners.isOpen) await this.#starting?.catch(() => undefined);
+    // A start under way is let finish, so that what it opened is closed; its failure is its caller's to see.
+    await this.#starting?.catch(() => undefined);
     await this.#listeners.stopAccepting();
     await this.broker.stop(deadlineMs);
     await this.#listeners.close();

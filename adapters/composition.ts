@@ -1,0 +1,116 @@
+/**
+ * Composition root: the one place that names concrete adapters. What a server of its own (stomp-server.ts) and a broker
+ * inside another server (embedding/) have in common is put together here, once.
+ */
+import { readFile } from 'node:fs/promises';
+import { Broker } from '../broker/broker.js';
+import type { Authenticator, Authorizer, Clock, Logger } from '../broker/ports.js';
+import { LoginAuthenticator } from './auth/index.js';
+import {
+  OptionsError,
+  type ResolvedEndpoint,
+  type ResolvedServerOptions,
+  type TlsFileOptions,
+} from './config/index.js';
+import { createLogger, type ServerLogger } from './logging/index.js';
+import type { Listener } from './listeners.js';
+import { SystemClock } from './system-clock.js';
+import { type EndpointOptions, HttpTransport, TcpTransport } from './transports/index.js';
+
+/** What an embedding application may bring instead of what the options would make. */
+export interface CompositionPorts<Log extends Logger = Logger> {
+  /** Default: `auth` of the options. */
+  readonly authenticator?: Authenticator | undefined;
+  /** Default: everything is allowed. */
+  readonly authorizer?: Authorizer | undefined;
+  /** Default: `log` of the options, to standard error. */
+  readonly logger?: Log | undefined;
+  readonly clock?: Clock | undefined;
+}
+
+/** The logger of the options, unless the application brought one. */
+export function composeLogger<Log extends Logger>(
+  options: ResolvedServerOptions,
+  ports: CompositionPorts<Log>,
+): Log | ServerLogger {
+  return ports.logger ?? createLogger(options.log);
+}
+
+/** A broker that is not started yet. Says in the log when its options let nobody in. */
+export function composeBroker(
+  options: ResolvedServerOptions,
+  ports: Omit<CompositionPorts, 'logger'>,
+  logger: Logger,
+): Broker {
+  if (ports.authenticator === undefined && !options.auth.anonymous && options.auth.users.length === 0) {
+    logger.warn({}, 'nobody can connect: auth.users is empty and anonymous clients are refused beyond loopback');
+  }
+  return new Broker(options.broker, {
+    clock: ports.clock ?? new SystemClock(),
+    logger,
+    authenticator: ports.authenticator ?? new LoginAuthenticator(options.auth),
+    authorizer: ports.authorizer,
+  });
+}
+
+/** @throws OptionsError when a TLS file cannot be read */
+export async function composeTcp({ tcp }: ResolvedServerOptions, logger: Logger): Promise<Listener[]> {
+  if (tcp === false) return [];
+  const { host, port } = tcp;
+  const tls = await readTls('tcp', tcp.tls);
+  return [{ transport: new TcpTransport({ host, port, logger, ...tls }), host, port }];
+}
+
+/** @throws OptionsError when a TLS file cannot be read */
+export async function composeHttp(options: ResolvedServerOptions, logger: ServerLogger): Promise<Listener[]> {
+  const { http } = options;
+  if (http === false) return [];
+  const { host, port } = http;
+  const tls = await readTls('http', http.tls);
+  return [
+    { transport: new HttpTransport({ host, port, endpoints: composeEndpoints(options), logger, ...tls }), host, port },
+  ];
+}
+
+/** Room for headers, and for STOMP frames that share a message, beside the largest body. */
+const MESSAGE_OVERHEAD_BYTES = 256 * 1024;
+
+/** The endpoints of the options in the words of the transports, sized by what the broker takes. */
+export function composeEndpoints({ http, broker }: ResolvedServerOptions): readonly EndpointOptions[] {
+  const maxMessageBytes = broker.limits.frame.maxBodyBytes + MESSAGE_OVERHEAD_BYTES;
+  return http === false ? [] : http.endpoints.map((endpoint) => ({ ...endpointOptions(endpoint), maxMessageBytes }));
+}
+
+/** The configuration says what Spring's users know; the transport has names of its own. */
+function endpointOptions({ sockjs, ...endpoint }: ResolvedEndpoint): EndpointOptions {
+  if (typeof sockjs === 'boolean') return { ...endpoint, sockjs };
+  const { heartbeatDelayMs, disconnectDelayMs, responseLimitBytes, jsessionid, websocket, clientLibraryUrl } = sockjs;
+  return {
+    ...endpoint,
+    sockjs: {
+      heartBeatDelayMs: heartbeatDelayMs,
+      disconnectDelayMs,
+      responseLimitBytes,
+      sessionCookie: jsessionid,
+      websocket,
+      clientUrl: clientLibraryUrl,
+    },
+  };
+}
+
+async function readTls(
+  listener: 'http' | 'tcp',
+  files: TlsFileOptions | undefined,
+): Promise<{ tls?: { cert: Buffer; key: Buffer } }> {
+  if (files === undefined) return {};
+  const read = async (option: keyof TlsFileOptions): Promise<Buffer> => {
+    try {
+      return await readFile(files[option]);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      const got = JSON.stringify(files[option]);
+      throw new OptionsError([`${listener}.tls.${option}: got ${got}, wants a readable PEM file (${String(code)})`]);
+    }
+  };
+  return { tls: { cert: await read('certFile'), key: await read('keyFile') } };
+}
