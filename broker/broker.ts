@@ -21,6 +21,7 @@ import {
   type ReplyOptions,
 } from './application/handler-registry.js';
 import { Interceptors } from './application/interceptors.js';
+import { OutboundChannel } from './application/outbound-channel.js';
 import { MessagingTemplate, type MessageHeaders } from './application/messaging-template.js';
 import { SessionEvents } from './application/session-events.js';
 import { UserRegistry } from './application/user-registry.js';
@@ -75,6 +76,7 @@ export class Broker implements HandlerGroup {
       registry.get(subscription.sessionId)?.onSlowConsumer(subscription.outbox.queuedBytes);
     });
     const nodeId = resolved.nodeId === '' ? createId(6) : resolved.nodeId;
+    const messageIdPrefix = `${nodeId}-`;
     let lastMessageId = 0;
     const nextMessageId = (): number => ++lastMessageId;
     const { clock, logger, authenticator } = ports;
@@ -92,6 +94,7 @@ export class Broker implements HandlerGroup {
       publisher,
       users,
       interceptors,
+      outbound: new OutboundChannel(interceptors, logger, messageIdPrefix),
       events,
       invoker: new HandlerInvoker({
         registry: handlers,
@@ -103,14 +106,13 @@ export class Broker implements HandlerGroup {
         nextMessageId,
       }),
       decodesAll: tracesFrames,
-      authorizationVersion: 0,
       options: resolved,
       wheel,
       writer: new FrameWriter(ports.clock, wheel),
       router,
       registry,
       stats,
-      messageIdPrefix: `${nodeId}-`,
+      messageIdPrefix,
       tracesFrames,
       nextMessageId,
       createId: () => createId(16),
@@ -120,7 +122,6 @@ export class Broker implements HandlerGroup {
     this.events = events;
     this.#template = new MessagingTemplate(publisher);
     authorizer?.onChange?.(() => {
-      this.#environment.authorizationVersion++;
       for (const session of registry.values()) session.forgetAllowed();
     });
   }

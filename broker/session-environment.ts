@@ -2,6 +2,7 @@
 import type { FrameWriter } from './frame-writer.js';
 import type { BrokerOptions } from './options.js';
 import type { HandlerInvoker } from './application/handler-invoker.js';
+import type { OutboundChannel } from './application/outbound-channel.js';
 import type { Interceptors } from './application/interceptors.js';
 import type { SessionEvents } from './application/session-events.js';
 import type { UserRegistry } from './application/user-registry.js';
@@ -23,6 +24,7 @@ export interface SessionEnvironment {
   readonly invoker: HandlerInvoker;
   readonly users: UserRegistry;
   readonly interceptors: Interceptors;
+  readonly outbound: OutboundChannel;
   readonly events: SessionEvents;
   readonly wheel: TimerWheel;
   readonly writer: FrameWriter;
@@ -35,8 +37,6 @@ export interface SessionEnvironment {
   readonly tracesFrames: boolean;
   /** Somebody wants to see every frame or message decoded, log or interceptor: none then takes the plain path. */
   decodesAll: boolean;
-  /** Changes when answers of the authorizer may have changed. */
-  authorizationVersion: number;
   nextMessageId(): number;
   /** Unguessable, of letters, digits, `-` and `_` only: clients echo it unescaped (conformance A-26, DESIGN §6). */
   createId(): string;

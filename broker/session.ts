@@ -9,26 +9,27 @@ import {
   Headers,
   messageHead,
   negotiateHeartBeat,
-  ProtocolError,
-  quoteInput,
   serializeFrame,
-  STOMP_VERSIONS,
   type Frame,
   type NegotiatedHeartBeat,
   type RawFrame,
   type RawFrameSink,
   type StompVersion,
 } from '../protocol/index.js';
+import { AccessControl } from './access-control.js';
 import { closeReason, type CloseCode } from './close-reason.js';
 import { COMMAND_HANDLERS } from './commands/command-handlers.js';
 import { handleConnect } from './commands/connect.js';
+import { handleRenewal, isRenewal } from './commands/renew.js';
+import { canBeSoft, describeRefusal, errorFrame, type Refusal } from './error-frame.js';
 import { BrokerError } from './errors.js';
 import { traceFrame } from './frame-trace.js';
 import { after } from './maybe-promise.js';
 import { Message } from './message.js';
 import { Outbox, type OutboxOwner } from './outbox.js';
-import { Delivery } from './pending-acks.js';
+import { SessionDeadlines, type DeadlineOwner } from './session-deadlines.js';
 import { Subscription, type DeliveryHead, type SubscriptionSpec } from './subscription.js';
+import { SubscriptionTable } from './subscription-table.js';
 import { TransactionTable } from './transaction.js';
 import type { SessionHandle, SubscriptionHandle } from './application/session-handle.js';
 import type { CommandContext, Welcome } from './commands/command-context.js';
@@ -37,83 +38,55 @@ import type { BrokerOptions } from './options.js';
 import type { ConnectRequest, Connection, ConnectionListener, Principal, TransportName } from './ports.js';
 import type { Router } from './router.js';
 import type { SessionEnvironment } from './session-environment.js';
-import type { WheelEntry } from './timer-wheel.js';
 
 type State = 'awaiting-connect' | 'authenticating' | 'connected' | 'closing' | 'closed';
 
 const HEART_BEAT = Buffer.from('\n');
 const NO_BEAT: NegotiatedHeartBeat = Object.freeze({ sendEveryMs: 0, receiveEveryMs: 0 });
-/** Two ticks of the wheel, so that a heart-beat is early rather than late whatever the interval. */
-const HEART_BEAT_SLACK_MS = 100;
 const ANONYMOUS: Principal = Object.freeze({ name: null, roles: Object.freeze([]) });
 const NO_BODY = Buffer.alloc(0);
-/** Verdicts remembered for one session; a client that names more destinations is asked about anew. */
-const MAX_ALLOWED_SENDS = 1_000;
-/** Refusals of one frame, after which the session could go on (DESIGN D9). */
-const SOFT_CODES: ReadonlySet<string> = new Set([
-  'access-denied',
-  'payload-invalid',
-  'handler-failed',
-  'handler-timeout',
-  'destination-invalid',
-  'destination-unknown',
-  'queue-full',
-  'limit-exceeded',
-]);
 
 export class Session
-  implements ConnectionListener, RawFrameSink, CommandContext, SessionHandle, OutboxOwner, WheelEntry
+  implements ConnectionListener, RawFrameSink, CommandContext, SessionHandle, OutboxOwner, DeadlineOwner
 {
   readonly id: string;
   readonly connection: Connection;
   readonly transactions: TransactionTable;
-  dueMs = 0;
-  wheelSlot = -1;
-  wheelIndex = 0;
   readonly #environment: SessionEnvironment;
   readonly #outbox: Outbox;
   readonly #parser: FrameParser;
+  readonly #deadlines: SessionDeadlines;
+  readonly #subscriptions = new SubscriptionTable();
+  /** Null when there are no rules. */
+  readonly #access: AccessControl | null;
   #state: State = 'awaiting-connect';
   #principal: Principal | null = null;
   #clientId: string | undefined;
   #attributes: Map<string, unknown> | null = null;
-  /** Destinations this session was allowed to send to, while `authorizationVersion` stays. */
-  #allowedSends: Set<string> | null = null;
-  #allowedVersion = 0;
-  /** By the wheel's clock; 0 is never. */
-  #expiresAtMs = 0;
-  #isExpiryTold = false;
-  #subscriptions: Map<string, Subscription> | null = null;
-  #byNumber: Map<number, Subscription> | null = null;
-  #lastSubscriptionNumber = 0;
-  #heartBeat = NO_BEAT;
-  readonly #acceptedMs: number;
-  #lastReadMs: number;
-  #overSoftSinceMs = 0;
   /** Set once: why the session ends. */
   #closeCode: CloseCode | null = null;
   #wasConnected = false;
   /** The connection was told to close. */
   #hasEnded = false;
-  /** When a closing connection is cut, whether or not its client has closed. */
-  #lingerUntilMs = 0;
   /** A frame's handler is waiting for something: input is held, in order. */
-  #isSuspended = false;
+  isSuspended = false;
+  /** The connection went while a handler was waiting: what had arrived before is still handled, then the session ends. */
+  #isOrphaned = false;
   #backlog: { readonly chunk: Buffer; readonly endsMessage: boolean }[] | null = null;
   /** The last destination sent to, as octets: compared before anything is looked up (DESIGN P5). */
   #memoOctets: Buffer | null = null;
   #memoRoute: Route | null = null;
 
   constructor(id: string, connection: Connection, environment: SessionEnvironment) {
-    const { options, wheel, writer } = environment;
+    const { options, wheel, writer, authorizer, router } = environment;
     this.id = id;
     this.connection = connection;
     this.#environment = environment;
     this.transactions = new TransactionTable(options.limits);
     this.#outbox = new Outbox(connection, options.outbox, this, writer);
     this.#parser = new FrameParser({ limits: options.limits.beforeConnected, lenientNul: true });
-    this.#acceptedMs = this.#lastReadMs = wheel.nowMs;
-    wheel.schedule(this, wheel.nowMs + options.limits.connectTimeoutMs);
+    this.#deadlines = new SessionDeadlines(this, options, wheel);
+    this.#access = authorizer === null ? null : new AccessControl(authorizer, router);
   }
 
   get options(): BrokerOptions {
@@ -166,7 +139,11 @@ export class Session
   }
 
   get subscriptionCount(): number {
-    return this.#subscriptions?.size ?? 0;
+    return this.#subscriptions.size;
+  }
+
+  get lastWriteMs(): number {
+    return this.#outbox.lastWriteMs;
   }
 
   get queuedBytes(): number {
@@ -176,8 +153,8 @@ export class Session
   // ——— Input ———
 
   onBytes(chunk: Buffer, endsMessage: boolean): void {
-    this.#lastReadMs = this.#environment.wheel.nowMs;
-    if (this.#isSuspended) {
+    this.#deadlines.lastReadMs = this.#environment.wheel.nowMs;
+    if (this.isSuspended) {
       (this.#backlog ??= []).push({ chunk, endsMessage });
       return;
     }
@@ -191,7 +168,7 @@ export class Session
     } catch (error) {
       this.#fail(error);
     }
-    if (consumed === chunk.length || !this.#isSuspended) return;
+    if (consumed === chunk.length || !this.isSuspended) return;
     (this.#backlog ??= []).unshift({ chunk: chunk.subarray(consumed), endsMessage });
   }
 
@@ -228,7 +205,7 @@ export class Session
     }
     if (start === end) throw new BrokerError('header-missing', 'SEND needs a header "destination", got an empty one');
     const destination = buffer.toString('utf8', start, end);
-    if (!this.#mayPublishAt(destination)) return null;
+    if (this.#access?.isKnownAllowed(destination) === false) return null;
     const route = this.router.route(destination);
     if (!route.isDirect) return null;
     this.#memoOctets = Buffer.from(buffer.subarray(start, end));
@@ -255,7 +232,7 @@ export class Session
     } catch (error) {
       this.#fail(error, frame);
     }
-    return this.#state === 'connected' && !this.#isSuspended;
+    return this.#state === 'connected' && !this.isSuspended;
   }
 
   #dispatch(frame: Frame): void | Promise<void> {
@@ -271,14 +248,14 @@ export class Session
 
   /** Frames behind this one wait, and so does the client's socket, until `pending` settles. */
   #suspendFor(pending: Promise<void>, frame: Frame): void {
-    this.#isSuspended = true;
+    this.isSuspended = true;
     this.connection.pause();
     const goOn = (): void => {
-      this.#isSuspended = false;
-      // The time we did not read is not the client's silence (conformance C-31).
-      this.#lastReadMs = this.#environment.wheel.nowMs;
+      this.isSuspended = false;
+      this.#deadlines.lastReadMs = this.#environment.wheel.nowMs;
       this.connection.resume();
       this.#drainBacklog();
+      if (this.#isOrphaned && !this.isSuspended) this.#finish();
     };
     pending.then(goOn, (error: unknown) => {
       this.#fail(error, frame);
@@ -287,7 +264,7 @@ export class Session
   }
 
   #drainBacklog(): void {
-    while (this.#backlog !== null && !this.#isSuspended && this.#isOpen) {
+    while (this.#backlog !== null && !this.isSuspended && this.#isOpen) {
       const next = this.#backlog.shift();
       if (this.#backlog.length === 0) this.#backlog = null;
       if (next !== undefined) this.#parse(next.chunk, next.endsMessage);
@@ -300,7 +277,7 @@ export class Session
     const { publisher, invoker } = this.#environment;
     const destination = frame.headers.get('destination') ?? '';
     const path = this.router.handlerPath(destination);
-    if (path !== null) return this.#isRenewal(path) ? this.renewCredentials(frame) : invoker.invoke('message', path, frame, this);
+    if (path !== null) return isRenewal(path) ? handleRenewal(this, frame) : invoker.invoke('message', path, frame, this);
     publisher.publish(destination, frame.headers, frame.body, this.id);
   }
 
@@ -310,43 +287,15 @@ export class Session
   }
 
   authorize(action: 'connect' | 'send' | 'subscribe', destination: string): void | Promise<void> {
-    const { authorizer } = this.#environment;
-    if (authorizer === null || (action === 'send' && this.#mayPublishAt(destination))) return;
-    const { transport, remoteAddress, id: sessionId, router } = this;
+    if (this.#access === null) return;
+    const { transport, remoteAddress, id: sessionId } = this;
     const principal = this.#principal ?? ANONYMOUS;
-    const resolved = action === 'connect' ? [destination] : router.resolutions(action, destination);
-    const ask = (at: number): void | Promise<void> => {
-      const next = resolved[at];
-      if (next === undefined) {
-        if (action === 'send') this.#rememberAllowed(destination);
-        return;
-      }
-      const verdict = authorizer.isAllowed({ action, principal, destination: next, sessionId, transport, remoteAddress });
-      if (verdict instanceof Promise) return verdict.then((allowed) => (allowed ? ask(at + 1) : deny(action, destination)));
-      return verdict ? ask(at + 1) : deny(action, destination);
-    };
-    return ask(0);
-  }
-
-  /** Whether the rules are known to allow it, or there are none. */
-  #mayPublishAt(destination: string): boolean {
-    const { authorizer, authorizationVersion } = this.#environment;
-    if (authorizer === null) return true;
-    return this.#allowedVersion === authorizationVersion && this.#allowedSends?.has(destination) === true;
-  }
-
-  #rememberAllowed(destination: string): void {
-    const { authorizationVersion } = this.#environment;
-    if (this.#allowedVersion !== authorizationVersion || (this.#allowedSends?.size ?? 0) >= MAX_ALLOWED_SENDS) {
-      this.#allowedSends = null;
-      this.#allowedVersion = authorizationVersion;
-    }
-    (this.#allowedSends ??= new Set()).add(destination);
+    return this.#access.check({ action, principal, destination, sessionId, transport, remoteAddress });
   }
 
   /** What the rules allowed may be otherwise now. */
   forgetAllowed(): void {
-    this.#allowedSends = null;
+    this.#access?.forget();
     this.#memoRoute = this.#memoOctets = null;
   }
 
@@ -379,15 +328,13 @@ export class Session
     this.#parser.version = this.#outbox.version = version;
     this.#parser.limits = options.limits.frame;
     const offer = options.heartBeat;
-    this.#heartBeat = version === '1.0' ? NO_BEAT : negotiateHeartBeat(welcome.clientHeartBeat, offer);
-    this.#setExpiry(principal);
+    const heartBeat = version === '1.0' ? NO_BEAT : negotiateHeartBeat(welcome.clientHeartBeat, offer);
     if (principal.name !== null) users.add(principal.name, this);
     if (events.has('connect')) events.emit('connect', { session: this, headers: welcome.headers });
     this.#sendIntercepted('CONNECTED', this.#connectedHeaders(welcome));
-    this.#outbox.lastWriteMs = this.#lastReadMs = wheel.nowMs;
-    wheel.cancel(this);
-    const deadlineMs = this.#nextDeadline(wheel.nowMs);
-    if (deadlineMs > 0) wheel.schedule(this, deadlineMs);
+    this.#outbox.lastWriteMs = wheel.nowMs;
+    this.#setExpiry(principal);
+    this.#deadlines.connected(heartBeat);
     logger.info(
       {
         session: this.id,
@@ -421,40 +368,17 @@ export class Session
 
   /** A frame of the server's own, seen by the outbound interceptors. */
   #sendIntercepted(command: 'CONNECTED' | 'RECEIPT', headers: [string, string][]): void {
-    const { interceptors } = this.#environment;
-    if (interceptors.outbound === null) {
+    const { outbound } = this.#environment;
+    if (!outbound.isActive) {
       this.#send(command, headers);
       return;
     }
-    const frame = this.intercept({ command, headers: new Headers(headers), body: NO_BODY });
-    if (frame !== null) this.#send(command, [...frame.headers].map(([name, value]) => [name, value]));
+    const frame = outbound.pass({ command, headers: new Headers(headers), body: NO_BODY }, this);
+    if (frame !== null) this.#send(command, frame.headers);
   }
 
   interceptMessage(head: DeliveryHead, message: Message): Buffer | null {
-    const headers = new Headers();
-    if (head.owner.id !== null) headers.append('subscription', head.owner.id);
-    headers.append('message-id', `${this.messageIdPrefix}${message.idDigits}`);
-    if (head instanceof Delivery) {
-      headers.append('ack', head.ackId);
-      if (head.deliveryCount > 1) headers.append('redelivered', 'true');
-    }
-    const { headers: relayed, body } = message.decode();
-    for (const [name, value] of relayed) headers.append(name, value);
-    const frame = this.intercept({ command: 'MESSAGE', headers, body });
-    if (frame === null) return null;
-    const counted = [...frame.headers].filter(([name]) => name !== 'content-length');
-    return serializeFrame('MESSAGE', [...counted, ['content-length', String(frame.body.length)]], this.version, frame.body);
-  }
-
-  /** Runs the outbound channel; an interceptor that throws loses that frame for this client alone (Spring S9.7a). */
-  intercept(frame: Frame): Frame | null {
-    const { interceptors, logger } = this.#environment;
-    try {
-      return interceptors.applyOutbound(frame, this);
-    } catch (error) {
-      logger.error({ session: this.id, err: error, command: frame.command }, 'an outbound interceptor threw');
-      return null;
-    }
+    return this.#environment.outbound.passMessage(head, message, this);
   }
 
   createSubscription(
@@ -464,30 +388,27 @@ export class Session
     const { framing } = this.connection;
     const plainHead = messageHead(spec.id, this.messageIdPrefix, this.version);
     const head = framing.encode === null ? plainHead : framing.encode(plainHead);
-    const number = ++this.#lastSubscriptionNumber;
+    const number = this.#subscriptions.nextNumber();
     const subscription = new Subscription({ ...spec, number, head, outbox: this.#outbox, sessionId: this.id });
-    (this.#subscriptions ??= new Map()).set(key, subscription);
-    if (subscription.pending !== null) (this.#byNumber ??= new Map()).set(number, subscription);
+    this.#subscriptions.add(key, subscription);
     return subscription;
   }
 
   findSubscription(key: string): Subscription | undefined {
-    return this.#subscriptions?.get(key);
+    return this.#subscriptions.get(key);
   }
 
   findSubscriptionOfAck(ackId: string): Subscription | undefined {
-    return this.#byNumber?.get(Number.parseInt(ackId, 10));
+    return this.#subscriptions.ofAck(ackId);
   }
 
   subscriptions(): Iterable<Subscription> {
-    return this.#subscriptions?.values() ?? [];
+    return this.#subscriptions.values();
   }
 
   removeSubscription(key: string): void {
-    const subscription = this.#subscriptions?.get(key);
+    const subscription = this.#subscriptions.remove(key);
     if (subscription === undefined) return;
-    this.#subscriptions?.delete(key);
-    this.#byNumber?.delete(subscription.number);
     this.router.unsubscribe(subscription);
     const { events } = this.#environment;
     if (events.has('unsubscribe')) events.emit('unsubscribe', { session: this, subscription: this.#handleOf(subscription) });
@@ -510,55 +431,24 @@ export class Session
     this.close('closed-by-server');
   }
 
-  // ——— Credentials ———
-
-  #isRenewal(path: string): boolean {
-    return path.endsWith('$session/renew');
-  }
-
-  renewCredentials(frame: Frame): void | Promise<void> {
-    const headers = frame.headers.toMap();
-    if (frame.body.length > 0 && !headers.has('token')) headers.set('token', frame.body.toString());
-    const shown = this.authenticate({ login: headers.get('login'), passcode: headers.get('passcode'), headers });
-    const renew = (principal: Principal): void => {
-      if (principal.name !== this.#principal?.name) {
-        throw new BrokerError('authentication-failed', 'The new credentials are of another user');
-      }
-      this.#principal = principal;
-      this.forgetAllowed();
-      this.#setExpiry(principal);
-    };
-    return shown instanceof Promise ? shown.then(renew) : renew(shown);
+  renew(principal: Principal): void {
+    if (principal.name !== this.#principal?.name) {
+      throw new BrokerError('authentication-failed', 'The new credentials are of another user');
+    }
+    this.#principal = principal;
+    this.forgetAllowed();
+    this.#setExpiry(principal);
   }
 
   #setExpiry({ expiresAtMs }: Principal): void {
-    const { clock, wheel } = this.#environment;
-    this.#isExpiryTold = false;
-    this.#expiresAtMs = expiresAtMs === undefined ? 0 : Math.max(1, wheel.nowMs + expiresAtMs - clock.epochMs());
-    if (this.#expiresAtMs > 0) wheel.schedule(this, this.#earlier(this.dueMs, wheel.nowMs + 1));
-  }
-
-  /** Told some time before, so that a client can renew; then ended. */
-  #checkExpiry(nowMs: number): boolean {
-    if (this.#expiresAtMs === 0) return false;
-    const leftMs = this.#expiresAtMs - nowMs;
-    if (leftMs <= 0) {
-      this.#fail(new BrokerError('credentials-expired', 'The credentials of this session have expired'));
-      return true;
-    }
-    if (leftMs > this.options.handlers.expiryNoticeMs || this.#isExpiryTold) return false;
-    this.#isExpiryTold = true;
-    const notice = Buffer.from(JSON.stringify({ type: 'credentials-expiring', expiresInMs: Math.round(leftMs) }));
-    const headers = new Headers([['content-type', 'application/json']]);
-    this.#environment.publisher.publishToUser(this.id, '/queue/session', headers, notice, this.id);
-    return false;
+    this.#deadlines.setExpiry(expiresAtMs === undefined ? undefined : expiresAtMs - this.#environment.clock.epochMs());
   }
 
   // ——— Output and end ———
 
-  #send(command: 'CONNECTED' | 'RECEIPT' | 'ERROR', headers: [string, string][], body?: Buffer): void {
+  #send(command: 'CONNECTED' | 'RECEIPT' | 'ERROR', headers: Iterable<readonly [string, string]>, body?: Buffer): void {
     const { logger, tracesFrames } = this.#environment;
-    if (tracesFrames) logger.debug({ session: this.id, command, headers }, 'frame sent');
+    if (tracesFrames) logger.debug({ session: this.id, command, headers: [...headers] }, 'frame sent');
     this.#outbox.enqueueControl(serializeFrame(command, headers, this.version, body));
   }
 
@@ -578,61 +468,72 @@ export class Session
     // messages in it go back to their queue.
     this.#outbox.close(false);
     clock.soon(() => {
-      this.#reportRefusal('slow-consumer', `${queuedBytes} octets wait for a client that does not read them`);
+      const message = `${queuedBytes} octets wait for a client that does not read them`;
+      this.#reportRefusal({ code: 'slow-consumer', message });
       this.#cut('slow-consumer');
     });
   }
 
   onSoftLimit(isOver: boolean): void {
-    const { wheel } = this.#environment;
-    this.#overSoftSinceMs = isOver ? wheel.nowMs : 0;
-    if (isOver) wheel.schedule(this, this.#earlier(this.dueMs, wheel.nowMs + this.options.outbox.softLimitMs));
+    this.#deadlines.setOverSoftLimit(isOver);
+  }
+
+  onSoftLimitExceeded(): void {
+    this.onSlowConsumer(this.#outbox.queuedBytes);
+  }
+
+  onLingerExpired(): void {
+    this.#cut('linger-expired');
+  }
+
+  /** With octets still on their way the client has its sign of life, and a stalled one gets no pile of them. */
+  sendHeartBeat(nowMs: number): void {
+    if (this.#outbox.isEmpty && this.connection.bufferedBytes === 0) this.#outbox.enqueueControl(HEART_BEAT);
+    this.#outbox.lastWriteMs = nowMs;
+  }
+
+  onCredentialsExpiring(leftMs: number): void {
+    const notice = { type: 'credentials-expiring', expiresInMs: Math.round(leftMs) };
+    this.#tell('/queue/session', [['content-type', 'application/json']], JSON.stringify(notice));
+  }
+
+  /** A message of the server's own to this session alone, where it may have subscribed under `/user`. */
+  #tell(rest: string, headers: [string, string][], body: string): void {
+    this.#environment.publisher.publishToUser(this.id, rest, headers, Buffer.from(body), this.id);
   }
 
   /** Whatever went wrong, the client is told once, in one ERROR frame, and the connection ends (STOMP 1.2, ERROR). */
   #fail(error: unknown, frame?: Frame): void {
     if (!this.#isOpen) return;
-    const { code, message, detail } = this.#describe(error);
-    const receiptId = frame?.headers.get('receipt');
-    if (this.options.refusals === 'soft' && this.#state === 'connected' && SOFT_CODES.has(code)) {
-      this.#reportRefusal(code, message, frame);
-      this.#refuseSoftly(code, detail ?? message, receiptId);
+    const refusal = describeRefusal(error, (unknown) => this.#logInternal(unknown));
+    this.#reportRefusal(refusal, frame);
+    if (this.options.refusals === 'soft' && this.#state === 'connected' && canBeSoft(refusal)) {
+      this.#refuseSoftly(refusal, frame?.headers.get('receipt'));
       return;
     }
-    const body = Buffer.from(`${detail ?? message}\n`);
-    const headers: [string, string][] = [
-      ['message', message],
-      ['code', code],
-      ['content-type', 'text/plain'],
-      ['content-length', String(body.length)],
-    ];
-    if (code === 'version-unsupported') headers.push(['version', [...STOMP_VERSIONS].reverse().join(',')]);
-    if (receiptId !== undefined) headers.push(['receipt-id', receiptId]);
     this.#environment.stats.errorsSent++;
-    this.#reportRefusal(code, message, frame);
+    const { headers, body } = errorFrame(refusal, frame?.headers);
     this.#send('ERROR', headers, body);
-    this.close(CLOSE_CODE_OF[code] ?? (error instanceof ProtocolError ? 'protocol-error' : 'refused'));
+    this.close(refusal.closeCode);
   }
 
   /** The connection lives; the client is told where it may have subscribed (DESIGN D9). */
-  #refuseSoftly(code: string, text: string, receiptId: string | undefined): void {
-    const headers = new Headers([
+  #refuseSoftly({ code, text }: Refusal, receiptId: string | undefined): void {
+    const headers: [string, string][] = [
       ['code', code],
       ['content-type', 'text/plain;charset=UTF-8'],
-    ]);
-    if (receiptId !== undefined) headers.append('receipt-id', receiptId);
-    this.#environment.publisher.publishToUser(this.id, '/queue/errors', headers, Buffer.from(text), this.id);
+    ];
+    if (receiptId !== undefined) headers.push(['receipt-id', receiptId]);
+    this.#tell('/queue/errors', headers, text);
   }
 
-  #describe(error: unknown): { code: string; message: string; detail?: string | undefined } {
-    if (error instanceof ProtocolError) return error;
-    if (error instanceof BrokerError) return error;
-    const id = this.#environment.createId();
-    this.#environment.logger.error({ session: this.id, errorId: id, err: error }, 'internal error');
-    return { code: 'internal', message: `Internal error, in the server's log as ${id}` };
+  #logInternal(error: unknown): string {
+    const errorId = this.#environment.createId();
+    this.#environment.logger.error({ session: this.id, errorId, err: error }, 'internal error');
+    return errorId;
   }
 
-  #reportRefusal(code: string, message: string, frame?: Frame): void {
+  #reportRefusal({ code, message }: Pick<Refusal, 'code' | 'message'>, frame?: Frame): void {
     const { remoteAddress, transport } = this.connection;
     const fields = { session: this.id, remoteAddress, transport, code, command: frame?.command };
     this.#environment.logger.warn(fields, message);
@@ -641,12 +542,14 @@ export class Session
   /** Ends the session: nothing more is read or delivered; what is queued is written, then the connection closes. */
   close(code: CloseCode): void {
     if (!this.#isOpen) return;
-    const { wheel } = this.#environment;
     this.#state = 'closing';
     this.#closeCode = code;
     this.#release();
-    this.#lingerUntilMs = wheel.nowMs + this.options.limits.lingerMs;
-    wheel.schedule(this, this.#earlier(this.dueMs, this.#lingerUntilMs));
+    if (this.#isOrphaned) {
+      this.#finish();
+      return;
+    }
+    this.#deadlines.linger();
     this.#environment.clock.soon(() => {
       this.#endIfWritten();
     });
@@ -676,6 +579,16 @@ export class Session
   }
 
   onClose(cause?: Error): void {
+    if (this.isSuspended && this.#isOpen) {
+      // What a client sent before it left is still handled (STOMP 1.2, RECEIPT; conformance S-25, R-15).
+      this.#isOrphaned = true;
+      this.#outbox.close(false);
+      return;
+    }
+    this.#finish(cause);
+  }
+
+  #finish(cause?: Error): void {
     if (this.#state === 'closed') return;
     const { wheel, registry, stats, logger, users, events } = this.#environment;
     const wasConnected = this.#wasConnected;
@@ -683,14 +596,14 @@ export class Session
     this.#state = 'closed';
     this.#outbox.close(true);
     this.#backlog = null;
-    wheel.cancel(this);
+    this.#deadlines.stop();
     registry.remove(this);
     const name = this.#principal?.name;
     if (name !== null && name !== undefined) users.remove(name, this);
     const code = this.#closeCode ?? 'client-gone';
     if (wasConnected && events.has('disconnect')) events.emit('disconnect', { session: this, reason: code });
     stats.closed[code]++;
-    const durationMs = Math.round(wheel.nowMs - this.#acceptedMs);
+    const durationMs = Math.round(wheel.nowMs - this.#deadlines.acceptedMs);
     logger.debug({ session: this.id, code, durationMs, cause: cause?.message }, 'closed');
   }
 
@@ -699,98 +612,11 @@ export class Session
     // First, or what one subscription gives back would be dealt to the next one of this very session.
     this.#outbox.close(false);
     this.transactions.abortAll();
-    const subscriptions = this.#subscriptions;
-    this.#subscriptions = null;
-    this.#byNumber = null;
-    for (const subscription of subscriptions?.values() ?? []) this.router.unsubscribe(subscription);
+    for (const subscription of this.#subscriptions.takeAll()) this.router.unsubscribe(subscription);
     this.#memoRoute = this.#memoOctets = null;
   }
 
   get #isOpen(): boolean {
     return this.#state !== 'closing' && this.#state !== 'closed';
   }
-
-  // ——— Time ———
-
-  onDue(nowMs: number): number {
-    if (this.#state === 'closed') return 0;
-    if (this.#state === 'closing') {
-      if (nowMs < this.#lingerUntilMs) return this.#lingerUntilMs;
-      this.#cut('linger-expired');
-      return 0;
-    }
-    if (this.#state !== 'connected') {
-      const deadline = this.#acceptedMs + this.options.limits.connectTimeoutMs;
-      if (nowMs < deadline) return deadline;
-      this.#fail(new BrokerError('connect-timeout', `No CONNECT frame within ${this.options.limits.connectTimeoutMs} ms`));
-      return this.dueMs;
-    }
-    return this.#beat(nowMs);
-  }
-
-  /** Heart-beats of a connected session, both ways, the soft limit of its outbox, and the end of its credentials. */
-  #beat(nowMs: number): number {
-    if (this.#checkExpiry(nowMs)) return this.dueMs;
-    const { softLimitMs } = this.options.outbox;
-    if (this.#overSoftSinceMs > 0 && nowMs - this.#overSoftSinceMs >= softLimitMs) {
-      this.onSlowConsumer(this.#outbox.queuedBytes);
-      return 0;
-    }
-    const { sendEveryMs, receiveEveryMs } = this.#heartBeat;
-    if (this.#isSuspended) this.#lastReadMs = nowMs;
-    if (receiveEveryMs > 0 && nowMs - this.#lastReadMs >= receiveEveryMs * this.options.heartBeat.tolerance) {
-      const silence = Math.round(nowMs - this.#lastReadMs);
-      this.#fail(
-        new BrokerError('heart-beat-timeout', `Nothing received for ${silence} ms, heart-beats are due every ${receiveEveryMs} ms`),
-      );
-      return this.dueMs;
-    }
-    if (sendEveryMs > 0 && nowMs >= this.#nextBeatMs()) {
-      // With octets still on their way the client has its sign of life, and a stalled one gets no pile of them.
-      if (this.#outbox.isEmpty && this.connection.bufferedBytes === 0) this.#outbox.enqueueControl(HEART_BEAT);
-      this.#outbox.lastWriteMs = nowMs;
-    }
-    return this.#nextDeadline(nowMs);
-  }
-
-  /** Early by a fifth, or by two ticks, but not by more than half. */
-  #nextBeatMs(): number {
-    const { sendEveryMs } = this.#heartBeat;
-    const slack = Math.min(Math.max(sendEveryMs / 5, HEART_BEAT_SLACK_MS), sendEveryMs / 2);
-    return this.#outbox.lastWriteMs + sendEveryMs - slack;
-  }
-
-  #nextDeadline(nowMs: number): number {
-    const { sendEveryMs, receiveEveryMs } = this.#heartBeat;
-    let due = 0;
-    if (sendEveryMs > 0) due = this.#nextBeatMs();
-    if (receiveEveryMs > 0) {
-      due = this.#earlier(due, this.#lastReadMs + receiveEveryMs * this.options.heartBeat.tolerance);
-    }
-    if (this.#overSoftSinceMs > 0) due = this.#earlier(due, this.#overSoftSinceMs + this.options.outbox.softLimitMs);
-    if (this.#expiresAtMs > 0) {
-      const noticeMs = this.#expiresAtMs - this.options.handlers.expiryNoticeMs;
-      due = this.#earlier(due, this.#isExpiryTold ? this.#expiresAtMs : Math.max(noticeMs, nowMs + 1));
-    }
-    return due === 0 ? 0 : Math.max(due, nowMs + 1);
-  }
-
-  #earlier(dueMs: number, otherMs: number): number {
-    return dueMs === 0 ? otherMs : Math.min(dueMs, otherMs);
-  }
 }
-
-function deny(action: string, destination: string): never {
-  const what = action === 'connect' ? 'connect' : `${action} to ${quoteInput(destination, 120)}`;
-  throw new BrokerError('access-denied', `Not allowed to ${what}`);
-}
-
-/** Codes whose way to end is not just "refused". */
-const CLOSE_CODE_OF: Readonly<Record<string, CloseCode | undefined>> = Object.freeze({
-  'client-id-displaced': 'displaced',
-  'connect-timeout': 'connect-timeout',
-  'credentials-expired': 'credentials-expired',
-  'heart-beat-timeout': 'heart-beat-timeout',
-  'server-shutdown': 'server-shutdown',
-  internal: 'internal',
-});

@@ -21,8 +21,8 @@ export interface CommandContext {
   publish(frame: Frame): void | Promise<void>;
   /** Calls the `/app` handler of a SUBSCRIBE, whose result goes to `subscription`. */
   callSubscribeHandler(frame: Frame, subscription: Subscription): void | Promise<void>;
-  /** Shows new credentials on the open session: same user, later expiry. @throws BrokerError `authentication-failed` */
-  renewCredentials(frame: Frame): void | Promise<void>;
+  /** Takes new credentials on: same user, later expiry. @throws BrokerError `authentication-failed` */
+  renew(principal: Principal): void;
   authenticate(request: Omit<ConnectRequest, 'sessionId' | 'transport' | 'remoteAddress' | 'handshake'>): Principal | Promise<Principal>;
   /** Enters the connected state and writes CONNECTED. */
   connected(welcome: Welcome): void | Promise<void>;

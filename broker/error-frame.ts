@@ -1,0 +1,67 @@
+/** What a client is told of a refusal (STOMP 1.2, ERROR): a stable code, one line, and a body a person can read. */
+import { ProtocolError, STOMP_VERSIONS, type Headers } from '../protocol/index.js';
+import { BrokerError } from './errors.js';
+import type { CloseCode } from './close-reason.js';
+
+/** A refusal in the form that frames, log and close reason are made of. */
+export interface Refusal {
+  readonly code: string;
+  /** One line. */
+  readonly message: string;
+  readonly text: string;
+  readonly closeCode: CloseCode;
+}
+
+/** Codes whose way to end is not just "refused". */
+const CLOSE_CODES: Readonly<Record<string, CloseCode | undefined>> = Object.freeze({
+  'client-id-displaced': 'displaced',
+  'connect-timeout': 'connect-timeout',
+  'credentials-expired': 'credentials-expired',
+  'heart-beat-timeout': 'heart-beat-timeout',
+  'server-shutdown': 'server-shutdown',
+  internal: 'internal',
+});
+
+/** Refusals of one frame, after which the session could go on (DESIGN D9). */
+const SOFT_CODES: ReadonlySet<string> = new Set([
+  'access-denied',
+  'payload-invalid',
+  'handler-failed',
+  'handler-timeout',
+  'destination-invalid',
+  'destination-unknown',
+  'queue-full',
+  'limit-exceeded',
+]);
+
+/** @param onUnknown notes an error that is nobody's refusal and returns the id it is logged under */
+export function describeRefusal(error: unknown, onUnknown: (error: unknown) => string): Refusal {
+  if (error instanceof BrokerError) {
+    const { code, message, detail } = error;
+    return { code, message, text: detail ?? message, closeCode: CLOSE_CODES[code] ?? 'refused' };
+  }
+  if (error instanceof ProtocolError) {
+    return { code: error.code, message: error.message, text: error.message, closeCode: 'protocol-error' };
+  }
+  const message = `Internal error, in the server's log as ${onUnknown(error)}`;
+  return { code: 'internal', message, text: message, closeCode: 'internal' };
+}
+
+export function canBeSoft(refusal: Refusal): boolean {
+  return SOFT_CODES.has(refusal.code);
+}
+
+/** Headers and body of the ERROR frame; `receipt-id` when the refused frame asked for a receipt. */
+export function errorFrame(refusal: Refusal, refused: Headers | undefined): { headers: [string, string][]; body: Buffer } {
+  const body = Buffer.from(`${refusal.text}\n`);
+  const headers: [string, string][] = [
+    ['message', refusal.message],
+    ['code', refusal.code],
+    ['content-type', 'text/plain'],
+    ['content-length', String(body.length)],
+  ];
+  if (refusal.code === 'version-unsupported') headers.push(['version', [...STOMP_VERSIONS].reverse().join(',')]);
+  const receiptId = refused?.get('receipt');
+  if (receiptId !== undefined) headers.push(['receipt-id', receiptId]);
+  return { headers, body };
+}

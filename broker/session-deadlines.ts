@@ -1,0 +1,170 @@
+/**
+ * Everything about one session that is a matter of time: CONNECT in time, heart-beats both ways (STOMP 1.2, Heart-beating),
+ * the soft limit of its outbox, the end of its credentials, lingering after its end. One entry in the wheel, whose
+ * deadline is whichever comes first; activity is a number field set from the wheel's coarse clock.
+ */
+import { BrokerError } from './errors.js';
+import type { NegotiatedHeartBeat } from '../protocol/index.js';
+import type { BrokerOptions } from './options.js';
+import type { TimerWheel, WheelEntry } from './timer-wheel.js';
+
+/** What happens to the session when its time is up. */
+export interface DeadlineOwner {
+  /** Input is held back by the server itself, so that silence is not the client's. */
+  readonly isSuspended: boolean;
+  /** By the wheel's clock: when octets last left. */
+  readonly lastWriteMs: number;
+  /** Refused with ERROR. */
+  refuse(error: BrokerError): void;
+  /** One LF is due; the owner may know better than to send it. */
+  sendHeartBeat(nowMs: number): void;
+  onSoftLimitExceeded(): void;
+  onCredentialsExpiring(leftMs: number): void;
+  /** The client has not closed its side in the time it was given. */
+  onLingerExpired(): void;
+}
+
+const NO_BEAT: NegotiatedHeartBeat = Object.freeze({ sendEveryMs: 0, receiveEveryMs: 0 });
+/** Two ticks of the wheel, so that a heart-beat is early rather than late whatever the interval. */
+const HEART_BEAT_SLACK_MS = 100;
+
+type Phase = 'connecting' | 'connected' | 'lingering' | 'over';
+
+export class SessionDeadlines implements WheelEntry {
+  dueMs = 0;
+  wheelSlot = -1;
+  wheelIndex = 0;
+  /** By the wheel's clock: when octets last arrived. */
+  lastReadMs: number;
+  readonly acceptedMs: number;
+  readonly #owner: DeadlineOwner;
+  readonly #options: BrokerOptions;
+  readonly #wheel: TimerWheel;
+  #phase: Phase = 'connecting';
+  #heartBeat = NO_BEAT;
+  /** 0 while the outbox is within its soft limit. */
+  #overSoftSinceMs = 0;
+  #lingerUntilMs = 0;
+  /** 0 is never. */
+  #expiresAtMs = 0;
+  #isExpiryTold = false;
+
+  constructor(owner: DeadlineOwner, options: BrokerOptions, wheel: TimerWheel) {
+    this.#owner = owner;
+    this.#options = options;
+    this.#wheel = wheel;
+    this.acceptedMs = this.lastReadMs = wheel.nowMs;
+    wheel.schedule(this, wheel.nowMs + options.limits.connectTimeoutMs);
+  }
+
+  /** CONNECTED is on its way. */
+  connected(heartBeat: NegotiatedHeartBeat): void {
+    this.#phase = 'connected';
+    this.#heartBeat = heartBeat;
+    this.lastReadMs = this.#wheel.nowMs;
+    this.#reschedule();
+  }
+
+  /** @param leftMs until the credentials expire; undefined is never */
+  setExpiry(leftMs: number | undefined): void {
+    this.#isExpiryTold = false;
+    this.#expiresAtMs = leftMs === undefined ? 0 : Math.max(1, this.#wheel.nowMs + leftMs);
+    if (this.#phase === 'connected') this.#reschedule();
+  }
+
+  setOverSoftLimit(isOver: boolean): void {
+    this.#overSoftSinceMs = isOver ? this.#wheel.nowMs : 0;
+    if (this.#phase === 'connected') this.#reschedule();
+  }
+
+  /** The session has ended; its client is given time to end as well. */
+  linger(): void {
+    this.#phase = 'lingering';
+    this.#lingerUntilMs = this.#wheel.nowMs + this.#options.limits.lingerMs;
+    this.#wheel.cancel(this);
+    this.#wheel.schedule(this, this.#lingerUntilMs);
+  }
+
+  /** The connection is gone. */
+  stop(): void {
+    this.#phase = 'over';
+    this.#wheel.cancel(this);
+  }
+
+  onDue(nowMs: number): number {
+    if (this.#phase === 'connected') return this.#onDueConnected(nowMs);
+    if (this.#phase === 'lingering') {
+      if (nowMs < this.#lingerUntilMs) return this.#lingerUntilMs;
+      this.#owner.onLingerExpired();
+      return 0;
+    }
+    const { connectTimeoutMs } = this.#options.limits;
+    const deadlineMs = this.acceptedMs + connectTimeoutMs;
+    if (nowMs < deadlineMs) return deadlineMs;
+    this.#owner.refuse(new BrokerError('connect-timeout', `No CONNECT frame within ${connectTimeoutMs} ms`));
+    return this.dueMs;
+  }
+
+  #onDueConnected(nowMs: number): number {
+    const { softLimitMs } = this.#options.outbox;
+    if (this.#overSoftSinceMs > 0 && nowMs - this.#overSoftSinceMs >= softLimitMs) {
+      this.#owner.onSoftLimitExceeded();
+      return 0;
+    }
+    if (this.#isExpired(nowMs) || this.#isSilent(nowMs)) return this.dueMs;
+    if (this.#heartBeat.sendEveryMs > 0 && nowMs >= this.#nextBeatMs()) this.#owner.sendHeartBeat(nowMs);
+    return this.#next(nowMs);
+  }
+
+  /** Told some time before, so that a client can renew; then refused. */
+  #isExpired(nowMs: number): boolean {
+    if (this.#expiresAtMs === 0) return false;
+    const leftMs = this.#expiresAtMs - nowMs;
+    if (leftMs <= 0) {
+      this.#owner.refuse(new BrokerError('credentials-expired', 'The credentials of this session have expired'));
+      return true;
+    }
+    if (leftMs <= this.#options.handlers.expiryNoticeMs && !this.#isExpiryTold) {
+      this.#isExpiryTold = true;
+      this.#owner.onCredentialsExpiring(leftMs);
+    }
+    return false;
+  }
+
+  #isSilent(nowMs: number): boolean {
+    const { receiveEveryMs } = this.#heartBeat;
+    // The time we did not read is not the client's silence (conformance C-31).
+    if (this.#owner.isSuspended) this.lastReadMs = nowMs;
+    const silenceMs = nowMs - this.lastReadMs;
+    if (receiveEveryMs === 0 || silenceMs < receiveEveryMs * this.#options.heartBeat.tolerance) return false;
+    const text = `Nothing received for ${Math.round(silenceMs)} ms, heart-beats are due every ${receiveEveryMs} ms`;
+    this.#owner.refuse(new BrokerError('heart-beat-timeout', text));
+    return true;
+  }
+
+  /** Early by a fifth, or by two ticks, but not by more than half. */
+  #nextBeatMs(): number {
+    const { sendEveryMs } = this.#heartBeat;
+    const slack = Math.min(Math.max(sendEveryMs / 5, HEART_BEAT_SLACK_MS), sendEveryMs / 2);
+    return this.#owner.lastWriteMs + sendEveryMs - slack;
+  }
+
+  #next(nowMs: number): number {
+    const { sendEveryMs, receiveEveryMs } = this.#heartBeat;
+    let due = Infinity;
+    if (sendEveryMs > 0) due = this.#nextBeatMs();
+    if (receiveEveryMs > 0) due = Math.min(due, this.lastReadMs + receiveEveryMs * this.#options.heartBeat.tolerance);
+    if (this.#overSoftSinceMs > 0) due = Math.min(due, this.#overSoftSinceMs + this.#options.outbox.softLimitMs);
+    if (this.#expiresAtMs > 0) {
+      const noticeMs = this.#expiresAtMs - this.#options.handlers.expiryNoticeMs;
+      due = Math.min(due, this.#isExpiryTold ? this.#expiresAtMs : noticeMs);
+    }
+    return due === Infinity ? 0 : Math.max(due, nowMs + 1);
+  }
+
+  #reschedule(): void {
+    this.#wheel.cancel(this);
+    const dueMs = this.#next(this.#wheel.nowMs);
+    if (dueMs > 0) this.#wheel.schedule(this, dueMs);
+  }
+}

@@ -1,0 +1,52 @@
+/** The subscriptions of one session, by the key that names them there and by the number in front of their ack ids. */
+import type { Subscription } from './subscription.js';
+
+export class SubscriptionTable {
+  /** Null until the first: a session that only sends has none. */
+  #byKey: Map<string, Subscription> | null = null;
+  /** Those in the client ack modes. */
+  #byNumber: Map<number, Subscription> | null = null;
+  #lastNumber = 0;
+
+  get size(): number {
+    return this.#byKey?.size ?? 0;
+  }
+
+  /** Numbers are never used again, so that an ack of an ended subscription finds nothing. */
+  nextNumber(): number {
+    return ++this.#lastNumber;
+  }
+
+  add(key: string, subscription: Subscription): void {
+    (this.#byKey ??= new Map()).set(key, subscription);
+    if (subscription.pending !== null) (this.#byNumber ??= new Map()).set(subscription.number, subscription);
+  }
+
+  get(key: string): Subscription | undefined {
+    return this.#byKey?.get(key);
+  }
+
+  ofAck(ackId: string): Subscription | undefined {
+    return this.#byNumber?.get(Number.parseInt(ackId, 10));
+  }
+
+  values(): Iterable<Subscription> {
+    return this.#byKey?.values() ?? [];
+  }
+
+  remove(key: string): Subscription | undefined {
+    const subscription = this.#byKey?.get(key);
+    if (subscription === undefined) return undefined;
+    this.#byKey?.delete(key);
+    this.#byNumber?.delete(subscription.number);
+    return subscription;
+  }
+
+  /** Empties the table and returns what was in it. */
+  takeAll(): readonly Subscription[] {
+    const all = [...this.values()];
+    this.#byKey = null;
+    this.#byNumber = null;
+    return all;
+  }
+}
