@@ -85,7 +85,11 @@ export class RawClient {
   static async open(port: number, options: { readonly allowHalfOpen?: boolean } = {}): Promise<RawClient> {
     const socket = connect({ ...CLIENT_OPTIONS, ...options, port });
     const client = new RawClient(socket);
-    await inTime(new Promise((resolve) => socket.once('connect', resolve)), 'a TCP connection');
+    const connected = new Promise<void>((resolve, reject) => {
+      socket.once('connect', resolve);
+      socket.once('error', reject);
+    });
+    await inTime(connected, 'a TCP connection');
     return client;
   }
 
