@@ -91,12 +91,12 @@ export class Router {
    * Whether queues have room for these messages, should nobody take any at once: for a COMMIT, which is all or nothing.
    * @throws BrokerError `queue-full`
    */
-  checkRoom(sends: readonly { readonly destination: string; readonly bodyBytes: number }[]): void {
+  checkRoom(sends: readonly { readonly destination: string; readonly bytes: number }[]): void {
     const wanted = new Map<string, { messages: number; bytes: number }>();
-    for (const { destination, bodyBytes } of sends) {
+    for (const { destination, bytes } of sends) {
       if (this.#kindOf(destination) !== 'queue') continue;
       const sum = wanted.get(destination) ?? { messages: 0, bytes: 0 };
-      wanted.set(destination, { messages: sum.messages + 1, bytes: sum.bytes + bodyBytes });
+      wanted.set(destination, { messages: sum.messages + 1, bytes: sum.bytes + bytes });
     }
     for (const [destination, { messages, bytes }] of wanted) {
       const route = this.route(destination);

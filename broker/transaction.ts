@@ -4,10 +4,8 @@
  */
 import { quoteInput } from '../protocol/index.js';
 import { BrokerError } from './errors.js';
-import { after } from './maybe-promise.js';
 import type { LimitOptions } from './options.js';
 import type { Delivery } from './pending-acks.js';
-import type { Router } from './router.js';
 import type { MessageSource, Subscription } from './subscription.js';
 
 /** An ACK or NACK whose deliveries are taken out of the pending ones and not yet settled. */
@@ -22,9 +20,16 @@ export interface Settlement {
 /** A SEND held back. */
 export interface HeldSend {
   readonly destination: string;
-  readonly bodyBytes: number;
+  /** Of headers and body. */
+  readonly bytes: number;
   /** What COMMIT is to do. */
   readonly publish: () => void | Promise<void>;
+}
+
+/** What COMMIT asks before anything takes effect; implemented by Router. */
+export interface RoomCheck {
+  /** @throws BrokerError `queue-full` */
+  checkRoom(sends: readonly HeldSend[]): void;
 }
 
 export function settle({ verb, subscription, source, deliveries }: Settlement): void {
@@ -50,7 +55,7 @@ export class Transaction {
 
   /** @throws BrokerError `limit-exceeded` */
   add(send: HeldSend): void {
-    this.#countOne(send.bodyBytes);
+    this.#countOne(send.bytes);
     this.#sends.push(send);
   }
 
@@ -66,14 +71,24 @@ export class Transaction {
   }
 
   /**
-   * SENDs become visible in order, ACKs and NACKs take effect; all of it or, when a queue has no room, nothing. A promise only when a
-   * handler has to be waited for.
+   * SENDs become visible in order, ACKs and NACKs take effect; all of it or, when a queue has no room, nothing.
+   * A promise only when a handler has to be waited for.
    * @throws BrokerError `queue-full`
    */
-  commit(router: Router): void | Promise<void> {
-    router.checkRoom(this.#sends);
-    return after(this.#publishFrom(0), () => {
+  commit(room: RoomCheck): void | Promise<void> {
+    room.checkRoom(this.#sends);
+    const published = this.#publishFrom(0);
+    const settleAll = (): void => {
       for (const settlement of this.#settlements) settle(settlement);
+    };
+    if (!(published instanceof Promise)) {
+      settleAll();
+      return;
+    }
+    // The table has let go of a transaction that waits for a handler, so it has to undo itself.
+    return published.then(settleAll, (error: unknown) => {
+      this.abort();
+      throw error;
     });
   }
 
@@ -115,7 +130,10 @@ export class TransactionTable {
     if (open.has(id)) throw new BrokerError('transaction-exists', `Transaction ${quoteInput(id, 120)} is open already`);
     const { maxTransactionsPerSession } = this.#limits;
     if (open.size >= maxTransactionsPerSession) {
-      throw new BrokerError('limit-exceeded', `${maxTransactionsPerSession} open transactions on one session is the limit`);
+      throw new BrokerError(
+        'limit-exceeded',
+        `${maxTransactionsPerSession} open transactions on one session is the limit`,
+      );
     }
     open.set(id, new Transaction(this.#limits));
   }
@@ -128,10 +146,10 @@ export class TransactionTable {
   }
 
   /** @throws BrokerError `transaction-unknown`, or what publishing throws */
-  commit(id: string, router: Router): void | Promise<void> {
+  commit(id: string, room: RoomCheck): void | Promise<void> {
     const transaction = this.get(id);
     // When it is refused it stays open, and ends with its session as any open one does.
-    const pending = transaction.commit(router);
+    const pending = transaction.commit(room);
     this.#open?.delete(id);
     return pending;
   }

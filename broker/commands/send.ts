@@ -1,5 +1,6 @@
 /** SEND: a message for a destination, now or at COMMIT (STOMP 1.2, SEND). */
 import { after } from '../maybe-promise.js';
+import { weighHeaders } from '../message.js';
 import { requireHeader } from './require-header.js';
 import type { Frame } from '../../protocol/index.js';
 import type { CommandContext } from './command-context.js';
@@ -17,7 +18,8 @@ export function handleSend(context: CommandContext, frame: Frame): void | Promis
     context.router.check(destination);
     // The octets of the body belong to a read chunk; a transaction may last.
     const kept: Frame = { ...frame, body: Buffer.from(frame.body) };
-    transaction.add({ destination, bodyBytes: kept.body.length, publish: () => context.publish(kept) });
+    const bytes = kept.body.length + weighHeaders(kept.headers);
+    transaction.add({ destination, bytes, publish: () => context.publish(kept) });
   };
   // Inside a transaction the effect is to join it: some clients wait for this RECEIPT before they COMMIT (DESIGN D4).
   return after(after(context.authorize('send', destination), receive), () => {

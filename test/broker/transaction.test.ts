@@ -1,6 +1,9 @@
 import t from 'tap';
 import { BrokerFixture, frameText, type FixtureClient } from '../helpers/broker-fixture.js';
 import { header } from '../helpers/server-frames.js';
+import { resolveBrokerOptions } from '../../broker/index.js';
+import { TransactionTable } from '../../broker/transaction.js';
+import type { Subscription } from '../../broker/subscription.js';
 
 const begin = (client: FixtureClient, transaction = 't') => client.send(frameText('BEGIN', { transaction }));
 const commit = (client: FixtureClient, transaction = 't', more = {}) =>
@@ -189,6 +192,10 @@ t.test('T-17 transactions are bounded in number, frames and octets', async (t) =
   begin(octets);
   for (let k = 0; k < 3; k++) octets.publish('/topic/a', 'x'.repeat(400), { transaction: 't' });
   t.equal(octets.error(), 'limit-exceeded');
+  const headers = fixture.connect();
+  begin(headers);
+  for (let k = 0; k < 3; k++) headers.publish('/topic/a', '', { transaction: 't', long: 'x'.repeat(400) });
+  t.equal(headers.error(), 'limit-exceeded', 'those of headers count');
 });
 
 t.test('an ACK over the limit is undone', async (t) => {
@@ -204,4 +211,26 @@ t.test('an ACK over the limit is undone', async (t) => {
   const other = fixture.connect();
   other.subscribe('s', '/queue/q');
   t.strictSame(other.bodies(), ['a']);
+});
+
+t.test('a COMMIT that waits for a handler and is refused undoes its ACKs', async (t) => {
+  for (const refuses of [true, false]) {
+    const calls: string[] = [];
+    const source = {
+      settled: () => calls.push('settled'),
+      returned: (_subscription: Subscription, _deliveries: unknown, cause: string) => calls.push(`returned ${cause}`),
+      ready: () => undefined,
+    };
+    const table = new TransactionTable(resolveBrokerOptions().limits);
+    table.begin('t');
+    const publish = () => (refuses ? Promise.reject(new Error('no')) : Promise.resolve());
+    table.get('t').add({ destination: '/app/x', bytes: 0, publish });
+    const subscription = { source: null } as unknown as Subscription;
+    table.get('t').addSettlement({ verb: 'ack', subscription, source, deliveries: [] });
+    const committed = table.commit('t', { checkRoom: () => undefined });
+    t.strictSame(calls, [], 'nothing before the handler has answered');
+    if (refuses) await t.rejects(Promise.resolve(committed), { message: 'no' });
+    else await committed;
+    t.strictSame(calls, [refuses ? 'returned gone' : 'settled']);
+  }
 });
