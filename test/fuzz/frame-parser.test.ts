@@ -36,7 +36,7 @@ const SENT: fc.Arbitrary<Sent> = fc
     counted: fc.boolean(),
     between: fc.constantFrom('', '', '\n', '\r\n', '\n\n', '\0', '\n\0\r\n'),
   })
-  .map((sent) => ({ ...sent, command: sent.command as Sent['command'] }));
+  .map((sent) => ({ ...sent, command: sent.command }));
 
 /** What of `sent` can be said in `version`, and what a reader of that version is to see. */
 function sayable({ command, headers, body, counted, between }: Sent, version: StompVersion): Sent {
