@@ -1,8 +1,8 @@
 /** What `import … from 'hoofbeat'` gives: a server to start inside an application, and the types around it. */
-export { Broker, type StatsSnapshot } from '../broker/broker.js';
+export { Broker } from '../broker/broker.js';
 export { BrokerError, BROKER_ERROR_CODES, type BrokerErrorCode } from '../broker/errors.js';
 export { DEFAULT_BROKER_OPTIONS, type BrokerOptions, type Partially } from '../broker/options.js';
-export type { Authenticator, ConnectRequest, Handshake, ListenAddress, Principal } from '../broker/ports.js';
+export type * from '../broker/index.js';
 export { LoginAuthenticator, type LoginAuthenticatorOptions, type LoginUser } from './auth/index.js';
 export * from './config/index.js';
 export { createLogger, type LoggerOptions, type ServerLogger } from './logging/index.js';
