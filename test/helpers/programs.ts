@@ -18,11 +18,14 @@ export const PYTHON = '/usr/bin/python3';
 export const RUBY = '/usr/bin/ruby';
 export const PERL = '/usr/bin/perl';
 export const CHROMIUM = '/usr/bin/chromium';
+export const SCRIPT = '/usr/bin/script';
 
 const PROGRAMS = {
   'python3-stomp': { package: 'python3-stomp', probe: [PYTHON, '-c', 'import stomp'] },
   'ruby-stomp': { package: 'ruby-stomp', probe: [RUBY, '-e', 'require "stomp"'] },
   'perl-stomp': { package: 'libnet-stomp-perl', probe: [PERL, '-MNet::Stomp', '-e', '1'] },
+  // Gives a program a terminal.
+  script: { package: 'bsdutils', probe: [SCRIPT, '--version'] },
   chromium: { package: 'chromium', probe: ['/usr/bin/test', '-x', CHROMIUM] },
 } as const satisfies Record<string, Program>;
 
