@@ -151,18 +151,25 @@ t.test('F-12 ten thousand tiny frames in one chunk are handled', async (t) => {
 
 t.test('F-12 the time for a body in small chunks grows with its length, not with its square', async (t) => {
   const client = await openConnected(t, port, '1.2');
+  const piece = Buffer.alloc(1024, 'x');
   const upload = async (bytes: number): Promise<number> => {
-    const piece = Buffer.alloc(1024, 'x');
-    const from = performance.now();
+    const from = process.cpuUsage();
     await client.send(`SEND\ndestination:/topic/f12\ncontent-length:${bytes}\nreceipt:up\n\n`);
     for (let sent = 0; sent < bytes; sent += piece.length) await client.send(piece);
     await client.send('\0');
     await client.receipt('up');
-    return performance.now() - from;
+    const { user, system } = process.cpuUsage(from);
+    return (user + system) / 1_000;
+  };
+  // Processor time, and the best of several: what else the machine does must not decide.
+  const best = async (bytes: number): Promise<number> => {
+    const times: number[] = [];
+    for (let k = 0; k < 4; k++) times.push(await upload(bytes));
+    return Math.min(...times);
   };
   await upload(1024 * 1024);
-  const small = await upload(1024 * 1024);
-  const large = await upload(10 * 1024 * 1024);
+  const small = await best(1024 * 1024);
+  const large = await best(10 * 1024 * 1024);
   // Ten times the octets: linear is 10, quadratic is 100.
   t.ok(large < 40 * small, `1 MiB in ${Math.round(small)} ms, 10 MiB in ${Math.round(large)} ms`);
 });

@@ -1,6 +1,6 @@
 /** Conformance: receipts, and the way a client says goodbye. */
 import t, { type Test } from 'tap';
-import { openConnected, RawClient, VERSIONS, type Version } from '../helpers/raw-client.js';
+import { openConnected, VERSIONS, type RawClient, type Version } from '../helpers/raw-client.js';
 import { startTestServer, type TestServer } from '../helpers/server.js';
 
 const server = await startTestServer({ http: false });
