@@ -40,9 +40,10 @@ export class MessagePublisher {
   }
 
   /**
-   * To the sessions of a user, or to `sessionId` alone.
+   * To the sessions of a user, or to `sessionId` alone, which must be the user's own (an anonymous session is named by
+   * its id): anything else reaches nobody.
    * @param rest behind the user, with its leading slash
-   * @throws BrokerError what an interceptor throws
+   * @throws BrokerError `destination-unknown` (compat `strict`), or what an interceptor throws
    */
   publishToUser(
     user: string,
@@ -52,11 +53,16 @@ export class MessagePublisher {
     sessionId: string | null,
   ): void {
     const { users, interceptors } = this.#parts;
+    if (interceptors.broker === null) {
+      this.#toSessions(users.sessionsOf(user, sessionId), rest, headers, body);
+      return;
+    }
     const destination = users.format(user, rest);
-    const message = interceptors.broker === null ? null : interceptors.applyBroker({ destination, headers: [...headers], body });
-    if (interceptors.broker !== null && message === null) return;
-    const targets = sessionId === null ? users.resolve(user, null) : [sessionId];
-    this.#toSessions(targets, rest, message?.headers ?? headers, message?.body ?? body);
+    const message = interceptors.applyBroker({ destination, headers: [...headers], body });
+    if (message === null) return;
+    if (message.destination === destination) {
+      this.#toSessions(users.sessionsOf(user, sessionId), rest, message.headers, message.body);
+    } else this.#route(message.destination, message.headers, message.body, sessionId);
   }
 
   #route(destination: string, headers: Iterable<readonly [string, string]>, body: Buffer, senderId: string | null): void {
@@ -73,12 +79,14 @@ export class MessagePublisher {
 
   /** One message, shared by the sessions: all see the same `/user/queue/…`. */
   #toSessions(ids: Iterable<string>, rest: string, headers: Iterable<readonly [string, string]>, body: Buffer): void {
-    const { users, nextMessageId, stats } = this.#parts;
+    const { users, router, nextMessageId, stats } = this.#parts;
     stats.messagesIn++;
-    const visible = withDestination(headers, users.visibleDestination(rest));
-    const message = Message.fromHeaders(nextMessageId(), visible, body);
     let delivered = false;
-    for (const id of ids) if (users.publish(id, rest, message)) delivered = true;
+    if (users.leadsSomewhere(rest)) {
+      const visible = withDestination(headers, users.visibleDestination(rest));
+      const message = Message.fromHeaders(nextMessageId(), visible, body);
+      for (const id of ids) if (users.publish(id, rest, message)) delivered = true;
+    } else router.check(rest);
     if (!delivered) stats.messagesDropped++;
   }
 }

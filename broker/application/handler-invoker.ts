@@ -5,14 +5,21 @@
 import { Headers, type Frame } from '../../protocol/index.js';
 import { BrokerError } from '../errors.js';
 import { Message } from '../message.js';
-import { decodePayload, encodePayload, validatePayload } from './payload.js';
+import { encodePayload, readPayload } from './payload.js';
 import { fillVariables } from './path-variables.js';
-import type { HandlerContext, HandlerEntry, HandlerKind, HandlerRegistry, ReplyOptions } from './handler-registry.js';
+import type {
+  ErrorEntry,
+  HandlerContext,
+  HandlerEntry,
+  HandlerKind,
+  HandlerRegistry,
+  ReplyOptions,
+} from './handler-registry.js';
 import type { MessagePublisher } from '../message-publisher.js';
 import type { BrokerOptions } from '../options.js';
 import type { Clock, Logger, Principal } from '../ports.js';
 import type { BrokerStats } from '../stats.js';
-import type { Subscription } from '../subscription.js';
+import type { MessageSource, Subscription } from '../subscription.js';
 import type { SessionHandle } from './session-handle.js';
 
 export interface InvokerParts {
@@ -29,13 +36,16 @@ export interface InvokerParts {
 interface Call {
   readonly entry: HandlerEntry;
   readonly path: string;
-  readonly context: HandlerContext;
-  readonly receipt: string | undefined;
+  readonly context: CallContext;
+  /** The client waits for an answer to this frame. A SUBSCRIBE has its RECEIPT already: the subscription is there. */
+  readonly isAwaited: boolean;
   /** Of a SUBSCRIBE: where its result goes when nothing else is said. */
   readonly subscription: Subscription | null;
 }
 
 const ANONYMOUS: Principal = Object.freeze({ name: null, roles: Object.freeze([]) });
+/** Where answers to a SUBSCRIBE come from: nothing follows them, so their ACKs and NACKs just end them. */
+const ANSWERS: MessageSource = { settled: () => undefined, returned: () => undefined, ready: () => undefined };
 /** Paths remembered with their handler; more are looked up each time. */
 const MAX_CACHED_PATHS = 10_000;
 
@@ -62,7 +72,15 @@ export class HandlerInvoker {
     session: SessionHandle,
     subscription: Subscription | null = null,
   ): void | Promise<void> {
-    const entry = this.#find(kind, path);
+    const receipt = kind === 'message' ? frame.headers.get('receipt') : undefined;
+    const isAwaited = receipt !== undefined || this.#parts.options.refusals === 'soft';
+    let entry: HandlerEntry | undefined;
+    try {
+      entry = this.#find(kind, path);
+    } catch (error) {
+      this.#unhandled(error, { session: session.id, path }, isAwaited);
+      return;
+    }
     if (entry === undefined) {
       // A SUBSCRIBE without a handler is nothing out of the ordinary; a SEND without one is lost (S4.4).
       if (kind === 'message') this.#parts.stats.messagesDropped++;
@@ -70,8 +88,7 @@ export class HandlerInvoker {
       return;
     }
     const context = new CallContext(entry, path, frame, session);
-    const call: Call = { entry, path, context, receipt: frame.headers.get('receipt'), subscription };
-    return this.#run(call, frame);
+    return this.#run({ entry, path, context, isAwaited, subscription }, frame);
   }
 
   #run(call: Call, frame: Frame): void | Promise<void> {
@@ -81,9 +98,7 @@ export class HandlerInvoker {
     } catch (error) {
       return this.#failed(error, call);
     }
-    if (!isThenable(result)) {
-      return this.#replyOrFail(result, call);
-    }
+    if (!isThenable(result)) return this.#replyOrFail(result, call);
     return this.#withDeadline(result, call).then(
       (value) => this.#replyOrFail(value, call),
       (error: unknown) => this.#failed(error, call),
@@ -91,13 +106,9 @@ export class HandlerInvoker {
   }
 
   #call({ entry, context }: Call, frame: Frame): unknown {
-    const { schema } = entry.options;
-    const decoded = decodePayload(frame.body, frame.headers.get('content-type'), schema !== undefined);
-    const payload = schema === undefined ? decoded : validatePayload(decoded, schema);
-    if (payload instanceof Promise) {
-      return payload.then((checked: unknown) => entry.handler((context as CallContext).with(checked)));
-    }
-    return entry.handler((context as CallContext).with(payload));
+    const payload = readPayload(frame.body, frame.headers.get('content-type'), entry.options.schema);
+    if (payload instanceof Promise) return payload.then((checked: unknown) => entry.handler(context.with(checked)));
+    return entry.handler(context.with(payload));
   }
 
   #withDeadline(result: PromiseLike<unknown>, call: Call): Promise<unknown> {
@@ -106,7 +117,7 @@ export class HandlerInvoker {
     return new Promise((resolve, reject) => {
       const stop = clock.every(deadlineMs, () => {
         stop();
-        (call.context as CallContext).abort();
+        call.context.abort();
         reject(new BrokerError('handler-timeout', `The handler of ${call.entry.pattern} took over ${deadlineMs} ms`));
       });
       result.then(
@@ -130,42 +141,35 @@ export class HandlerInvoker {
     }
   }
 
-  /** The application's error handler, if there is one; else the log, and the client when it waits for an answer. */
-  #failed(error: unknown, call: Call): void | Promise<void> {
-    const handler = this.#parts.registry.errorHandler(call.entry.pattern);
-    if (handler === undefined) {
-      this.#unhandled(error, call);
+  /** The application's error handlers, nearest first, until one does not throw; else the log, and a client that waits. */
+  #failed(error: unknown, call: Call, handlers = call.entry.errors.entries()): void | Promise<void> {
+    const [nearest, ...outer] = handlers;
+    if (nearest === undefined) {
+      this.#unhandled(error, { session: call.context.session.id, pattern: call.entry.pattern }, call.isAwaited);
       return;
     }
     try {
-      const result = handler.handler(error, call.context);
-      if (!isThenable(result)) {
-        this.#reply(result, handler.options, call);
-        return;
-      }
-      return this.#withDeadline(result, call).then(
-        (value) => {
-          this.#reply(value, handler.options, call);
-        },
-        (second: unknown) => {
-          this.#unhandled(second, call);
-        },
-      );
+      return this.#recover(error, nearest, call)?.then(undefined, (second: unknown) => this.#failed(second, call, outer));
     } catch (second) {
-      this.#unhandled(second, call);
+      return this.#failed(second, call, outer);
     }
   }
 
-  /** Spring's clients hear nothing of it and stay connected (S6.23); a client that asked for a receipt must not wait for ever. */
-  #unhandled(error: unknown, { entry, context, receipt }: Call): void {
-    const { logger, options } = this.#parts;
-    const isRefusal = error instanceof BrokerError;
-    const fields = { session: context.session.id, pattern: entry.pattern, code: isRefusal ? error.code : 'handler-failed' };
-    if (isRefusal) logger.warn(fields, error.message);
-    else logger.error({ ...fields, err: error }, 'a handler failed');
-    if (receipt === undefined && options.refusals !== 'soft') return;
-    if (isRefusal) throw error;
-    throw new BrokerError('handler-failed', `The handler of ${entry.pattern} failed`, { cause: error });
+  #recover(error: unknown, { handler, options }: ErrorEntry, call: Call): Promise<void> | undefined {
+    const result = handler(error, call.context);
+    if (isThenable(result)) return this.#withDeadline(result, call).then((value) => this.#reply(value, options, call));
+    this.#reply(result, options, call);
+    return undefined;
+  }
+
+  /** Spring's clients hear nothing of it and stay connected (S6.23); one that asked for a receipt must not wait for ever. */
+  #unhandled(error: unknown, where: Readonly<Record<string, string>>, isAwaited: boolean): void {
+    const { logger } = this.#parts;
+    const refusal = error instanceof BrokerError ? error : null;
+    const fields = { ...where, code: refusal?.code ?? 'handler-failed' };
+    if (refusal === null) logger.error({ ...fields, err: error }, 'a handler failed');
+    else logger.warn(fields, refusal.message);
+    if (isAwaited) throw refusal ?? new BrokerError('handler-failed', 'The handler of this destination failed', { cause: error });
   }
 
   #reply(value: unknown, options: ReplyOptions, call: Call): void {
@@ -203,6 +207,7 @@ export class HandlerInvoker {
   /** One MESSAGE straight to the subscription, with the destination it subscribed to (S6.17). */
   #answer(subscription: Subscription, headers: Headers, body: Buffer): void {
     const named = new Headers([['destination', subscription.destination], ...headers]);
+    subscription.source ??= ANSWERS;
     subscription.deliver(Message.fromHeaders(this.#parts.nextMessageId(), named, body), 1);
   }
 
@@ -241,7 +246,6 @@ class CallContext implements HandlerContext {
     this.#frame = frame;
     this.session = session;
     this.user = session.user ?? ANONYMOUS;
-    // A handler may keep its body beyond the turn in which the read chunk is its own.
     this.body = frame.body;
     this.destination = frame.headers.get('destination') ?? '';
   }
@@ -264,7 +268,7 @@ class CallContext implements HandlerContext {
   }
 
   abort(): void {
-    this.#abort?.abort();
+    (this.#abort ??= new AbortController()).abort();
   }
 }
 

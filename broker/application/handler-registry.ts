@@ -3,22 +3,30 @@
  * by the application at any time; found once per destination and remembered until the next registration.
  */
 import { quoteInput } from '../../protocol/index.js';
-import { isPattern, splitSegments } from '../destinations/pattern.js';
+import { compileSegment, hasWildcard, isPattern, splitSegments } from '../destinations/pattern.js';
 import { SubscriptionIndex } from '../destinations/subscription-index.js';
 import { BrokerError } from '../errors.js';
 import { VariableReader, type PathVariables } from './path-variables.js';
+import { compareSpecificity } from './pattern-specificity.js';
 import type { Principal } from '../ports.js';
 import type { SessionHandle } from './session-handle.js';
 import type { SchemaOutput, StandardSchema } from './standard-schema.js';
 
 /** What a handler is given. */
 export interface HandlerContext<Variables = Readonly<Record<string, string>>, Payload = unknown> {
-  /** By content-type: JSON as a value, text as a string, octets as a Buffer; checked by the handler's schema if it has one. */
+  /**
+   * What the handler's schema makes of the body. Without a schema by content-type: JSON as a value, `text/*` and no
+   * content-type as a string, everything else as a Buffer.
+   */
   readonly payload: Payload;
   /** Of the pattern's `{name}` parts. */
   readonly variables: Variables;
   /** Of the frame; the first of each name. */
   readonly headers: ReadonlyMap<string, string>;
+  /**
+   * The body's octets: part of what was read from the socket, never written to again. To keep it for long, copy it, or
+   * up to 64 KiB around it stay in memory with it.
+   */
   readonly body: Buffer;
   /** As the client wrote it, prefix included. */
   readonly destination: string;
@@ -47,7 +55,10 @@ export interface HandlerOptions<Schema extends StandardSchema | undefined = unde
 /** Returns the reply, or nothing, now or later. */
 export type Handler<Variables, Payload> = (context: HandlerContext<Variables, Payload>) => unknown;
 
-/** Called with what a handler threw; its result is a reply like a handler's. */
+/**
+ * Called with what a handler threw; its result is a reply like a handler's, `/topic` + the path unless told otherwise.
+ * What it throws, the same error or another, goes to the error handler of the group around its own, then to the global one.
+ */
 export type ErrorHandler = (error: unknown, context: HandlerContext) => unknown;
 
 export type HandlerKind = 'message' | 'subscribe';
@@ -58,11 +69,29 @@ export interface HandlerEntry {
   readonly handler: Handler<Readonly<Record<string, string>>, unknown>;
   readonly options: HandlerOptions<StandardSchema | undefined>;
   readonly variables: VariableReader;
+  /** Whom to ask about what the handler throws. */
+  readonly errors: ErrorScope;
 }
 
-interface ErrorEntry {
+export interface ErrorEntry {
   readonly handler: ErrorHandler;
   readonly options: ReplyOptions;
+}
+
+/** One group's error handler and what stands around the group: Spring's controller first, then the shared advice (S6.22). */
+class ErrorScope {
+  readonly #around: ErrorScope | null;
+  entry: ErrorEntry | null = null;
+
+  constructor(around: ErrorScope | null) {
+    this.#around = around;
+  }
+
+  /** This scope's handler and those around it, nearest first. */
+  entries(): readonly ErrorEntry[] {
+    const outer = this.#around?.entries() ?? [];
+    return this.entry === null ? outer : [this.entry, ...outer];
+  }
 }
 
 export type PayloadOf<Schema> = Schema extends StandardSchema ? SchemaOutput<Schema> : unknown;
@@ -81,7 +110,7 @@ export interface HandlerGroup {
     handler: Handler<PathVariables<Pattern>, unknown>,
     options?: HandlerOptions,
   ): this;
-  /** For what handlers of this group throw; the nearest group's first. */
+  /** For what handlers of this group throw; one for each group, the latest counts. */
   onError(handler: ErrorHandler, options?: ReplyOptions): this;
   group(prefix: string, register: (group: HandlerGroup) => void): this;
 }
@@ -93,8 +122,7 @@ export class HandlerRegistry implements HandlerGroup {
     message: new Map(),
     subscribe: new Map(),
   };
-  /** By group prefix, `''` being everything. */
-  readonly #errorHandlers = new Map<string, ErrorEntry>();
+  readonly #errors = new ErrorScope(null);
   /** Changes with every registration: routes that remember their handler compare it. */
   version = 0;
 
@@ -112,7 +140,7 @@ export class HandlerRegistry implements HandlerGroup {
     handler: Handler<PathVariables<Pattern>, PayloadOf<Schema>>,
     options: HandlerOptions<Schema> = {},
   ): this {
-    this.add('message', pattern, handler as HandlerEntry['handler'], options);
+    this.add('message', pattern, handler as HandlerEntry['handler'], options, this.#errors);
     return this;
   }
 
@@ -121,17 +149,17 @@ export class HandlerRegistry implements HandlerGroup {
     handler: Handler<PathVariables<Pattern>, unknown>,
     options: HandlerOptions = {},
   ): this {
-    this.add('subscribe', pattern, handler as HandlerEntry['handler'], options);
+    this.add('subscribe', pattern, handler as HandlerEntry['handler'], options, this.#errors);
     return this;
   }
 
   onError(handler: ErrorHandler, options: ReplyOptions = {}): this {
-    this.setErrorHandler('', handler, options);
+    this.#errors.entry = { handler, options };
     return this;
   }
 
   group(prefix: string, register: (group: HandlerGroup) => void): this {
-    register(new PrefixedGroup(this, this.normalize(prefix)));
+    register(new PrefixedGroup(this, this.normalize(prefix), new ErrorScope(this.#errors)));
     return this;
   }
 
@@ -150,71 +178,51 @@ export class HandlerRegistry implements HandlerGroup {
     return tail === '' ? head : `${head}${separator}${tail}`;
   }
 
-  add(kind: HandlerKind, given: string, handler: HandlerEntry['handler'], options: HandlerEntry['options']): void {
+  /** @throws BrokerError `handler-exists`; `destination-invalid` for a pattern that cannot be read */
+  add(
+    kind: HandlerKind,
+    given: string,
+    handler: HandlerEntry['handler'],
+    options: HandlerEntry['options'],
+    errors: ErrorScope,
+  ): void {
     const pattern = this.normalize(given);
     if (this.#exact[kind].has(pattern)) {
       throw new BrokerError('handler-exists', `There is a ${kind} handler for ${quoteInput(pattern, 120)} already`);
     }
-    const entry = { kind, pattern, handler, options, variables: new VariableReader(pattern, this.#separator) };
+    for (const segment of splitSegments(pattern, this.#separator)) if (hasWildcard(segment)) compileSegment(segment);
+    const entry = { kind, pattern, handler, options, errors, variables: new VariableReader(pattern, this.#separator) };
     if (isPattern(pattern)) this.#entries[kind].add(pattern, entry);
     this.#exact[kind].set(pattern, entry);
     this.version++;
   }
 
-  setErrorHandler(prefix: string, handler: ErrorHandler, options: ReplyOptions): void {
-    this.#errorHandlers.set(prefix, { handler, options });
-  }
-
   /**
    * The handler for a path (the destination without the application prefix): the exact one, else the most specific pattern.
-   * @throws BrokerError `internal` when two patterns are equally specific
+   * @throws BrokerError `handler-failed` when two patterns are equally specific
    */
   find(kind: HandlerKind, path: string): HandlerEntry | undefined {
     const exact = this.#exact[kind].get(path);
     if (exact !== undefined && !isPattern(exact.pattern)) return exact;
-    const [best, second] = this.#entries[kind].match(path).sort((a, b) => this.#compare(a.pattern, b.pattern));
-    if (best !== undefined && second !== undefined && this.#compare(best.pattern, second.pattern) === 0) {
-      throw new BrokerError('internal', `Handlers ${best.pattern} and ${second.pattern} are equally specific for ${path}`);
+    const compare = (a: HandlerEntry, b: HandlerEntry): number => compareSpecificity(a.pattern, b.pattern, this.#separator);
+    const [best, second] = [...this.#entries[kind].match(path)].sort(compare);
+    if (best !== undefined && second !== undefined && compare(best, second) === 0) {
+      const patterns = `${best.pattern} and ${second.pattern}`;
+      throw new BrokerError('handler-failed', `Handlers ${patterns} are equally specific for ${quoteInput(path, 120)}`);
     }
     return best;
-  }
-
-  /** The nearest error handler above a handler's pattern. */
-  errorHandler(pattern: string): ErrorEntry | undefined {
-    let nearest = '';
-    for (const prefix of this.#errorHandlers.keys()) {
-      const covers = pattern === prefix || pattern.startsWith(`${prefix}${this.#separator}`);
-      if (covers && prefix.length > nearest.length) nearest = prefix;
-    }
-    return this.#errorHandlers.get(nearest);
-  }
-
-  /** Fewer wild parts first, `**` last, then the longer literal text (Spring S6.3). */
-  #compare(a: string, b: string): number {
-    const [first, second] = [this.#weigh(a), this.#weigh(b)];
-    for (const [index, weight] of first.entries()) {
-      const difference = weight - (second[index] ?? 0);
-      if (difference !== 0) return difference;
-    }
-    return 0;
-  }
-
-  #weigh(pattern: string): readonly number[] {
-    const rest = splitSegments(pattern, this.#separator).includes('**') ? 1 : 0;
-    const variables = pattern.match(/\{[^{}]*\}/g)?.length ?? 0;
-    const literal = pattern.replace(/\{[^{}]*\}/g, '#');
-    const stars = literal.match(/\*/g)?.length ?? 0;
-    return [rest, variables + stars, -literal.length, stars];
   }
 }
 
 class PrefixedGroup implements HandlerGroup {
   readonly #registry: HandlerRegistry;
   readonly #prefix: string;
+  readonly #errors: ErrorScope;
 
-  constructor(registry: HandlerRegistry, prefix: string) {
+  constructor(registry: HandlerRegistry, prefix: string, errors: ErrorScope) {
     this.#registry = registry;
     this.#prefix = prefix;
+    this.#errors = errors;
   }
 
   message<const Pattern extends string, Schema extends StandardSchema | undefined = undefined>(
@@ -222,7 +230,7 @@ class PrefixedGroup implements HandlerGroup {
     handler: Handler<PathVariables<Pattern>, PayloadOf<Schema>>,
     options: HandlerOptions<Schema> = {},
   ): this {
-    this.#registry.add('message', this.#under(pattern), handler as HandlerEntry['handler'], options);
+    this.#registry.add('message', this.#under(pattern), handler as HandlerEntry['handler'], options, this.#errors);
     return this;
   }
 
@@ -231,17 +239,17 @@ class PrefixedGroup implements HandlerGroup {
     handler: Handler<PathVariables<Pattern>, unknown>,
     options: HandlerOptions = {},
   ): this {
-    this.#registry.add('subscribe', this.#under(pattern), handler as HandlerEntry['handler'], options);
+    this.#registry.add('subscribe', this.#under(pattern), handler as HandlerEntry['handler'], options, this.#errors);
     return this;
   }
 
   onError(handler: ErrorHandler, options: ReplyOptions = {}): this {
-    this.#registry.setErrorHandler(this.#prefix, handler, options);
+    this.#errors.entry = { handler, options };
     return this;
   }
 
   group(prefix: string, register: (group: HandlerGroup) => void): this {
-    register(new PrefixedGroup(this.#registry, this.#under(prefix)));
+    register(new PrefixedGroup(this.#registry, this.#under(prefix), new ErrorScope(this.#errors)));
     return this;
   }
 

@@ -2,7 +2,8 @@
  * Sending from the application's own code (Spring S7.1–S7.6): to topics, queues and users; not to `/app`, whose handlers
  * are for clients. Usable before and after start.
  */
-import { Headers } from '../../protocol/index.js';
+import { Headers, quoteInput } from '../../protocol/index.js';
+import { BrokerError } from '../errors.js';
 import { encodePayload } from './payload.js';
 import type { MessagePublisher } from '../message-publisher.js';
 
@@ -18,8 +19,8 @@ export class MessagingTemplate {
 
   /**
    * Sends `payload`: text as text, octets as octets, anything else as JSON; its content-type wins over one in `headers`.
-   * Resolves when accepted: with every subscriber's outbox, or in the queue.
-   * @throws BrokerError `payload-invalid`, `destination-…`, `queue-full`
+   * Resolves when accepted: with every subscriber's outbox, or in the queue. Order of calls is order of messages.
+   * @throws BrokerError `payload-invalid`, `header-invalid`, `destination-…`, `queue-full`
    */
   convertAndSend(destination: string, payload: unknown, headers: MessageHeaders = {}): Promise<void> {
     return this.#send(destination, payload, headers);
@@ -27,9 +28,10 @@ export class MessagingTemplate {
 
   /**
    * Sends to every session of a user, at `/user/queue/…` as they see it.
-   * @param user a name; a slash in it is fine
+   * @param user a name; a slash in it is fine, the three characters `%2F` are not: as a destination they are a slash
    * @param destination what stands behind the user, e.g. `/queue/orders`; a missing slash is added
-   * @param options `session` sends to that one session only, which also reaches an anonymous one (Spring S7.6)
+   * @param options `session` sends to that one session of the user only; with its id as `user` too it reaches an
+   * anonymous one (Spring S7.6)
    * @throws BrokerError as `convertAndSend`
    */
   convertAndSendToUser(
@@ -40,7 +42,11 @@ export class MessagingTemplate {
     options: { readonly session?: string | undefined } = {},
   ): Promise<void> {
     return this.#try(() => {
+      if (user === '' || user.includes('%2F')) {
+        throw new BrokerError('destination-invalid', `${quoteInput(user, 120)} cannot be a user in a destination`);
+      }
       const rest = destination.startsWith('/') ? destination : `/${destination}`;
+      checkText(destination);
       const { body, list } = encode(payload, headers);
       this.#publisher.publishToUser(user, rest, list, body, options.session ?? null);
     });
@@ -48,6 +54,7 @@ export class MessagingTemplate {
 
   #send(destination: string, payload: unknown, headers: MessageHeaders): Promise<void> {
     return this.#try(() => {
+      checkText(destination);
       const { body, list } = encode(payload, headers);
       this.#publisher.publish(destination, list, body, null);
     });
@@ -67,8 +74,20 @@ function encode(payload: unknown, headers: MessageHeaders): { body: Buffer; list
   const { body, contentType } = encodePayload(payload);
   const list = new Headers();
   for (const [name, value] of Object.entries(headers)) {
-    if (name !== 'content-type' && name !== 'destination') list.append(name, String(value));
+    if (name === 'content-type' || name === 'destination') continue;
+    const text = String(value);
+    // Nothing escapes a NUL: it would end the frame in the middle, and what follows would be read as the next one.
+    if (name === '' || name.includes('\0') || text.includes('\0')) {
+      throw new BrokerError('header-invalid', `Header ${quoteInput(name, 120)} has no name, or a NUL`);
+    }
+    list.append(name, text);
   }
   list.append('content-type', contentType);
   return { body, list };
+}
+
+function checkText(destination: string): void {
+  if (destination === '' || destination.includes('\0')) {
+    throw new BrokerError('destination-invalid', `Destination ${quoteInput(destination, 120)} is empty, or has a NUL`);
+  }
 }

@@ -1,7 +1,7 @@
-/** Bodies ↔ values by content-type, as Spring's converters do it (Spring S6.10–S6.12). */
+/** Bodies ↔ values by content-type, as Spring's converters do it (Spring S6.9–S6.12). */
 import { quoteInput } from '../../protocol/index.js';
 import { BrokerError } from '../errors.js';
-import type { StandardSchema } from './standard-schema.js';
+import type { SchemaIssue, SchemaResult, StandardSchema } from './standard-schema.js';
 
 /** A value as it leaves: its octets and the content-type that tells what they are. */
 export interface EncodedPayload {
@@ -9,34 +9,49 @@ export interface EncodedPayload {
   readonly body: Buffer;
 }
 
-/** Text as text, octets as octets, everything else as JSON. */
+/**
+ * Text as text, octets as octets, everything else as JSON. Octets are copied: messages are written after the turn ends,
+ * and what the application does with its own memory by then is its own affair.
+ * @throws BrokerError `payload-invalid` for what JSON cannot say: functions, symbols, bigints, cycles
+ */
 export function encodePayload(value: unknown): EncodedPayload {
   if (typeof value === 'string') return { contentType: 'text/plain;charset=UTF-8', body: Buffer.from(value) };
-  if (value instanceof Uint8Array) {
-    const body = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-    return { contentType: 'application/octet-stream', body };
+  if (value instanceof Uint8Array) return { contentType: 'application/octet-stream', body: Buffer.from(value) };
+  return { contentType: 'application/json', body: Buffer.from(stringify(value)) };
+}
+
+function stringify(value: unknown): string {
+  let json: string | undefined;
+  try {
+    json = JSON.stringify(value) as string | undefined;
+  } catch (error) {
+    throw new BrokerError('payload-invalid', 'The payload cannot be sent as JSON', { cause: error });
   }
-  const json = JSON.stringify(value) as string | undefined;
   if (json === undefined) throw new BrokerError('payload-invalid', `A ${typeof value} cannot be sent as JSON`);
-  return { contentType: 'application/json', body: Buffer.from(json) };
+  return json;
 }
 
 /**
- * The value of a body. JSON for `application/json` and `+json`; text for `text/*`; octets for
- * `application/octet-stream`. Without a content-type it is JSON if it parses and a schema wants more than text,
- * else text.
- * @throws BrokerError `payload-invalid`
+ * The value of a body. JSON for `application/json` and `+json`; text for `text/*` and without a content-type; octets for
+ * everything else. With a schema: what the schema makes of that, later if the schema takes its time. To a schema an
+ * empty body is `undefined`, and one without a content-type may be JSON or text, whichever fits (Spring S6.9–S6.11).
+ * @throws BrokerError `payload-invalid`, with every issue of the schema and its path in the detail
  */
-export function decodePayload(body: Buffer, contentType: string | undefined, wantsValue: boolean): unknown {
-  const type = contentType?.split(';', 1)[0]?.trim().toLowerCase();
-  if (type === undefined || type === '') return wantsValue ? parseJsonOrText(body) : body.toString();
-  if (type === 'application/json' || type.endsWith('+json')) return parseJson(body);
-  if (type.startsWith('text/')) return body.toString();
-  if (type === 'application/octet-stream') return body;
-  throw new BrokerError('payload-invalid', `No converter for content-type ${quoteInput(type)}`);
+export function readPayload(body: Buffer, contentType: string | undefined, schema?: StandardSchema): unknown {
+  const type = contentType?.split(';', 1)[0]?.trim().toLowerCase() ?? '';
+  if (schema === undefined) return decode(body, type);
+  if (body.length === 0) return fit([undefined], schema);
+  if (type === '') return fitUntyped(body.toString(), schema);
+  const value = decode(body, type);
+  if (value === body && type !== 'application/octet-stream') {
+    throw new BrokerError('payload-invalid', `No converter for content-type ${quoteInput(type)}`);
+  }
+  return fit([value], schema);
 }
 
-function parseJson(body: Buffer): unknown {
+function decode(body: Buffer, type: string): unknown {
+  if (type === '' || type.startsWith('text/')) return body.toString();
+  if (type !== 'application/json' && !type.endsWith('+json')) return body;
   if (body.length === 0) return undefined;
   try {
     return JSON.parse(body.toString()) as unknown;
@@ -45,33 +60,39 @@ function parseJson(body: Buffer): unknown {
   }
 }
 
-function parseJsonOrText(body: Buffer): unknown {
+/** Objects and lists are read as JSON first, all else as text first: `42` is text to a schema that wants a string. */
+function fitUntyped(text: string, schema: StandardSchema): unknown {
+  const isCompound = /^\s*[[{]/.test(text);
+  let value: unknown;
   try {
-    return parseJson(body);
-  } catch {
-    return body.toString();
+    value = JSON.parse(text);
+  } catch (error) {
+    return fit([text], schema, isCompound ? new BrokerError('payload-invalid', 'The body is no JSON', { cause: error }) : null);
   }
+  return fit(isCompound ? [value, text] : [text, value], schema);
 }
 
-/**
- * Checks a value by a schema of any library; returns what the schema makes of it.
- * @throws BrokerError `payload-invalid`, with every issue and its path in the detail
- */
-export function validatePayload(value: unknown, schema: StandardSchema): unknown {
+/** What the schema makes of the first value that it takes; if it takes none, what it says of the first. */
+function fit(values: readonly unknown[], schema: StandardSchema, refusal: BrokerError | null = null): unknown {
+  const [value, ...others] = values;
+  const settle = (result: SchemaResult<unknown>): unknown => {
+    if (result.issues === undefined) return result.value;
+    const issues = refusal ?? misfit(result.issues);
+    if (others.length === 0) throw issues;
+    return fit(others, schema, issues);
+  };
   const result = schema['~standard'].validate(value);
-  if (result instanceof Promise) return result.then(outcome);
-  return outcome(result);
+  return result instanceof Promise ? result.then(settle) : settle(result);
 }
 
-function outcome(result: Awaited<ReturnType<StandardSchema['~standard']['validate']>>): unknown {
-  if (result.issues === undefined) return result.value;
-  const lines = result.issues.map(({ message, path }) => `${formatPath(path)}: ${message}`);
-  throw new BrokerError('payload-invalid', `Payload does not fit: ${lines[0] ?? 'unknown issue'}`, {
+function misfit(issues: readonly SchemaIssue[]): BrokerError {
+  const lines = issues.map(({ message, path }) => `${formatPath(path)}: ${message}`);
+  return new BrokerError('payload-invalid', `Payload does not fit: ${lines[0] ?? 'unknown issue'}`, {
     detail: lines.join('\n'),
   });
 }
 
-function formatPath(path: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined): string {
+function formatPath(path: SchemaIssue['path']): string {
   if (path === undefined || path.length === 0) return 'payload';
   return path.map((part) => String(typeof part === 'object' ? part.key : part)).join('.');
 }

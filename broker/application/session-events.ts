@@ -63,12 +63,18 @@ export class SessionEvents {
   emit<Name extends SessionEventName>(name: Name, event: SessionEventMap[Name]): void {
     for (const listener of this.#listeners.get(name) ?? []) {
       try {
-        listener(event);
+        // A listener may well be an async function: its rejection must not end the process.
+        const result = listener(event) as unknown;
+        if (result instanceof Promise) result.catch((error: unknown) => this.#report(name, error));
       } catch (error) {
-        this.#logger.error({ err: error, event: name }, 'a session event listener threw');
+        this.#report(name, error);
       }
     }
     for (const stream of this.#streams) stream.push({ type: name, ...event } as unknown as SessionEvent);
+  }
+
+  #report(event: SessionEventName, error: unknown): void {
+    this.#logger.error({ err: error, event }, 'a session event listener threw');
   }
 
   /** Ends every stream. */

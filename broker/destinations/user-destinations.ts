@@ -65,13 +65,17 @@ export class UserDestinations {
     return `${this.#settings.prefix.slice(0, -1)}${rest}`;
   }
 
-  /** Null when nothing stands behind the user, or what does is no broker destination. `%2F` in the name is a slash. */
+  /** Whether messages for what stands behind the user can reach anybody (S3.20). */
+  leadsSomewhere(rest: string): boolean {
+    return this.#settings.isBrokerDestination(rest);
+  }
+
+  /** Null when nothing stands behind the user (S3.28). `%2F` in the name is a slash. */
   parse(destination: string): UserDestination | null {
-    const { prefix, isBrokerDestination } = this.#settings;
+    const { prefix } = this.#settings;
     const slash = destination.indexOf('/', prefix.length);
     if (slash <= prefix.length) return null;
     const rest = destination.slice(slash);
-    if (!isBrokerDestination(rest)) return null;
     return { user: destination.slice(prefix.length, slash).replaceAll('%2F', '/'), rest };
   }
 
@@ -114,6 +118,12 @@ export class UserDestinations {
   resolve(user: string, senderId: string | null): Iterable<string> {
     if (senderId !== null && (user === senderId || this.#users.has(user, senderId))) return [senderId];
     return this.#users.sessionIds(user) ?? [];
+  }
+
+  /** The sessions that a message of the application is for: all of the user's, or the one named if it is the user's. */
+  sessionsOf(user: string, sessionId: string | null): Iterable<string> {
+    if (sessionId === null) return this.#users.sessionIds(user) ?? [];
+    return user === sessionId || this.#users.has(user, sessionId) ? [sessionId] : [];
   }
 
   /** Hands a message to one session's own subscriptions; false when it has none that match. */
