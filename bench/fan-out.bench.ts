@@ -71,7 +71,13 @@ for (const [transport, naivePath, ownPath] of [
       ownMicros.push(await round(own, batch));
     }
     const ratio = medianRatio(naiveMicros, ownMicros);
-    rows.push([transport, String(batch), median(naiveMicros).toFixed(2), median(ownMicros).toFixed(2), `${ratio.toFixed(1)} ×`]);
+    rows.push([
+      transport,
+      String(batch),
+      median(naiveMicros).toFixed(2),
+      median(ownMicros).toFixed(2),
+      `${ratio.toFixed(1)} ×`,
+    ]);
   }
   for (const bed of [naive, own]) {
     for (const client of [bed.publisher, ...bed.subscribers]) client.close();

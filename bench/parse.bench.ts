@@ -101,7 +101,9 @@ function rate(variant: Variant, ms: number): number {
   return (frames / elapsed) * 1000;
 }
 
-console.log(`Parsing a stream of SEND frames that arrives in reads of 64 KiB; ${describeMachine()}; medians of ${ROUNDS} rounds\n`);
+console.log(
+  `Parsing a stream of SEND frames that arrives in reads of 64 KiB; ${describeMachine()}; medians of ${ROUNDS} rounds\n`,
+);
 for (const bodyBytes of [128, 1024, 64 * 1024]) {
   const all = variants(bodyBytes);
   for (const variant of all) rate(variant, ROUND_MS);

@@ -4,10 +4,9 @@
  */
 import { quoteInput } from '../protocol/index.js';
 import { BrokerError } from './errors.js';
+import { after } from './maybe-promise.js';
 import type { AuthorizationRequest, Authorizer } from './ports.js';
 import type { Router } from './router.js';
-
-type Action = AuthorizationRequest['action'];
 
 /** Verdicts remembered for one session; a client that names more destinations is asked about anew. */
 const MAX_ALLOWED_SENDS = 1_000;
@@ -16,6 +15,8 @@ export class AccessControl {
   readonly #authorizer: Authorizer;
   readonly #router: Router;
   readonly #allowedSends = new Set<string>();
+  /** Counts what was forgotten: an answer to a question from before is not remembered. */
+  #era = 0;
 
   constructor(authorizer: Authorizer, router: Router) {
     this.#authorizer = authorizer;
@@ -29,6 +30,7 @@ export class AccessControl {
 
   /** What the rules allowed may be otherwise now. */
   forget(): void {
+    this.#era++;
     this.#allowedSends.clear();
   }
 
@@ -40,26 +42,32 @@ export class AccessControl {
     const { action, destination } = request;
     if (action === 'send' && this.isKnownAllowed(destination)) return;
     const resolved = action === 'connect' ? [destination] : this.#router.resolutions(action, destination);
-    return this.#askFrom(0, resolved, request);
+    const questions = resolved.map((each, k): AuthorizationRequest => {
+      return k === 0 ? request : { ...request, destination: each, resolvedFrom: destination };
+    });
+    const era = this.#era;
+    return after(this.#askFrom(0, questions), () => {
+      if (action === 'send' && era === this.#era) this.#rememberSend(destination);
+    });
   }
 
-  #askFrom(start: number, resolved: readonly string[], request: AuthorizationRequest): void | Promise<void> {
-    for (let k = start; k < resolved.length; k++) {
-      const verdict = this.#authorizer.isAllowed({ ...request, destination: resolved[k] ?? '' });
+  #askFrom(start: number, questions: readonly AuthorizationRequest[]): void | Promise<void> {
+    for (const [k, question] of questions.slice(start).entries()) {
+      const verdict = this.#authorizer.isAllowed(question);
       if (verdict instanceof Promise) {
-        return verdict.then((isAllowed) =>
-          isAllowed ? this.#askFrom(k + 1, resolved, request) : deny(request.action, request.destination),
-        );
+        return verdict.then((isAllowed) => (isAllowed ? this.#askFrom(start + k + 1, questions) : deny(question)));
       }
-      if (!verdict) deny(request.action, request.destination);
+      if (!verdict) deny(question);
     }
-    if (request.action !== 'send') return;
+  }
+
+  #rememberSend(destination: string): void {
     if (this.#allowedSends.size >= MAX_ALLOWED_SENDS) this.#allowedSends.clear();
-    this.#allowedSends.add(request.destination);
+    this.#allowedSends.add(destination);
   }
 }
 
-function deny(action: Action, destination: string): never {
-  const what = action === 'connect' ? 'connect' : `${action} to ${quoteInput(destination, 120)}`;
+function deny({ action, destination, resolvedFrom }: AuthorizationRequest): never {
+  const what = action === 'connect' ? 'connect' : `${action} to ${quoteInput(resolvedFrom ?? destination, 120)}`;
   throw new BrokerError('access-denied', `Not allowed to ${what}`);
 }

@@ -220,7 +220,10 @@ export class Broker implements HandlerGroup {
     if (!this.#isAccepting || registry.size >= options.limits.maxConnections) {
       stats.connectionsRefused++;
       const code = this.#isAccepting ? 'limit-exceeded' : 'server-shutdown';
-      logger.warn({ code, remoteAddress: connection.remoteAddress, transport: connection.transport }, 'connection refused');
+      logger.warn(
+        { code, remoteAddress: connection.remoteAddress, transport: connection.transport },
+        'connection refused',
+      );
       return null;
     }
     wheel.touch();

@@ -36,9 +36,7 @@ export function closeReason(code: CloseCode): CloseReason {
 }
 
 const CLOSE_REASONS = Object.freeze(
-  Object.fromEntries(
-    Object.entries(REASONS).map(([code, reason]) => [code, Object.freeze({ code, ...reason })]),
-  ),
+  Object.fromEntries(Object.entries(REASONS).map(([code, reason]) => [code, Object.freeze({ code, ...reason })])),
 ) as Readonly<Record<CloseCode, CloseReason>>;
 
 export const CLOSE_CODES = Object.keys(REASONS) as readonly CloseCode[];

@@ -25,6 +25,11 @@ const CLOSE_CODES: Readonly<Record<string, CloseCode | undefined>> = Object.free
 /** Refusals of one frame, after which the session could go on (DESIGN D9). */
 const SOFT_CODES: ReadonlySet<string> = new Set([
   'access-denied',
+  // On an open session these are of a renewal, and what was shown before holds until it expires.
+  'authentication-failed',
+  'token-expired',
+  'token-invalid',
+  'keys-unreachable',
   'payload-invalid',
   'handler-failed',
   'handler-timeout',
@@ -52,7 +57,10 @@ export function canBeSoft(refusal: Refusal): boolean {
 }
 
 /** Headers and body of the ERROR frame; `receipt-id` when the refused frame asked for a receipt. */
-export function errorFrame(refusal: Refusal, refused: Headers | undefined): { headers: [string, string][]; body: Buffer } {
+export function errorFrame(
+  refusal: Refusal,
+  refused: Headers | undefined,
+): { headers: [string, string][]; body: Buffer } {
   const body = Buffer.from(`${refusal.text}\n`);
   const headers: [string, string][] = [
     ['message', refusal.message],

@@ -5,6 +5,10 @@
 
 const BROKER_ERRORS = {
   'authentication-failed': 'CONNECT refused: login, passcode or token is wrong or missing',
+  'token-expired': 'the token shown has expired',
+  'token-invalid': 'the token shown is malformed, forged, signed with an unknown key, or meant for somebody else',
+  'keys-unreachable': 'the keys that tokens are checked with cannot be read at the moment',
+  'csrf-failed': 'CONNECT refused: the CSRF token is missing or wrong',
   'host-unknown': 'CONNECT refused: `host` is not a virtual host of this server',
   'client-id-in-use': 'CONNECT refused: another user is connected with this `client-id`',
   'not-connected': 'a frame other than CONNECT or STOMP came first',

@@ -6,7 +6,7 @@
 import type { Clock, Connection, Framing } from './ports.js';
 import type { Message, Tail } from './message.js';
 import type { FlushScheduler, Outbox } from './outbox.js';
-import type { DeliveryHead } from './subscription.js';
+import type { DeliveryHead } from './delivery.js';
 import type { TimerWheel } from './timer-wheel.js';
 
 const ARENA_BYTES = 1024 * 1024;

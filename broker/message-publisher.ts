@@ -29,7 +29,12 @@ export class MessagePublisher {
    * @param senderId the sending session; null for the application
    * @throws BrokerError `destination-…`, `queue-full`, or what an interceptor throws
    */
-  publish(destination: string, headers: Iterable<readonly [string, string]>, body: Buffer, senderId: string | null): void {
+  publish(
+    destination: string,
+    headers: Iterable<readonly [string, string]>,
+    body: Buffer,
+    senderId: string | null,
+  ): void {
     const { interceptors } = this.#parts;
     if (interceptors.broker === null) {
       this.#route(destination, headers, body, senderId);
@@ -65,7 +70,12 @@ export class MessagePublisher {
     } else this.#route(message.destination, message.headers, message.body, sessionId);
   }
 
-  #route(destination: string, headers: Iterable<readonly [string, string]>, body: Buffer, senderId: string | null): void {
+  #route(
+    destination: string,
+    headers: Iterable<readonly [string, string]>,
+    body: Buffer,
+    senderId: string | null,
+  ): void {
     const { users, router, nextMessageId, stats } = this.#parts;
     if (users.covers(destination)) {
       const target = users.parse(destination);

@@ -49,7 +49,14 @@ export class Message implements Tail {
   #text: boolean | null = null;
   #owned: boolean;
 
-  private constructor(id: number, octets: Buffer, start: number, end: number, bodyBytes: number, headers: Headers | null) {
+  private constructor(
+    id: number,
+    octets: Buffer,
+    start: number,
+    end: number,
+    bodyBytes: number,
+    headers: Headers | null,
+  ) {
     this.id = id;
     this.idDigits = String(id);
     this.octets = octets;
@@ -163,10 +170,15 @@ export class Message implements Tail {
     }
     const bodyStart = this.end - 1 - this.#bodyBytes;
     const body = Buffer.from(this.octets.toString('utf8', bodyStart, this.end - 1));
-    const lines = this.octets
-      .toString('utf8', this.start, bodyStart - 1)
-      .replace(/\ncontent-length:\d+\n/, '\n');
-    return Buffer.concat([Buffer.from(lines), Buffer.from(`content-length:${body.length}`), LF, LF, body, Buffer.alloc(1)]);
+    const lines = this.octets.toString('utf8', this.start, bodyStart - 1).replace(/\ncontent-length:\d+\n/, '\n');
+    return Buffer.concat([
+      Buffer.from(lines),
+      Buffer.from(`content-length:${body.length}`),
+      LF,
+      LF,
+      body,
+      Buffer.alloc(1),
+    ]);
   }
 }
 

@@ -178,7 +178,11 @@ export function resolveBrokerOptions(given: Partially<BrokerOptions> = {}): Brok
   // At 0 no transport could ever be given an octet.
   if (outbox.highWaterBytes < 1) throw invalid('outbox.highWaterBytes', outbox.highWaterBytes, '1 or more');
   if (outbox.softLimitBytes > outbox.hardLimitBytes) {
-    throw invalid('outbox.softLimitBytes', outbox.softLimitBytes, `at most hardLimitBytes (${String(outbox.hardLimitBytes)})`);
+    throw invalid(
+      'outbox.softLimitBytes',
+      outbox.softLimitBytes,
+      `at most hardLimitBytes (${String(outbox.hardLimitBytes)})`,
+    );
   }
   return deepFreeze(merged);
 }

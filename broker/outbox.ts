@@ -5,7 +5,8 @@
 import type { Connection, Framing } from './ports.js';
 import type { OutboxOptions } from './options.js';
 import type { Message } from './message.js';
-import type { DeliveryHead, Subscription } from './subscription.js';
+import type { MessageSink, Subscription } from './subscription.js';
+import type { DeliveryHead } from './delivery.js';
 import type { StompVersion } from '../protocol/index.js';
 
 /** What an outbox asks of its session. */
@@ -34,7 +35,7 @@ const COMPACT_AT = 1024;
 
 type Payload = Message | Buffer;
 
-export class Outbox {
+export class Outbox implements MessageSink {
   readonly connection: Connection;
   readonly framing: Framing;
   /** Set once negotiated. */

@@ -2,36 +2,28 @@
  * Deliveries of one subscription that wait for ACK or NACK, in order (STOMP 1.2, ACK and SUBSCRIBE ack).
  * `client` settles everything up to the one named, `client-individual` just that one.
  */
+import { Delivery, type DeliveryOwner } from './delivery.js';
 import type { Message } from './message.js';
-import type { DeliveryHead, Subscription } from './subscription.js';
 
-/** One message on its way to one client, pending. */
-export class Delivery implements DeliveryHead {
-  readonly head: Buffer;
-  readonly extra: Buffer;
-
-  constructor(
-    readonly owner: Subscription,
-    readonly message: Message,
-    /** Unique on the connection, never reused: an ack of an earlier delivery does not settle a later one. */
-    readonly ackId: string,
-    /** Grows with each delivery of the connection. */
-    readonly sequence: number,
-    /** 1 at the first delivery. */
-    readonly deliveryCount: number,
-    extra: Buffer,
-  ) {
-    this.head = owner.head;
-    this.extra = extra;
-  }
+/** The subscription, as far as its pending deliveries need it. */
+export interface AckOwner extends DeliveryOwner {
+  /** Counts the subscriptions of one session; stands in front of ack ids. */
+  readonly number: number;
+  readonly ackMode: 'auto' | 'client' | 'client-individual';
+  readonly outbox: {
+    /** Numbers the deliveries of the connection. */
+    nextDelivery(): number;
+    /** ASCII text as octets for this connection. */
+    encode(text: string): Buffer;
+  };
 }
 
 export class PendingAcks {
-  readonly #subscription: Subscription;
+  readonly #subscription: AckOwner;
   /** By ack id; insertion order is delivery order. */
   readonly #deliveries = new Map<string, Delivery>();
 
-  constructor(subscription: Subscription) {
+  constructor(subscription: AckOwner) {
     this.#subscription = subscription;
   }
 

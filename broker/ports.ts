@@ -134,7 +134,8 @@ export interface Principal {
 export interface Authenticator {
   /**
    * Decides who the client is. Returning without a promise keeps CONNECT on the turn it arrived in.
-   * @throws BrokerError `authentication-failed` when refused; anything else is reported as `internal`
+   * @throws BrokerError when refused: `authentication-failed`, `token-expired`, `token-invalid`, `keys-unreachable`,
+   * `csrf-failed`; anything else is reported as `internal`
    */
   authenticate(request: ConnectRequest): Principal | Promise<Principal>;
 }
@@ -143,8 +144,10 @@ export interface Authenticator {
 export interface AuthorizationRequest {
   readonly action: 'connect' | 'send' | 'subscribe';
   readonly principal: Principal;
-  /** As the client wrote it; empty for `connect`. */
+  /** As the client wrote it, or what that leads to; empty for `connect`. */
   readonly destination: string;
+  /** What the client wrote, when `destination` is what that leads to. */
+  readonly resolvedFrom?: string | undefined;
   readonly sessionId: string;
   readonly transport: TransportName;
   readonly remoteAddress: string;

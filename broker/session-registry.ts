@@ -1,29 +1,45 @@
 /** Sessions of this node, by id and by client-id. */
 import { quoteInput } from '../protocol/index.js';
 import { BrokerError } from './errors.js';
-import type { Session } from './session.js';
+import type { CloseCode } from './close-reason.js';
+import type { Connection, Principal } from './ports.js';
+
+/** A session, as far as the broker steers it from outside. */
+export interface RegisteredSession {
+  readonly id: string;
+  readonly connection: Connection;
+  readonly clientId: string | undefined;
+  readonly principal: Principal | null;
+  /** Told to the client in an ERROR frame, then closed. */
+  refuse(error: BrokerError): void;
+  close(code: CloseCode): void;
+  /** What the rules allowed may be otherwise now. */
+  forgetAllowed(): void;
+  /** More waits for its client than may. */
+  onSlowConsumer(queuedBytes: number): void;
+}
 
 export class SessionRegistry {
-  readonly #sessions = new Map<string, Session>();
-  readonly #byClientId = new Map<string, Session>();
+  readonly #sessions = new Map<string, RegisteredSession>();
+  readonly #byClientId = new Map<string, RegisteredSession>();
 
   get size(): number {
     return this.#sessions.size;
   }
 
-  add(session: Session): void {
+  add(session: RegisteredSession): void {
     this.#sessions.set(session.id, session);
   }
 
-  get(id: string): Session | undefined {
+  get(id: string): RegisteredSession | undefined {
     return this.#sessions.get(id);
   }
 
-  values(): IterableIterator<Session> {
+  values(): IterableIterator<RegisteredSession> {
     return this.#sessions.values();
   }
 
-  remove(session: Session): void {
+  remove(session: RegisteredSession): void {
     this.#sessions.delete(session.id);
     const { clientId } = session;
     if (clientId !== undefined && this.#byClientId.get(clientId) === session) this.#byClientId.delete(clientId);
@@ -34,7 +50,7 @@ export class SessionRegistry {
    * end has not been noticed yet; another user's is left alone.
    * @throws BrokerError `client-id-in-use`
    */
-  claimClientId(clientId: string, session: Session): void {
+  claimClientId(clientId: string, session: RegisteredSession): void {
     const holder = this.#byClientId.get(clientId);
     if (holder !== undefined && holder !== session) {
       if (holder.principal?.name !== session.principal?.name) {

@@ -28,7 +28,8 @@ import { after } from './maybe-promise.js';
 import { Message } from './message.js';
 import { Outbox, type OutboxOwner } from './outbox.js';
 import { SessionDeadlines, type DeadlineOwner } from './session-deadlines.js';
-import { Subscription, type DeliveryHead, type SubscriptionSpec } from './subscription.js';
+import { Subscription, type SubscriptionSpec } from './subscription.js';
+import type { DeliveryHead } from './delivery.js';
 import { SubscriptionTable } from './subscription-table.js';
 import { TransactionTable } from './transaction.js';
 import type { SessionHandle, SubscriptionHandle } from './application/session-handle.js';
@@ -37,6 +38,7 @@ import type { Route } from './destinations/route.js';
 import type { BrokerOptions } from './options.js';
 import type { ConnectRequest, Connection, ConnectionListener, Principal, TransportName } from './ports.js';
 import type { Router } from './router.js';
+import type { RegisteredSession } from './session-registry.js';
 import type { SessionEnvironment } from './session-environment.js';
 
 type State = 'awaiting-connect' | 'authenticating' | 'connected' | 'closing' | 'closed';
@@ -47,7 +49,14 @@ const ANONYMOUS: Principal = Object.freeze({ name: null, roles: Object.freeze([]
 const NO_BODY = Buffer.alloc(0);
 
 export class Session
-  implements ConnectionListener, RawFrameSink, CommandContext, SessionHandle, OutboxOwner, DeadlineOwner
+  implements
+    ConnectionListener,
+    RawFrameSink,
+    CommandContext,
+    SessionHandle,
+    RegisteredSession,
+    OutboxOwner,
+    DeadlineOwner
 {
   readonly id: string;
   readonly connection: Connection;
@@ -238,11 +247,13 @@ export class Session
   #dispatch(frame: Frame): void | Promise<void> {
     const isConnect = frame.command === 'CONNECT' || frame.command === 'STOMP';
     if (this.#state === 'awaiting-connect') {
-      if (!isConnect) throw new BrokerError('not-connected', `The first frame must be CONNECT or STOMP, got ${frame.command}`);
+      if (!isConnect)
+        throw new BrokerError('not-connected', `The first frame must be CONNECT or STOMP, got ${frame.command}`);
       this.#state = 'authenticating';
       return handleConnect(this, frame);
     }
-    if (isConnect) throw new BrokerError('already-connected', `${frame.command} on a session that is connected already`);
+    if (isConnect)
+      throw new BrokerError('already-connected', `${frame.command} on a session that is connected already`);
     return COMMAND_HANDLERS[frame.command]?.(this, frame);
   }
 
@@ -277,7 +288,8 @@ export class Session
     const { publisher, invoker } = this.#environment;
     const destination = frame.headers.get('destination') ?? '';
     const path = this.router.handlerPath(destination);
-    if (path !== null) return isRenewal(path) ? handleRenewal(this, frame) : invoker.invoke('message', path, frame, this);
+    if (path !== null)
+      return isRenewal(path) ? handleRenewal(this, frame) : invoker.invoke('message', path, frame, this);
     publisher.publish(destination, frame.headers, frame.body, this.id);
   }
 
@@ -304,7 +316,13 @@ export class Session
   ): Principal | Promise<Principal> {
     const { transport, remoteAddress } = this.connection;
     const handshake = this.connection.takeHandshake();
-    return this.#environment.authenticator.authenticate({ sessionId: this.id, transport, remoteAddress, handshake, ...shown });
+    return this.#environment.authenticator.authenticate({
+      sessionId: this.id,
+      transport,
+      remoteAddress,
+      handshake,
+      ...shown,
+    });
   }
 
   connected(welcome: Welcome): void | Promise<void> {
@@ -411,12 +429,14 @@ export class Session
     if (subscription === undefined) return;
     this.router.unsubscribe(subscription);
     const { events } = this.#environment;
-    if (events.has('unsubscribe')) events.emit('unsubscribe', { session: this, subscription: this.#handleOf(subscription) });
+    if (events.has('unsubscribe'))
+      events.emit('unsubscribe', { session: this, subscription: this.#handleOf(subscription) });
   }
 
   subscribed(subscription: Subscription): void {
     const { events } = this.#environment;
-    if (events.has('subscribe')) events.emit('subscribe', { session: this, subscription: this.#handleOf(subscription) });
+    if (events.has('subscribe'))
+      events.emit('subscribe', { session: this, subscription: this.#handleOf(subscription) });
   }
 
   #handleOf({ id, destination }: Subscription): SubscriptionHandle {

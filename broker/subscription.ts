@@ -4,24 +4,24 @@
  * more than `window` may be pending: the rest waits at its source.
  */
 import type { Message } from './message.js';
-import type { Outbox } from './outbox.js';
-import { PendingAcks, type Delivery } from './pending-acks.js';
+import { PendingAcks, type AckOwner } from './pending-acks.js';
+import type { Delivery, DeliveryHead, ReturnedMessage } from './delivery.js';
 
-export type AckMode = 'auto' | 'client' | 'client-individual';
+export type AckMode = AckOwner['ackMode'];
 
-/** What stands before the tail of a MESSAGE: of a subscription in auto mode, or of one delivery in the client modes. */
-export interface DeliveryHead {
-  /** From `MESSAGE` to the message-id's prefix, encoded as the connection's framing wants it. */
-  readonly head: Buffer;
-  /** Header lines behind the message-id, each with its LF in front; null when there are none. */
-  readonly extra: Buffer | null;
-  readonly owner: Subscription;
-}
-
-/** A message that was not consumed, with how often it was delivered so far. */
-export interface ReturnedMessage {
-  readonly message: Message;
-  readonly deliveryCount: number;
+/** Where a subscription puts its messages: its session's outbox. */
+export interface MessageSink {
+  /** Below the mark to which sources that can wait fill it. */
+  readonly hasRoom: boolean;
+  readonly queuedBytes: number;
+  enqueue(head: DeliveryHead, message: Message): void;
+  nextDelivery(): number;
+  encode(text: string): Buffer;
+  /** Asks to be told, through its source, when there is room again. */
+  hold(subscription: Subscription): void;
+  forget(subscription: Subscription): void;
+  /** Takes out what was never sent; returns the messages of auto mode, oldest first. */
+  takeUnsent(subscription: Subscription): Message[];
 }
 
 /** Where a subscription's messages come from, and what is to happen with those it gives back. */
@@ -44,11 +44,11 @@ export interface SubscriptionSpec {
   /** Most deliveries pending in the client modes. */
   readonly window: number;
   readonly head: Buffer;
-  readonly outbox: Outbox;
+  readonly outbox: MessageSink;
   readonly sessionId: string;
 }
 
-export class Subscription implements DeliveryHead {
+export class Subscription implements DeliveryHead, AckOwner {
   readonly number: number;
   readonly id: string | null;
   readonly destination: string;
@@ -56,8 +56,8 @@ export class Subscription implements DeliveryHead {
   readonly window: number;
   readonly head: Buffer;
   readonly extra: Buffer | null = null;
-  readonly owner = this;
-  readonly outbox: Outbox;
+  readonly owner: Subscription = this;
+  readonly outbox: MessageSink;
   readonly sessionId: string;
   /** Null in auto mode. */
   readonly pending: PendingAcks | null;

@@ -5,7 +5,7 @@
 import { quoteInput } from '../protocol/index.js';
 import { BrokerError } from './errors.js';
 import type { LimitOptions } from './options.js';
-import type { Delivery } from './pending-acks.js';
+import type { Delivery } from './delivery.js';
 import type { MessageSource, Subscription } from './subscription.js';
 
 /** An ACK or NACK whose deliveries are taken out of the pending ones and not yet settled. */

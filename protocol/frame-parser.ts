@@ -6,14 +6,7 @@
  * A frame that lies whole in one chunk is never copied. Only a frame that straddles chunks is gathered in a buffer of
  * its own, which nobody writes to again once the frame is handed out.
  */
-import {
-  Command,
-  commandName,
-  findCommand,
-  MAX_COMMAND_BYTES,
-  mayHaveBody,
-  type FrameSender,
-} from './command.js';
+import { Command, commandName, findCommand, MAX_COMMAND_BYTES, mayHaveBody, type FrameSender } from './command.js';
 import { ProtocolError, quoteInput } from './protocol-error.js';
 import { FrameFlag, RawFrame } from './raw-frame.js';
 import { isUtf8 } from 'node:buffer';

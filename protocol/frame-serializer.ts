@@ -27,7 +27,9 @@ export function serializeFrame(
   let head = `${command}\n`;
   for (const [name, value] of headers) {
     if (unescaped && (/[\r\n\0:]/.test(name) || /[\r\n\0]/.test(value))) {
-      throw new RangeError(`${command} cannot carry header ${JSON.stringify(name)}: CR, LF and NUL have no escape there`);
+      throw new RangeError(
+        `${command} cannot carry header ${JSON.stringify(name)}: CR, LF and NUL have no escape there`,
+      );
     }
     head += formatHeader(name, value, unescaped ? null : version);
   }

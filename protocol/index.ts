@@ -1,5 +1,13 @@
 /** STOMP 1.0, 1.1 and 1.2 as octets: parser, serializer and the small negotiations. Usable without the broker. */
-export { Command, commandName, findCommand, mayHaveBody, type CommandCode, type CommandName, type FrameSender } from './command.js';
+export {
+  Command,
+  commandName,
+  findCommand,
+  mayHaveBody,
+  type CommandCode,
+  type CommandName,
+  type FrameSender,
+} from './command.js';
 export type { Frame } from './frame.js';
 export {
   DEFAULT_FRAME_LIMITS,

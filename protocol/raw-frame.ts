@@ -74,7 +74,7 @@ export class RawFrame {
     const headers = new Headers();
     const unescaped = isUnescaped(this.command);
     let lineNumber = 0;
-    for (let at = 0; at < block.length; ) {
+    for (let at = 0; at < block.length;) {
       const lineEnd = block.indexOf('\n', at);
       lineNumber++;
       const line = this.#withoutEol(block.slice(at, lineEnd), version, unescaped, lineNumber);

@@ -149,7 +149,9 @@ export class HandlerInvoker {
       return;
     }
     try {
-      return this.#recover(error, nearest, call)?.then(undefined, (second: unknown) => this.#failed(second, call, outer));
+      return this.#recover(error, nearest, call)?.then(undefined, (second: unknown) =>
+        this.#failed(second, call, outer),
+      );
     } catch (second) {
       return this.#failed(second, call, outer);
     }
@@ -169,7 +171,8 @@ export class HandlerInvoker {
     const fields = { ...where, code: refusal?.code ?? 'handler-failed' };
     if (refusal === null) logger.error({ ...fields, err: error }, 'a handler failed');
     else logger.warn(fields, refusal.message);
-    if (isAwaited) throw refusal ?? new BrokerError('handler-failed', 'The handler of this destination failed', { cause: error });
+    if (isAwaited)
+      throw refusal ?? new BrokerError('handler-failed', 'The handler of this destination failed', { cause: error });
   }
 
   #reply(value: unknown, options: ReplyOptions, call: Call): void {
@@ -194,7 +197,13 @@ export class HandlerInvoker {
     }
   }
 
-  #sendToUser(to: true | string | readonly string[], broadcast: boolean, call: Call, headers: Headers, body: Buffer): void {
+  #sendToUser(
+    to: true | string | readonly string[],
+    broadcast: boolean,
+    call: Call,
+    headers: Headers,
+    body: Buffer,
+  ): void {
     const { session, user, variables } = call.context;
     const destinations = to === true ? [`/queue${slashed(call.path)}`] : typeof to === 'string' ? [to] : to;
     const toOne = user.name === null || !broadcast ? session.id : null;

@@ -204,7 +204,8 @@ export class HandlerRegistry implements HandlerGroup {
   find(kind: HandlerKind, path: string): HandlerEntry | undefined {
     const exact = this.#exact[kind].get(path);
     if (exact !== undefined && !isPattern(exact.pattern)) return exact;
-    const compare = (a: HandlerEntry, b: HandlerEntry): number => compareSpecificity(a.pattern, b.pattern, this.#separator);
+    const compare = (a: HandlerEntry, b: HandlerEntry): number =>
+      compareSpecificity(a.pattern, b.pattern, this.#separator);
     const [best, second] = [...this.#entries[kind].match(path)].sort(compare);
     if (best !== undefined && second !== undefined && compare(best, second) === 0) {
       const patterns = `${best.pattern} and ${second.pattern}`;

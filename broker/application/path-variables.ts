@@ -56,7 +56,11 @@ function readSegment(segment: string): SegmentVariables | null {
     if (name !== undefined) {
       names.push(name);
       source += `(${regex ?? '.*'})`;
-    } else source += text.replace(/[\\^$.|+()[\]{}]/g, '\\$&').replaceAll('?', '.').replaceAll('*', '.*');
+    } else
+      source += text
+        .replace(/[\\^$.|+()[\]{}]/g, '\\$&')
+        .replaceAll('?', '.')
+        .replaceAll('*', '.*');
   }
   return names.length === 0 ? null : { expression: new RegExp(`^${source}$`, 'su'), names };
 }

@@ -67,7 +67,11 @@ function fitUntyped(text: string, schema: StandardSchema): unknown {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    return fit([text], schema, isCompound ? new BrokerError('payload-invalid', 'The body is no JSON', { cause: error }) : null);
+    return fit(
+      [text],
+      schema,
+      isCompound ? new BrokerError('payload-invalid', 'The body is no JSON', { cause: error }) : null,
+    );
   }
   return fit(isCompound ? [value, text] : [text, value], schema);
 }

@@ -22,7 +22,9 @@ export interface SessionEventMap {
 
 export type SessionEventName = keyof SessionEventMap;
 /** One event as it comes out of `stream`. */
-export type SessionEvent = { [Name in SessionEventName]: { readonly type: Name } & SessionEventMap[Name] }[SessionEventName];
+export type SessionEvent = {
+  [Name in SessionEventName]: { readonly type: Name } & SessionEventMap[Name];
+}[SessionEventName];
 
 type Listener<Name extends SessionEventName> = (event: SessionEventMap[Name]) => void;
 

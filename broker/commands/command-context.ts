@@ -23,12 +23,17 @@ export interface CommandContext {
   callSubscribeHandler(frame: Frame, subscription: Subscription): void | Promise<void>;
   /** Takes new credentials on: same user, later expiry. @throws BrokerError `authentication-failed` */
   renew(principal: Principal): void;
-  authenticate(request: Omit<ConnectRequest, 'sessionId' | 'transport' | 'remoteAddress' | 'handshake'>): Principal | Promise<Principal>;
+  authenticate(
+    request: Omit<ConnectRequest, 'sessionId' | 'transport' | 'remoteAddress' | 'handshake'>,
+  ): Principal | Promise<Principal>;
   /** Enters the connected state and writes CONNECTED. */
   connected(welcome: Welcome): void | Promise<void>;
   /** Answers `receipt`, when the frame has one, with RECEIPT: to be called once the frame's effect is there. */
   receipt(receiptId: string | undefined): void;
-  createSubscription(key: string, spec: Omit<SubscriptionSpec, 'head' | 'outbox' | 'sessionId' | 'number'>): Subscription;
+  createSubscription(
+    key: string,
+    spec: Omit<SubscriptionSpec, 'head' | 'outbox' | 'sessionId' | 'number'>,
+  ): Subscription;
   findSubscription(key: string): Subscription | undefined;
   /** The subscription that an ack id was made for, by the number in its front. */
   findSubscriptionOfAck(ackId: string): Subscription | undefined;

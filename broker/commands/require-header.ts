@@ -9,7 +9,10 @@ import { BrokerError } from '../errors.js';
 export function requireHeader(frame: Frame, name: string): string {
   const value = frame.headers.get(name);
   if (value !== undefined && value !== '') return value;
-  throw new BrokerError('header-missing', `${frame.command} needs a header "${name}"${value === '' ? ', got an empty one' : ''}`);
+  throw new BrokerError(
+    'header-missing',
+    `${frame.command} needs a header "${name}"${value === '' ? ', got an empty one' : ''}`,
+  );
 }
 
 /**

@@ -68,7 +68,11 @@ function compileRegexSegment(pattern: string): SegmentTest {
     const [text, regex] = part;
     if (regex !== undefined) source += checkedRegex(regex, pattern);
     else if (text.startsWith('{')) source += text === '{' ? '\\{' : '.*';
-    else source += text.replace(/[\\^$.|+()[\]{}]/g, '\\$&').replaceAll('?', '.').replaceAll('*', '.*');
+    else
+      source += text
+        .replace(/[\\^$.|+()[\]{}]/g, '\\$&')
+        .replaceAll('?', '.')
+        .replaceAll('*', '.*');
   }
   // `?` counts: forty of `a?` before forty of `a` take 2^40 steps. One behind another quantifier makes that one lazy.
   const quantifiers = source.replace(/\\./g, '').match(/(?:[*+?]|\{\d+,\d*\})\??/g)?.length ?? 0;

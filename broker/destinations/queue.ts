@@ -5,8 +5,9 @@
 import { BrokerError } from '../errors.js';
 import { quoteInput } from '../../protocol/index.js';
 import type { Message } from '../message.js';
-import type { Delivery } from '../pending-acks.js';
-import type { MessageSource, ReturnedMessage, Subscription } from '../subscription.js';
+import type { Delivery } from '../delivery.js';
+import type { MessageSource, Subscription } from '../subscription.js';
+import type { ReturnedMessage } from '../delivery.js';
 import type { Route } from './route.js';
 
 export interface QueueLimits {

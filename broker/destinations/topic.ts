@@ -3,7 +3,8 @@
  * In the client ack modes a subscription whose window is full keeps what follows waiting, within its outbox's limits.
  */
 import type { Message } from '../message.js';
-import type { MessageSource, ReturnedMessage, Subscription } from '../subscription.js';
+import type { MessageSource, Subscription } from '../subscription.js';
+import type { ReturnedMessage } from '../delivery.js';
 import type { Route } from './route.js';
 import type { SubscriptionIndex } from './subscription-index.js';
 

@@ -90,7 +90,7 @@ t.test(
     );
     t.strictSame(outbox.takeUnsent(auto), []);
     t.strictSame(outbox.takeUnsent(client), [], 'they are pending elsewhere');
-    const left: (Subscription | null)[] = [];
+    const left: unknown[] = [];
     for (let head = outbox.peekHead(); head !== undefined; head = outbox.peekHead()) {
       left.push(head === null ? null : head.owner);
       outbox.shift();

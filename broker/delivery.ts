@@ -1,0 +1,44 @@
+/** What one subscription is given of one message: the head that stands before the shared tail, and its fate until settled. */
+import type { Message } from './message.js';
+
+/** Who a delivery is for. */
+export interface DeliveryOwner {
+  /** Null on 1.0 without an id: MESSAGE then has no `subscription` header. */
+  readonly id: string | null;
+  /** From `MESSAGE` to the message-id's prefix, encoded as the connection's framing wants it. */
+  readonly head: Buffer;
+}
+
+/** What stands before the tail of a MESSAGE: of a subscription in auto mode, or of one delivery in the client modes. */
+export interface DeliveryHead {
+  /** The owner's. */
+  readonly head: Buffer;
+  /** Header lines behind the message-id, each with its LF in front; null when there are none. */
+  readonly extra: Buffer | null;
+  readonly owner: DeliveryOwner;
+}
+
+/** A message that was not consumed, with how often it was delivered so far. */
+export interface ReturnedMessage {
+  readonly message: Message;
+  readonly deliveryCount: number;
+}
+
+/** One message on its way to one client, pending. */
+export class Delivery implements DeliveryHead {
+  readonly head: Buffer;
+
+  constructor(
+    readonly owner: DeliveryOwner,
+    readonly message: Message,
+    /** Unique on the connection, never reused: an ack of an earlier delivery does not settle a later one. */
+    readonly ackId: string,
+    /** Grows with each delivery of the connection. */
+    readonly sequence: number,
+    /** 1 at the first delivery. */
+    readonly deliveryCount: number,
+    readonly extra: Buffer,
+  ) {
+    this.head = owner.head;
+  }
+}
