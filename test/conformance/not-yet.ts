@@ -2,7 +2,7 @@
  * Ids of the conformance list without a test, and the feature that brings it. Held equal to the tests by
  * coverage.test.ts: an id leaves here with the commit that tests it.
  */
-import { GROUPS, type Group } from './ids.js';
+import type { Group } from './ids.js';
 
 const ACKS = 'acknowledgement and redelivery';
 const TRANSACTIONS = 'transactions';
@@ -15,17 +15,14 @@ const NOT_PLANNED = 'compatibility headers of other brokers';
 /** Groups that are complete: an entry of theirs here is refused. */
 export const COMPLETE_GROUPS: readonly Group[] = ['F', 'C', 'S', 'R', 'E', 'W', 'K'];
 
-function wholeGroup(group: Group, feature: string): [string, string][] {
-  return Array.from({ length: GROUPS[group].last }, (_, index) => [
-    `${group}-${String(index + 1).padStart(2, '0')}`,
-    feature,
-  ]);
+function entries(group: Group, feature: string, numbers: readonly number[]): [string, string][] {
+  return numbers.map((number) => [`${group}-${String(number).padStart(2, '0')}`, feature]);
 }
 
 /** Id → the feature that brings its test. */
 export const NOT_YET: ReadonlyMap<string, string> = new Map([
-  ...wholeGroup('A', ACKS),
-  ...wholeGroup('T', TRANSACTIONS),
+  ...entries('A', ACKS, [4, 5, 6, 7, 11, 12, 13, 15, 17, 18, 19, 20, 21, 24, 25, 26, 27]),
+  ...entries('T', TRANSACTIONS, [2, 3, 5, 7, 9, 10, 11, 12, 14, 15, 18, 19]),
   ['X-01', QUEUES],
   ['X-02', 'destinations by prefix'],
   ['X-03', 'destinations by prefix'],
