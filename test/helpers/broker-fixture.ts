@@ -1,6 +1,6 @@
 /** A Broker over a fake clock and memory connections: everything happens when the test says so. */
 import { Broker, type BrokerOptions, type Partially } from '../../broker/index.js';
-import type { Authenticator, Framing, Handshake, Logger } from '../../broker/ports.js';
+import type { Authenticator, Authorizer, Framing, Handshake, Logger } from '../../broker/ports.js';
 import { FakeClock } from './fake-clock.js';
 import { MemoryConnection, RAW } from './memory-connection.js';
 import { header, readServerFrames, type ServerFrame } from './server-frames.js';
@@ -19,11 +19,16 @@ export class BrokerFixture {
   readonly log: LogLine[] = [];
   readonly broker: Broker;
 
-  constructor(options: Partially<BrokerOptions> = {}, authenticator: Authenticator = BY_LOGIN, level = 'info') {
+  constructor(
+    options: Partially<BrokerOptions> = {},
+    authenticator: Authenticator = BY_LOGIN,
+    level = 'info',
+    authorizer: Authorizer | null = null,
+  ) {
     const logger = recordingLogger(this.log, level);
     // Heart-beats would only be in the way of tests that are about something else.
     const heartBeat = { sendMs: 0, receiveMs: 0 };
-    this.broker = new Broker({ nodeId: 'n', heartBeat, ...options }, { clock: this.clock, logger, authenticator });
+    this.broker = new Broker({ nodeId: 'n', heartBeat, ...options }, { clock: this.clock, logger, authenticator, authorizer });
     void this.broker.start();
   }
 
