@@ -153,6 +153,8 @@ export class Outbox implements MessageSink {
   /** After a flush: whatever stays outlives the turn. */
   settleAfterFlush(): void {
     if (!this.isEmpty) this.#ownWaiting();
+    // Here for limits below what is flushed early: within the turn nothing could have left yet.
+    if (this.queuedBytes > this.#limits.hardLimitBytes) this.#owner.onSlowConsumer(this.queuedBytes);
     const isOverSoft = this.queuedBytes > this.#limits.softLimitBytes;
     if (isOverSoft !== this.#isOverSoft) {
       this.#isOverSoft = isOverSoft;

@@ -174,6 +174,24 @@ t.test('a reader that is frozen is judged by the hard limit at once', async (t) 
   t.notOk(sender.isGone);
 });
 
+t.test('a hard limit below what is flushed early is judged at the end of the turn', async (t) => {
+  const fixture = new BrokerFixture({
+    outbox: { highWaterBytes: 1_000, softLimitBytes: 2_000, hardLimitBytes: 5_000 },
+  });
+  const [frozen, reader] = [fixture.connect(), fixture.connect()];
+  for (const client of [frozen, reader]) client.subscribe('s', '/topic/a');
+  fixture.clock.turn();
+  frozen.connection.freeze();
+  const sender = fixture.connect();
+  sender.publish('/topic/a', 'x'.repeat(1_000));
+  fixture.clock.turn();
+  for (let k = 0; k < 9; k++) sender.publish('/topic/a', 'x'.repeat(1_000));
+  fixture.clock.turn();
+  t.ok(frozen.isGone);
+  t.notOk(reader.isGone);
+  t.equal(reader.bodies().length, 10, 'a burst within one turn harms nobody who reads');
+});
+
 t.test('a reader above the soft limit is judged when it stays there, forgiven when it does not', async (t) => {
   const outbox = { highWaterBytes: 100_000, softLimitBytes: 150_000, softLimitMs: 5_000, hardLimitBytes: 10_000_000 };
   for (const recovers of [true, false]) {
