@@ -281,8 +281,11 @@ t.test('no queue message is lost or taken by two, however consumers come and go'
           'prefetch-count': '3',
         });
       } else if (what === 'vanish') client.connection.vanish();
-      else if (what === 'error') client.send('X\n');
-      else if (what === 'freeze') client.connection.freeze();
+      else if (what === 'error') {
+        client.send('X\n');
+        fixture.clock.turn();
+        client.connection.vanish();
+      } else if (what === 'freeze') client.connection.freeze();
       else if (what === 'thaw') client.connection.thaw();
       else if (what === 'begin' && !(open[who] ?? false)) {
         client.send('BEGIN\ntransaction:t\n\n\0');
