@@ -1,0 +1,86 @@
+/** What the README claims about codes, options and files is what the code says. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import t from 'tap';
+import { parse } from 'yaml';
+import { parseConfig, resolveServerOptions } from '../../adapters/config/index.js';
+import { DEFAULT_SOCKJS_OPTIONS } from '../../adapters/transports/index.js';
+import { BROKER_ERROR_CODES } from '../../broker/errors.js';
+import { DEFAULT_BROKER_OPTIONS } from '../../broker/options.js';
+import { PROTOCOL_ERROR_CODES } from '../../protocol/protocol-error.js';
+
+const ROOT = path.resolve(import.meta.dirname, '../../..');
+const README = readFileSync(path.join(ROOT, 'README.md'), 'utf8');
+
+/** Rows of the table behind `introduction`: what stands in code marks in the first cell → the second cell. */
+function tableAfter(introduction: string): Record<string, string> {
+  const start = README.indexOf(introduction);
+  if (start < 0) throw new Error(`no "${introduction}" in the README`);
+  const rows: Record<string, string> = {};
+  for (const line of README.slice(start + introduction.length)
+    .trimStart()
+    .split('\n')) {
+    if (!line.startsWith('|')) break;
+    const [, code, meaning] = /^\| `([^`]+)` +\| (.*?) +\|$/.exec(line) ?? [];
+    if (code !== undefined && meaning !== undefined) rows[code] = meaning;
+  }
+  return rows;
+}
+
+t.test('the table of protocol errors is the table of the code', async (t) => {
+  t.strictSame(tableAfter('as `code`:'), { ...PROTOCOL_ERROR_CODES });
+});
+
+t.test('the table of broker errors is the table of the code', async (t) => {
+  t.strictSame(tableAfter('What the broker refuses:'), { ...BROKER_ERROR_CODES });
+});
+
+t.test('the configuration shows every option with its default', async (t) => {
+  const yaml = /Every option with its default:\s+```yaml\n([^]*?)```/.exec(README)?.[1] ?? '';
+  const shown = parse(yaml) as Record<string, unknown>;
+  t.strictSame(shown['broker'], DEFAULT_BROKER_OPTIONS);
+  const { http: shownHttp, ...shownRest } = resolveServerOptions(parseConfig(yaml, 'README.md'));
+  const { http: standardHttp, ...standardRest } = resolveServerOptions();
+  t.strictSame(shownRest, standardRest);
+  if (shownHttp === false || standardHttp === false) return t.fail('no http');
+  const [{ sockjs: shownSockJs, ...shownEndpoint } = { sockjs: false }] = shownHttp.endpoints;
+  const [{ sockjs: standardSockJs, ...standardEndpoint } = { sockjs: false }] = standardHttp.endpoints;
+  t.strictSame({ ...shownHttp, endpoints: [] }, { ...standardHttp, endpoints: [] });
+  t.strictSame(shownEndpoint, standardEndpoint);
+  t.equal(standardSockJs, true);
+  t.strictSame(shownSockJs, {
+    websocket: DEFAULT_SOCKJS_OPTIONS.websocket,
+    heartbeatDelayMs: DEFAULT_SOCKJS_OPTIONS.heartBeatDelayMs,
+    disconnectDelayMs: DEFAULT_SOCKJS_OPTIONS.disconnectDelayMs,
+    responseLimitBytes: DEFAULT_SOCKJS_OPTIONS.responseLimitBytes,
+    jsessionid: DEFAULT_SOCKJS_OPTIONS.sessionCookie,
+    clientLibraryUrl: DEFAULT_SOCKJS_OPTIONS.clientUrl,
+  });
+});
+
+t.test('every top-level option, endpoint option included, has a line', async (t) => {
+  const keys = (value: unknown): string[] =>
+    typeof value !== 'object' || value === null
+      ? []
+      : Object.entries(value).flatMap(([key, inner]) => [...(/^\d+$/.test(key) ? [] : [key]), ...keys(inner)]);
+  for (const key of keys(resolveServerOptions())) t.match(README, new RegExp(`^[ #-]*${key}:`, 'm'), key);
+});
+
+t.test('every file of the tour exists, and no folder is left out', async (t) => {
+  const files = Object.keys(tableAfter('of the event loop.'));
+  t.ok(files.length > 50);
+  t.strictSame(
+    files.filter((file) => !existsSync(path.join(ROOT, file))),
+    [],
+  );
+  const folders = ['protocol', 'broker', 'adapters'].flatMap((top) => [
+    top,
+    ...readdirSync(path.join(ROOT, top), { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => `${top}/${name}`),
+  ]);
+  t.strictSame(
+    folders.filter((folder) => !files.some((file) => path.dirname(file) === folder)),
+    [],
+  );
+});
