@@ -1,10 +1,20 @@
-/** What `import … from 'hoofbeat'` gives: a server to start inside an application, and the types around it. */
+/**
+ * What `import … from 'hoofbeat'` gives: a server of its own, a broker for a server of the
+ * application, and the types around them.
+ */
 export { Broker } from '../broker/broker.js';
 export { BrokerError, BROKER_ERROR_CODES, type BrokerErrorCode } from '../broker/errors.js';
 export { DEFAULT_BROKER_OPTIONS, type BrokerOptions, type Partially } from '../broker/options.js';
 export type * from '../broker/index.js';
 export { LoginAuthenticator, type LoginAuthenticatorOptions, type LoginUser } from './auth/index.js';
 export * from './config/index.js';
+export {
+  createBroker,
+  hoofbeat,
+  type EmbeddedBroker,
+  type EmbeddedOptions,
+  type HoofbeatPluginOptions,
+} from './embedding/index.js';
 export { createLogger, type LoggerOptions, type ServerLogger } from './logging/index.js';
 export { createStompServer, type StompServer, type StompServerPorts } from './stomp-server.js';
 export { SystemClock } from './system-clock.js';

@@ -14,6 +14,11 @@ import { WebSocketEndpoint } from './websocket-endpoint.js';
 /** Endpoints as they sit on a server. */
 export interface AttachedEndpoints {
   readonly paths: readonly string[];
+  /**
+   * Takes a request that came in by another server than the one they are attached to (Fastify opens a second one when it
+   * listens on `localhost`). Returns false, and does nothing, when its path is none of theirs.
+   */
+  take(request: IncomingMessage, response: ServerResponse): boolean;
   /** From now on new connections are answered 503; open ones and their requests go on. */
   stopAccepting(): void;
   /** Ends every connection and gives the paths back to the server's other listeners. */
@@ -38,12 +43,13 @@ export function attachEndpoints(
     return attached.find((endpoint) => endpoint.owns(path));
   };
   let isAttached = true;
+  const take = (request: IncomingMessage, response: ServerResponse): boolean => {
+    const owner = isAttached ? ownerOf(request) : undefined;
+    owner?.onRequest(request, response);
+    return owner !== undefined;
+  };
   takeOver(server, {
-    onRequest(request, response) {
-      const owner = isAttached ? ownerOf(request) : undefined;
-      owner?.onRequest(request, response);
-      return owner !== undefined;
-    },
+    onRequest: take,
     onUpgrade(request, socket, head) {
       const owner = isAttached ? ownerOf(request) : undefined;
       owner?.onUpgrade(request, socket, head);
@@ -52,6 +58,7 @@ export function attachEndpoints(
   });
   return {
     paths: attached.map((endpoint) => endpoint.path),
+    take,
     stopAccepting() {
       host.isAccepting = false;
     },
