@@ -1,15 +1,13 @@
 /** One node: takes connections from transports, makes sessions of them, and owns what they share. */
 import { randomBytes } from 'node:crypto';
-import { closeReason } from './close-reason.js';
+import { closeReason, type CloseCode } from './close-reason.js';
 import { FrameWriter } from './frame-writer.js';
-import { resolveBrokerOptions, type BrokerOptions } from './options.js';
+import { resolveBrokerOptions, type BrokerOptions, type Partially } from './options.js';
 import { Router } from './router.js';
 import { Session } from './session.js';
 import { SessionRegistry } from './session-registry.js';
 import { BrokerStats } from './stats.js';
 import { TimerWheel } from './timer-wheel.js';
-import type { CloseCode } from './close-reason.js';
-import type { Partially } from './options.js';
 import { HandlerInvoker } from './application/handler-invoker.js';
 import {
   HandlerRegistry,
@@ -20,7 +18,12 @@ import {
   type PayloadOf,
   type ReplyOptions,
 } from './application/handler-registry.js';
-import { Interceptors } from './application/interceptors.js';
+import {
+  Interceptors,
+  type BrokerInterceptor,
+  type InboundInterceptor,
+  type OutboundInterceptor,
+} from './application/interceptors.js';
 import { OutboundChannel } from './application/outbound-channel.js';
 import { MessagingTemplate, type MessageHeaders } from './application/messaging-template.js';
 import { SessionEvents } from './application/session-events.js';
@@ -28,7 +31,6 @@ import { UserRegistry } from './application/user-registry.js';
 import { MessagePublisher } from './message-publisher.js';
 import type { PathVariables } from './application/path-variables.js';
 import type { StandardSchema } from './application/standard-schema.js';
-import type { BrokerInterceptor, InboundInterceptor, OutboundInterceptor } from './application/interceptors.js';
 import type { Authenticator, Authorizer, Clock, Connection, ConnectionListener, Logger } from './ports.js';
 import type { SessionEnvironment } from './session-environment.js';
 

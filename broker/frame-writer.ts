@@ -56,13 +56,13 @@ export class FrameWriter implements FlushScheduler {
 
   /** Writes what the outbox holds, as far as the transport takes it. */
   flushNow(outbox: Outbox): void {
-    if (outbox.isEmpty || !outbox.canWrite) return;
+    if (outbox.isEmpty || isBackedUp(outbox)) return;
     const { framing, connection } = outbox;
     let at = this.#base;
     for (let head = outbox.peekHead(); head !== undefined; head = outbox.peekHead()) {
       if (at - this.#base >= WRITE_BYTES) {
         at = this.#hand(connection, at);
-        if (!outbox.canWrite) break;
+        if (isBackedUp(outbox)) break;
       }
       const payload = outbox.peekPayload();
       at =
@@ -147,4 +147,9 @@ export class FrameWriter implements FlushScheduler {
     }
     return this.#base;
   }
+}
+
+/** Asked anew after each write: what was handed over may have filled the transport. */
+function isBackedUp(outbox: Outbox): boolean {
+  return !outbox.canWrite;
 }

@@ -155,8 +155,8 @@ export function resolveBrokerOptions(given: Partially<BrokerOptions> = {}): Brok
   if (serverHeader !== false && !/^[\x21-\x39\x3b-\x7e]+( [\x20-\x7e]+)?$/.test(serverHeader)) {
     throw invalid('serverHeader', serverHeader, 'printable ASCII, name/version then comments, or false');
   }
-  if (compat !== 'spring' && compat !== 'strict') throw invalid('compat', compat, '"spring" or "strict"');
-  if (merged.refusals !== 'close' && merged.refusals !== 'soft') {
+  if (!isOneOf(compat, ['spring', 'strict'])) throw invalid('compat', compat, '"spring" or "strict"');
+  if (!isOneOf(merged.refusals, ['close', 'soft'])) {
     throw invalid('refusals', merged.refusals, '"close" or "soft"');
   }
   if (!/^\/.*[^/]$/.test(destinations.userPrefix)) {
@@ -166,7 +166,7 @@ export function resolveBrokerOptions(given: Partially<BrokerOptions> = {}): Brok
     throw invalid('virtualHosts', virtualHosts, 'at least one name, or false');
   }
   if (heartBeat.tolerance < 1) throw invalid('heartBeat.tolerance', heartBeat.tolerance, '1 or more');
-  if (destinations.separator !== '/' && destinations.separator !== '.') {
+  if (!isOneOf(destinations.separator, ['/', '.'])) {
     throw invalid('destinations.separator', destinations.separator, '"/" or "."');
   }
   for (const topic of destinations.topicPrefixes) {
@@ -211,7 +211,7 @@ function merge(defaults: object, given: object, path: string): object {
 function checked(standard: unknown, value: unknown, at: string): unknown {
   if (value === false && ALSO_FALSE.has(at)) return value;
   if (LISTS.has(at)) {
-    if (Array.isArray(value) && value.every((item) => typeof item === 'string' && item !== '')) return [...value];
+    if (isTextList(value)) return [...value];
     throw invalid(at, value, 'a list of non-empty strings');
   }
   if (typeof standard === 'object' && standard !== null) {
@@ -233,4 +233,13 @@ function invalid(path: string, got: unknown, wants: string, what = 'invalid opti
 function deepFreeze<T extends object>(value: T): T {
   for (const part of Object.values(value)) if (typeof part === 'object' && part !== null) deepFreeze(part as object);
   return Object.freeze(value);
+}
+
+function isTextList(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string' && item !== '');
+}
+
+/** Options come from files and from JavaScript: a type says what a value should be, not what it is. */
+function isOneOf<T extends string>(value: string, allowed: readonly T[]): value is T {
+  return (allowed as readonly string[]).includes(value);
 }

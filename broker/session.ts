@@ -266,12 +266,16 @@ export class Session
       this.#deadlines.lastReadMs = this.#environment.wheel.nowMs;
       this.connection.resume();
       this.#drainBacklog();
-      if (this.#isOrphaned && !this.isSuspended) this.#finish();
+      this.#finishOrphan();
     };
     pending.then(goOn, (error: unknown) => {
       this.#fail(error, frame);
       goOn();
     });
+  }
+
+  #finishOrphan(): void {
+    if (this.#isOrphaned && !this.isSuspended) this.#finish();
   }
 
   #drainBacklog(): void {

@@ -174,7 +174,7 @@ export class FrameParser {
     if (this.#assembly !== null) {
       at = this.#assemble(chunk, sink);
       if (at < 0) return ~at;
-      if (this.#assembly !== null) return chunk.length;
+      if (this.heldBytes > 0) return chunk.length;
     }
     this.#at = at;
     while (this.#completeFrame(chunk, chunk.length)) {

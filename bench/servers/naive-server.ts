@@ -2,10 +2,9 @@
  * The naive way, for fan-out.bench.ts: frames split as strings, and for each subscription the whole MESSAGE built again
  * and sent in a call of its own. No rules, no limits, no heart-beats: it does less than a broker has to.
  */
-import { createServer } from 'node:net';
+import { createServer, type AddressInfo } from 'node:net';
 import { WebSocketServer } from 'ws';
 import { serveParent } from './server-process.js';
-import type { AddressInfo } from 'node:net';
 
 interface Subscriber {
   readonly id: string;

@@ -127,7 +127,7 @@ export class HandlerInvoker {
         },
         (error: unknown) => {
           stop();
-          reject(error as Error);
+          reject(error);
         },
       );
     });

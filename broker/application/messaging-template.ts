@@ -65,7 +65,7 @@ export class MessagingTemplate {
       action();
       return Promise.resolve();
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
   }
 }

@@ -1,9 +1,8 @@
 /** Frames on their way to one client, as the outbound interceptors see them (Spring S9.1, S9.7a). */
 import { Headers, serializeFrame, type Frame, type StompVersion } from '../../protocol/index.js';
-import { Delivery } from '../delivery.js';
+import { Delivery, type DeliveryHead } from '../delivery.js';
 import type { Message } from '../message.js';
 import type { Logger } from '../ports.js';
-import type { DeliveryHead } from '../delivery.js';
 import type { Interceptors } from './interceptors.js';
 import type { SessionHandle } from './session-handle.js';
 

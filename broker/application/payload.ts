@@ -21,13 +21,14 @@ export function encodePayload(value: unknown): EncodedPayload {
 }
 
 function stringify(value: unknown): string {
-  let json: string | undefined;
+  // The type of JSON.stringify leaves out what it does to functions, symbols and undefined.
+  let json: unknown;
   try {
-    json = JSON.stringify(value) as string | undefined;
+    json = JSON.stringify(value);
   } catch (error) {
     throw new BrokerError('payload-invalid', 'The payload cannot be sent as JSON', { cause: error });
   }
-  if (json === undefined) throw new BrokerError('payload-invalid', `A ${typeof value} cannot be sent as JSON`);
+  if (typeof json !== 'string') throw new BrokerError('payload-invalid', `A ${typeof value} cannot be sent as JSON`);
   return json;
 }
 

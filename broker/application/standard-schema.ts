@@ -21,4 +21,4 @@ export interface SchemaIssue {
 }
 
 /** What a schema makes of a payload. */
-export type SchemaOutput<Schema> = Schema extends StandardSchema<infer _Input, infer Output> ? Output : unknown;
+export type SchemaOutput<Schema> = Schema extends StandardSchema<unknown, infer Output> ? Output : unknown;

@@ -46,7 +46,7 @@ export class UserRegistry {
 
   add(name: string, session: SessionHandle): void {
     let sessions = this.#users.get(name);
-    if (sessions === undefined) this.#users.set(name, (sessions = new Map()));
+    if (sessions === undefined) this.#users.set(name, (sessions = new Map<string, SessionHandle>()));
     sessions.set(session.id, session);
   }
 

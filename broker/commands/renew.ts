@@ -17,9 +17,11 @@ export function handleRenewal(context: CommandContext, frame: Frame): void | Pro
   const headers = frame.headers.toMap();
   if (frame.body.length > 0 && !headers.has('token')) headers.set('token', frame.body.toString());
   const shown = context.authenticate({ login: headers.get('login'), passcode: headers.get('passcode'), headers });
-  return shown instanceof Promise
-    ? shown.then((principal) => {
-        context.renew(principal);
-      })
-    : context.renew(shown);
+  if (!(shown instanceof Promise)) {
+    context.renew(shown);
+    return;
+  }
+  return shown.then((principal) => {
+    context.renew(principal);
+  });
 }

@@ -5,9 +5,8 @@
 import { BrokerError } from '../errors.js';
 import { quoteInput } from '../../protocol/index.js';
 import type { Message } from '../message.js';
-import type { Delivery } from '../delivery.js';
+import type { Delivery, ReturnedMessage } from '../delivery.js';
 import type { MessageSource, Subscription } from '../subscription.js';
-import type { ReturnedMessage } from '../delivery.js';
 import type { Route } from './route.js';
 
 export interface QueueLimits {
