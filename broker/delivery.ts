@@ -24,6 +24,20 @@ export interface ReturnedMessage {
   readonly deliveryCount: number;
 }
 
+/** A message that was delivered before, on its way to a subscription in auto mode. */
+export class Redelivery implements DeliveryHead {
+  readonly head: Buffer;
+
+  constructor(
+    readonly owner: DeliveryOwner,
+    readonly extra: Buffer,
+    /** 2 or more. */
+    readonly deliveryCount: number,
+  ) {
+    this.head = owner.head;
+  }
+}
+
 /** One message on its way to one client, pending. */
 export class Delivery implements DeliveryHead {
   readonly head: Buffer;

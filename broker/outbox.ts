@@ -6,7 +6,7 @@ import type { Connection, Framing } from './ports.js';
 import type { OutboxOptions } from './options.js';
 import type { Message } from './message.js';
 import type { MessageSink, Subscription } from './subscription.js';
-import type { DeliveryHead } from './delivery.js';
+import { Delivery, Redelivery, type DeliveryHead, type ReturnedMessage } from './delivery.js';
 import type { StompVersion } from '../protocol/index.js';
 
 /** What an outbox asks of its session. */
@@ -183,8 +183,8 @@ export class Outbox implements MessageSink {
    * Takes out everything queued for a subscription that ends: after the RECEIPT of UNSUBSCRIBE nothing of it is written
    * (S-10). Returns the messages of auto mode, oldest first, for they were not consumed; others are pending elsewhere.
    */
-  takeUnsent(subscription: Subscription): Message[] {
-    const taken: Message[] = [];
+  takeUnsent(subscription: Subscription): ReturnedMessage[] {
+    const taken: ReturnedMessage[] = [];
     const entries = this.#entries;
     if (entries === null || this.isEmpty) return taken;
     const kept: (DeliveryHead | Payload | null)[] = [];
@@ -196,7 +196,9 @@ export class Outbox implements MessageSink {
         continue;
       }
       this.queuedBytes -= head.head.length + (payload as Message).weightBytes;
-      if (head === subscription) taken.push(payload as Message);
+      if (head instanceof Delivery) continue;
+      const deliveryCount = head instanceof Redelivery ? head.deliveryCount - 1 : 0;
+      taken.push({ message: payload as Message, deliveryCount });
     }
     this.#entries = kept;
     this.#first = this.#ownedTo = 0;

@@ -5,7 +5,7 @@
  */
 import type { Message } from './message.js';
 import { PendingAcks, type AckOwner } from './pending-acks.js';
-import type { Delivery, DeliveryHead, ReturnedMessage } from './delivery.js';
+import { Redelivery, type Delivery, type DeliveryHead, type ReturnedMessage } from './delivery.js';
 
 export type AckMode = AckOwner['ackMode'];
 
@@ -21,7 +21,7 @@ export interface MessageSink {
   hold(subscription: Subscription): void;
   forget(subscription: Subscription): void;
   /** Takes out what was never sent; returns the messages of auto mode, oldest first. */
-  takeUnsent(subscription: Subscription): Message[];
+  takeUnsent(subscription: Subscription): ReturnedMessage[];
 }
 
 /** Where a subscription's messages come from, and what is to happen with those it gives back. */
@@ -85,7 +85,8 @@ export class Subscription implements DeliveryHead, AckOwner {
 
   /** Puts one message on its way. Order of calls is order on the wire. */
   deliver(message: Message, deliveryCount: number): void {
-    if (this.pending === null) this.outbox.enqueue(this, message);
-    else this.outbox.enqueue(this.pending.add(message, deliveryCount), message);
+    if (this.pending !== null) this.outbox.enqueue(this.pending.add(message, deliveryCount), message);
+    else if (deliveryCount === 1) this.outbox.enqueue(this, message);
+    else this.outbox.enqueue(new Redelivery(this, this.outbox.encode('\nredelivered:true'), deliveryCount), message);
   }
 }

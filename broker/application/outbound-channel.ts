@@ -1,6 +1,6 @@
 /** Frames on their way to one client, as the outbound interceptors see them (Spring S9.1, S9.7a). */
 import { Headers, serializeFrame, type Frame, type StompVersion } from '../../protocol/index.js';
-import { Delivery, type DeliveryHead } from '../delivery.js';
+import { Delivery, Redelivery, type DeliveryHead } from '../delivery.js';
 import type { Message } from '../message.js';
 import type { Logger } from '../ports.js';
 import type { Interceptors } from './interceptors.js';
@@ -47,7 +47,9 @@ export class OutboundChannel {
     headers.append('message-id', `${this.#messageIdPrefix}${message.idDigits}`);
     if (head instanceof Delivery) {
       headers.append('ack', head.ackId);
-      if (head.deliveryCount > 1) headers.append('redelivered', 'true');
+    }
+    if ((head instanceof Delivery || head instanceof Redelivery) && head.deliveryCount > 1) {
+      headers.append('redelivered', 'true');
     }
     return headers;
   }

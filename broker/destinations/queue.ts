@@ -87,7 +87,7 @@ export class Queue implements Route, MessageSource {
     subscription.routeIndex = -1;
     subscription.source = null;
     subscription.outbox.forget(subscription);
-    const unsent = subscription.outbox.takeUnsent(subscription).map((message) => ({ message, deliveryCount: 0 }));
+    const unsent = subscription.outbox.takeUnsent(subscription);
     const pending = subscription.pending?.takeAll() ?? [];
     this.#unsettled -= pending.length;
     this.#putBack([...pending, ...unsent]);

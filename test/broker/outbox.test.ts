@@ -85,7 +85,7 @@ t.test(
     outbox.enqueueControl(Buffer.from('\n'));
     outbox.shift();
     t.strictSame(
-      outbox.takeUnsent(auto).map(({ id }) => id),
+      outbox.takeUnsent(auto).map(({ message }) => message.id),
       [1, 2, 3],
     );
     t.strictSame(outbox.takeUnsent(auto), []);
@@ -143,7 +143,7 @@ t.test('a closed outbox takes nothing more and keeps what is queued, unless told
   outbox.enqueueControl(Buffer.from('\n'));
   t.notOk(outbox.hasRoom);
   t.strictSame(
-    outbox.takeUnsent(subscription).map(({ id }) => id),
+    outbox.takeUnsent(subscription).map(({ message }) => message.id),
     [1],
   );
   subscription.deliver(borrowed(3), 1);
