@@ -1,15 +1,12 @@
 /** A Broker over a fake clock and memory connections: everything happens when the test says so. */
 import { Broker, type BrokerOptions, type Partially } from '../../broker/index.js';
-import type { Authenticator, Authorizer, Framing, Handshake, Logger } from '../../broker/ports.js';
+import { recordingLogger, type LogLine } from '../../adapters/testing/recorded-log.js';
+import type { Authenticator, Authorizer, Framing, Handshake } from '../../broker/ports.js';
 import { FakeClock } from './fake-clock.js';
 import { MemoryConnection, RAW } from './memory-connection.js';
 import { header, readServerFrames, type ServerFrame } from './server-frames.js';
 
-export interface LogLine {
-  readonly level: string;
-  readonly message: string;
-  readonly fields: Readonly<Record<string, unknown>>;
-}
+export type { LogLine };
 
 /** Takes any login as the user's name. */
 const BY_LOGIN: Authenticator = { authenticate: ({ login }) => ({ name: login ?? null, roles: [] }) };
@@ -28,7 +25,10 @@ export class BrokerFixture {
     const logger = recordingLogger(this.log, level);
     // Heart-beats would only be in the way of tests that are about something else.
     const heartBeat = { sendMs: 0, receiveMs: 0 };
-    this.broker = new Broker({ nodeId: 'n', heartBeat, ...options }, { clock: this.clock, logger, authenticator, authorizer });
+    this.broker = new Broker(
+      { nodeId: 'n', heartBeat, ...options },
+      { clock: this.clock, logger, authenticator, authorizer },
+    );
     void this.broker.start();
   }
 
@@ -114,11 +114,4 @@ export class FixtureClient {
 export function frameText(command: string, headers: Readonly<Record<string, string>>, body = ''): string {
   const lines = Object.entries(headers).map(([name, value]) => `${name}:${value}\n`);
   return `${command}\n${lines.join('')}\n${body}\0`;
-}
-
-function recordingLogger(log: LogLine[], level: string): Logger {
-  const record = (line: string) => (fields: object, message: string) => {
-    log.push({ level: line, message, fields: fields as Record<string, unknown> });
-  };
-  return { level, debug: record('debug'), info: record('info'), warn: record('warn'), error: record('error') };
 }
