@@ -129,20 +129,23 @@ t.test('A-16 redelivered:true after a loss and after NACK', async (t) => {
   );
 });
 
-t.test('A-16 redelivered:true reaches a subscription in auto mode, and only with what was delivered before', async (t) => {
-  const fixture = new BrokerFixture();
-  const client = fixture.connect();
-  client.subscribe('s', '/queue/q', { ...INDIVIDUAL, 'prefetch-count': '1' });
-  publish(fixture.connect(), 2);
-  t.equal(messages(client).length, 1);
-  client.connection.vanish();
-  const other = fixture.connect();
-  other.subscribe('s', '/queue/q');
-  t.strictSame(
-    messages(other).map(({ body, redelivered }) => `${body} ${redelivered ?? ''}`),
-    ['0 true', '1 '],
-  );
-});
+t.test(
+  'A-16 redelivered:true reaches a subscription in auto mode, and only with what was delivered before',
+  async (t) => {
+    const fixture = new BrokerFixture();
+    const client = fixture.connect();
+    client.subscribe('s', '/queue/q', { ...INDIVIDUAL, 'prefetch-count': '1' });
+    publish(fixture.connect(), 2);
+    t.equal(messages(client).length, 1);
+    client.connection.vanish();
+    const other = fixture.connect();
+    other.subscribe('s', '/queue/q');
+    t.strictSame(
+      messages(other).map(({ body, redelivered }) => `${body} ${redelivered ?? ''}`),
+      ['0 true', '1 '],
+    );
+  },
+);
 
 t.test('A-10 A-12 A-13 cumulative and single settlement', async (t) => {
   for (const [ack, left] of [
