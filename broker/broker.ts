@@ -34,6 +34,9 @@ import type { StandardSchema } from './application/standard-schema.js';
 import type { Authenticator, Authorizer, Clock, Connection, ConnectionListener, Logger } from './ports.js';
 import type { SessionEnvironment } from './session-environment.js';
 
+/** How often a stopping broker looks whether its sessions are gone. */
+const STOP_CHECK_MS = 10;
+
 export interface BrokerPorts {
   /** Missing: everything is allowed. */
   readonly authorizer?: Authorizer | null | undefined;
@@ -257,17 +260,21 @@ export class Broker implements HandlerGroup {
     this.#isAccepting = false;
     const { clock, registry } = this.#environment;
     for (const session of registry.values()) session.close('server-shutdown');
-    const untilMs = clock.nowMs() + deadlineMs;
-    await new Promise<void>((resolve) => {
-      const check = (): void => {
+    if (registry.size > 0) await this.#sessionsGone(clock.nowMs() + deadlineMs);
+    for (const session of registry.values()) session.connection.destroy(closeReason('server-shutdown'));
+    this.events.close();
+  }
+
+  /** Resolves when no session is left, or at `untilMs`. */
+  #sessionsGone(untilMs: number): Promise<void> {
+    const { clock, registry } = this.#environment;
+    return new Promise((resolve) => {
+      const stop = clock.every(STOP_CHECK_MS, () => {
         if (registry.size > 0 && clock.nowMs() < untilMs) return;
         stop();
         resolve();
-      };
-      const stop = clock.every(10, check);
+      });
     });
-    for (const session of registry.values()) session.connection.destroy(closeReason('server-shutdown'));
-    this.events.close();
   }
 }
 

@@ -14,6 +14,7 @@ const ARENA_BYTES = 1024 * 1024;
 const WRITE_BYTES = 64 * 1024;
 /** Tails above this go out uncopied; below it one copy is cheaper than one more part in writev. */
 const UNCOPIED_BYTES = 8 * 1024;
+const HEART_BEAT_BYTES = 1;
 
 export class FrameWriter implements FlushScheduler {
   readonly #clock: Clock;
@@ -24,7 +25,7 @@ export class FrameWriter implements FlushScheduler {
   #dirty: Outbox[] = [];
   #isScheduled = false;
   interceptsOutbound = false;
-  /** Frames written since start. */
+  /** Frames written since start, heart-beats not counted. */
   framesOut = 0;
 
   constructor(clock: Clock, wheel: TimerWheel) {
@@ -70,7 +71,7 @@ export class FrameWriter implements FlushScheduler {
           ? this.#writeControl(connection, framing, payload as Buffer, at)
           : this.#writeMessage(outbox, head, payload as Message, at);
       outbox.shift();
-      this.framesOut++;
+      if (head !== null || (payload as Buffer).length > HEART_BEAT_BYTES) this.framesOut++;
     }
     if (at > this.#base) this.#hand(connection, at);
     outbox.lastWriteMs = this.#wheel.nowMs;

@@ -101,7 +101,8 @@ export class SessionDeadlines implements WheelEntry {
     const { connectTimeoutMs } = this.#options.limits;
     const deadlineMs = this.acceptedMs + connectTimeoutMs;
     if (nowMs < deadlineMs) return deadlineMs;
-    this.#owner.refuse(new BrokerError('connect-timeout', `No CONNECT frame within ${connectTimeoutMs} ms`));
+    const what = this.#owner.isSuspended ? 'Authentication took longer than' : 'No CONNECT frame within';
+    this.#owner.refuse(new BrokerError('connect-timeout', `${what} ${connectTimeoutMs} ms`));
     return this.dueMs;
   }
 

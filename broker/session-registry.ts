@@ -46,18 +46,25 @@ export class SessionRegistry {
   }
 
   /**
-   * Gives a client-id to a session. The same user's older connection is ended, as it is most likely a dead one whose
-   * end has not been noticed yet; another user's is left alone.
+   * Gives a client-id to a session. The same client's older connection is ended, as it is most likely a dead one whose
+   * end has not been noticed yet; another's is left alone. The same client is the same user or, for anonymous ones, the
+   * same address: a name that nobody checked must not be enough to throw somebody out.
    * @throws BrokerError `client-id-in-use`
    */
   claimClientId(clientId: string, session: RegisteredSession): void {
     const holder = this.#byClientId.get(clientId);
     if (holder !== undefined && holder !== session) {
-      if (holder.principal?.name !== session.principal?.name) {
+      if (!isSameClient(holder, session)) {
         throw new BrokerError('client-id-in-use', `client-id ${quoteInput(clientId, 120)} is in use by another user`);
       }
       holder.refuse(new BrokerError('client-id-displaced', 'This client-id has connected elsewhere'));
     }
     this.#byClientId.set(clientId, session);
   }
+}
+
+function isSameClient(a: RegisteredSession, b: RegisteredSession): boolean {
+  const name = a.principal?.name ?? null;
+  if (name !== (b.principal?.name ?? null)) return false;
+  return name !== null || a.connection.remoteAddress === b.connection.remoteAddress;
 }
