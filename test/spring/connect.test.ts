@@ -20,19 +20,25 @@ t.test('S2.2 the version is the highest of 1.2, 1.1 and 1.0 that accept-version 
   t.equal(versionFor('1.1, 1.2'), '1.2', 'S15.2: items are trimmed');
 });
 
-t.test('S2.4 CONNECTED says version, heart-beat, and user-name when there is a user; nothing in it is escaped', async (t) => {
-  const fixture = new BrokerFixture({ serverHeader: false });
-  const anonymous = fixture.connect().welcome;
-  t.strictSame(anonymous?.headers.map(([name]) => name), ['version', 'heart-beat', 'session']);
-  t.equal(anonymous?.body.length, 0);
-  const named = fixture.open();
-  named.send(frameText('CONNECT', { 'accept-version': '1.2', host: 'h', login: 'a:b\\n' }));
-  named.frames();
-  t.equal(fixture.broker.users.get('a:b\\n')?.sessions.length, 1);
-  t.equal(header(fixture.connect({ login: 'c:d\\e' }).welcome, 'user-name'), 'c:d\\e');
-});
+t.test(
+  'S2.4 CONNECTED says version, heart-beat, and user-name when there is a user; nothing in it is escaped',
+  async (t) => {
+    const fixture = new BrokerFixture({ serverHeader: false });
+    const anonymous = fixture.connect().welcome;
+    t.strictSame(
+      anonymous?.headers.map(([name]) => name),
+      ['version', 'heart-beat', 'session'],
+    );
+    t.equal(anonymous?.body.length, 0);
+    const named = fixture.open();
+    named.send(frameText('CONNECT', { 'accept-version': '1.2', host: 'h', login: 'a:b\\n' }));
+    named.frames();
+    t.equal(fixture.broker.users.get('a:b\\n')?.sessions.length, 1);
+    t.equal(header(fixture.connect({ login: 'c:d\\e' }).welcome, 'user-name'), 'c:d\\e');
+  },
+);
 
-t.test('S2.5 heart-beat in CONNECTED is the server\'s own setting, whatever the client sent', async (t) => {
+t.test("S2.5 heart-beat in CONNECTED is the server's own setting, whatever the client sent", async (t) => {
   const fixture = new BrokerFixture({ heartBeat: { sendMs: 10_000, receiveMs: 20_000 } });
   for (const headers of [{}, { 'heart-beat': '0,0' }, { 'heart-beat': '500,500' }]) {
     t.equal(header(fixture.connect(headers).welcome, 'heart-beat'), '10000,20000');
@@ -63,7 +69,11 @@ t.test('S2.7 any frame and any LF refreshes the read clock, those to /app too; s
   const fixture = new BrokerFixture({ heartBeat: { sendMs: 0, receiveMs: 1_000 } });
   fixture.broker.message('/x', () => undefined);
   const client = fixture.connect({ 'heart-beat': '1000,0' });
-  for (const octets of ['\n', frameText('SEND', { destination: '/app/x' }), frameText('SEND', { destination: '/nowhere' })]) {
+  for (const octets of [
+    '\n',
+    frameText('SEND', { destination: '/app/x' }),
+    frameText('SEND', { destination: '/nowhere' }),
+  ]) {
     fixture.clock.advance(1_900);
     client.send(octets);
   }
@@ -74,9 +84,13 @@ t.test('S2.7 any frame and any LF refreshes the read clock, those to /app too; s
   t.equal(client.isGone, true);
 });
 
-t.test('S2.11 login and passcode are the authenticator\'s to judge, and a passcode is in no log', async (t) => {
+t.test("S2.11 login and passcode are the authenticator's to judge, and a passcode is in no log", async (t) => {
   let request: ConnectRequest | undefined;
-  const fixture = new BrokerFixture({}, { authenticate: (shown) => ((request = shown), { name: 'x', roles: [] }) }, 'debug');
+  const fixture = new BrokerFixture(
+    {},
+    { authenticate: (shown) => ((request = shown), { name: 'x', roles: [] }) },
+    'debug',
+  );
   fixture.connect({ login: 'l', passcode: 'hush-hush', 'X-Token': 'any' });
   t.match(request, { login: 'l', passcode: 'hush-hush' });
   t.equal(request?.headers.get('X-Token'), 'any', 'S12.1: other headers are there for a token');
@@ -90,9 +104,12 @@ t.test('S2.12 headers of CONNECT are never unescaped', async (t) => {
 });
 
 t.test('S2.13 the user that authentication finds counts for all later frames, events and the registry', async (t) => {
-  const fixture = new BrokerFixture({}, {
-    authenticate: ({ headers }) => ({ name: headers.get('token') === 't-1' ? 'alice' : null, roles: ['r'] }),
-  });
+  const fixture = new BrokerFixture(
+    {},
+    {
+      authenticate: ({ headers }) => ({ name: headers.get('token') === 't-1' ? 'alice' : null, roles: ['r'] }),
+    },
+  );
   const names: unknown[] = [];
   fixture.broker.events.on('connected', ({ session }) => names.push(session.user?.name));
   fixture.broker.message('/me', ({ user }) => user);
@@ -102,7 +119,10 @@ t.test('S2.13 the user that authentication finds counts for all later frames, ev
   client.publish('/app/me', '');
   t.strictSame(client.bodies(), ['{"name":"alice","roles":["r"]}']);
   t.strictSame(names, ['alice']);
-  t.strictSame(fixture.broker.users.all().map(({ name }) => name), ['alice']);
+  t.strictSame(
+    fixture.broker.users.all().map(({ name }) => name),
+    ['alice'],
+  );
 });
 
 t.test('S2.13 an inbound interceptor may change what CONNECT shows before it is judged', async (t) => {
@@ -123,7 +143,10 @@ t.test('S2.16 a CONNECT that an interceptor drops has no answer; another may fol
   t.strictSame(client.frames(), []);
   t.equal(client.isGone, false);
   client.send(connect);
-  t.strictSame(client.frames().map(({ command }) => command), ['CONNECTED']);
+  t.strictSame(
+    client.frames().map(({ command }) => command),
+    ['CONNECTED'],
+  );
 });
 
 t.test('S2.17 a connection that says nothing is ended', async (t) => {
@@ -152,7 +175,10 @@ t.test('S2.19 DISCONNECT with a receipt has its RECEIPT as the last frame', asyn
   client.send(frameText('DISCONNECT', { receipt: 'bye' }));
   fixture.connect().publish('/topic/a', 'too late');
   const frames = client.frames();
-  t.strictSame(frames.map(({ command }) => command), ['MESSAGE', 'RECEIPT']);
+  t.strictSame(
+    frames.map(({ command }) => command),
+    ['MESSAGE', 'RECEIPT'],
+  );
   t.equal(header(frames[1], 'receipt-id'), 'bye');
 });
 

@@ -67,15 +67,38 @@ t.test('S8.3 at the subscribe event the subscription is live: what the listener 
   });
   const client = fixture.connect();
   client.subscribe('s', '/topic/a', { receipt: 'r' });
-  t.strictSame(client.frames().map(({ command }) => command), ['RECEIPT', 'MESSAGE']);
+  t.strictSame(
+    client.frames().map(({ command }) => command),
+    ['RECEIPT', 'MESSAGE'],
+  );
 });
 
 t.test('S8.4 disconnect comes once, when the connection is gone, with session, user and reason', async (t) => {
   const endings: readonly (readonly [string, (client: FixtureClient, fixture: BrokerFixture) => void])[] = [
-    ['client-disconnected', (client) => { client.send('DISCONNECT\nreceipt:r\n\n\0'); }],
-    ['client-gone', (client) => { client.connection.vanish(new Error('ECONNRESET')); }],
-    ['protocol-error', (client) => { client.send('NONSENSE\n\n\0'); }],
-    ['closed-by-server', (_client, fixture) => { fixture.broker.users.get('alice')?.sessions[0]?.disconnect(); }],
+    [
+      'client-disconnected',
+      (client) => {
+        client.send('DISCONNECT\nreceipt:r\n\n\0');
+      },
+    ],
+    [
+      'client-gone',
+      (client) => {
+        client.connection.vanish(new Error('ECONNRESET'));
+      },
+    ],
+    [
+      'protocol-error',
+      (client) => {
+        client.send('NONSENSE\n\n\0');
+      },
+    ],
+    [
+      'closed-by-server',
+      (_client, fixture) => {
+        fixture.broker.users.get('alice')?.sessions[0]?.disconnect();
+      },
+    ],
   ];
   for (const [reason, end] of endings) {
     const { fixture, events } = start();
@@ -133,9 +156,13 @@ t.test('S8.7 a listener that throws or rejects disturbs nobody', async (t) => {
   const client = fixture.connect();
   client.subscribe('a', '/topic/a', { receipt: 'r' });
   await settle();
-  t.strictSame(client.frames().map(({ command }) => command), ['RECEIPT']);
+  t.strictSame(
+    client.frames().map(({ command }) => command),
+    ['RECEIPT'],
+  );
   t.equal(events.at(-1), 'subscribe /topic/a');
-  const errors = (): unknown[] => fixture.log.flatMap(({ level, fields }) => (level === 'error' ? [fields['err']] : []));
+  const errors = (): unknown[] =>
+    fixture.log.flatMap(({ level, fields }) => (level === 'error' ? [fields['err']] : []));
   t.strictSame(errors().map(String).sort(), ['Error: async', 'Error: sync']);
   off();
   client.subscribe('b', '/topic/b');

@@ -18,7 +18,9 @@ function start(): { fixture: BrokerFixture; client: FixtureClient } {
 
 /** Destination and body of each MESSAGE. */
 function received(client: FixtureClient): string[] {
-  return client.frames().map((frame) => `${frame.command} ${String(header(frame, 'destination'))} ${frame.body.toString()}`);
+  return client
+    .frames()
+    .map((frame) => `${frame.command} ${String(header(frame, 'destination'))} ${frame.body.toString()}`);
 }
 
 t.test('S6.1 message() takes SENDs, subscribeMapping() takes SUBSCRIBEs, a group is a prefix of both', async (t) => {
@@ -116,18 +118,24 @@ t.test('S6.8 every variable of the pattern has a value', async (t) => {
   t.strictSame(client.frames(), [], 'a segment that is not what the regex says is another path');
 });
 
-t.test('S6.9 an empty body is an error to a schema that wants something, and undefined to one that does not', async (t) => {
-  const { fixture, client } = start();
-  fixture.broker
-    .message('/need', () => 'called', { schema: z.string(), sendTo: '/topic/r' })
-    .message('/may', ({ payload }) => `got ${String(payload)}`, { schema: z.string().optional(), sendTo: '/topic/r' });
-  for (const headers of [{}, TEXT_TYPE, JSON_TYPE]) {
-    client.publish('/app/need', '', headers);
-    t.strictSame(client.bodies(), []);
-    client.publish('/app/may', '', headers);
-    t.strictSame(client.bodies(), ['got undefined']);
-  }
-});
+t.test(
+  'S6.9 an empty body is an error to a schema that wants something, and undefined to one that does not',
+  async (t) => {
+    const { fixture, client } = start();
+    fixture.broker
+      .message('/need', () => 'called', { schema: z.string(), sendTo: '/topic/r' })
+      .message('/may', ({ payload }) => `got ${String(payload)}`, {
+        schema: z.string().optional(),
+        sendTo: '/topic/r',
+      });
+    for (const headers of [{}, TEXT_TYPE, JSON_TYPE]) {
+      client.publish('/app/need', '', headers);
+      t.strictSame(client.bodies(), []);
+      client.publish('/app/may', '', headers);
+      t.strictSame(client.bodies(), ['got undefined']);
+    }
+  },
+);
 
 t.test('S6.10 text, octets and JSON are read by content-type, without one as what the schema wants', async (t) => {
   const { fixture, client } = start();
@@ -192,58 +200,62 @@ t.test('S6.14 sendTo lists destinations and fills in path variables', async (t) 
   t.strictSame(received(client), ['MESSAGE /topic/rooms/blue x', 'MESSAGE /topic/ids.7 x']);
 });
 
-t.test('S6.15 sendToUser reaches all sessions of the user, or the one that sent; an anonymous session itself', async (t) => {
-  const fixture = new BrokerFixture();
-  fixture.broker
-    .message('/all', () => 'all', { sendToUser: true })
-    .message('/one', () => 'one', { sendToUser: true, broadcast: false })
-    .message('/named/{n}', () => 'named', { sendToUser: ['/queue/n{n}', 'topic/x'] });
-  const [first, second, other, anonymous] = ['alice', 'alice', 'bob', undefined].map((login) =>
-    fixture.connect(login === undefined ? {} : { login }),
-  ) as [FixtureClient, FixtureClient, FixtureClient, FixtureClient];
-  const clients = [first, second, other, anonymous];
-  for (const client of clients) {
-    client.subscribe('q', '/user/queue/**');
-    client.subscribe('t', '/user/topic/x');
-  }
-  const after = (client: FixtureClient, path: string): string[][] => {
-    client.publish(`/app${path}`, '');
-    return clients.map(received);
-  };
-  const all = 'MESSAGE /user/queue/all all';
-  const one = 'MESSAGE /user/queue/one one';
-  const named = ['MESSAGE /user/queue/n5 named', 'MESSAGE /user/topic/x named'];
-  t.strictSame(after(first, '/all'), [[all], [all], [], []]);
-  t.strictSame(after(first, '/one'), [[one], [], [], []]);
-  t.strictSame(after(other, '/named/5'), [[], [], named, []]);
-  t.strictSame(after(anonymous, '/all'), [[], [], [], [all]]);
-  t.strictSame(after(anonymous, '/one'), [[], [], [], [one]]);
-});
+t.test(
+  'S6.15 sendToUser reaches all sessions of the user, or the one that sent; an anonymous session itself',
+  async (t) => {
+    const fixture = new BrokerFixture();
+    fixture.broker
+      .message('/all', () => 'all', { sendToUser: true })
+      .message('/one', () => 'one', { sendToUser: true, broadcast: false })
+      .message('/named/{n}', () => 'named', { sendToUser: ['/queue/n{n}', 'topic/x'] });
+    const [first, second, other, anonymous] = ['alice', 'alice', 'bob', undefined].map((login) =>
+      fixture.connect(login === undefined ? {} : { login }),
+    ) as [FixtureClient, FixtureClient, FixtureClient, FixtureClient];
+    const clients = [first, second, other, anonymous];
+    for (const client of clients) {
+      client.subscribe('q', '/user/queue/**');
+      client.subscribe('t', '/user/topic/x');
+    }
+    const after = (client: FixtureClient, path: string): string[][] => {
+      client.publish(`/app${path}`, '');
+      return clients.map(received);
+    };
+    const all = 'MESSAGE /user/queue/all all';
+    const one = 'MESSAGE /user/queue/one one';
+    const named = ['MESSAGE /user/queue/n5 named', 'MESSAGE /user/topic/x named'];
+    t.strictSame(after(first, '/all'), [[all], [all], [], []]);
+    t.strictSame(after(first, '/one'), [[one], [], [], []]);
+    t.strictSame(after(other, '/named/5'), [[], [], named, []]);
+    t.strictSame(after(anonymous, '/all'), [[], [], [], [all]]);
+    t.strictSame(after(anonymous, '/one'), [[], [], [], [one]]);
+  },
+);
 
-t.test('S6.17 what subscribeMapping returns goes straight to that subscription, once, and through no broker', async (t) => {
-  const { fixture, client } = start();
-  const other = fixture.connect();
-  const seen: string[] = [];
-  fixture.broker.interceptBroker((message) => {
-    seen.push(message.destination);
-    return message;
-  });
-  fixture.broker.subscribeMapping('/number/{n}', ({ variables: { n } }) => ({ n: Number(n) }));
-  other.subscribe('o', '/app/number/8');
-  other.frames();
-  client.subscribe('mine', '/app/number/7');
-  const [frame, ...more] = client.frames();
-  t.strictSame([header(frame, 'subscription'), header(frame, 'destination'), frame?.body.toString(), more.length], [
-    'mine',
-    '/app/number/7',
-    '{"n":7}',
-    0,
-  ]);
-  t.ok(header(frame, 'message-id'));
-  client.publish('/app/number/8', 'a SEND there is no message to it');
-  t.strictSame(other.frames(), [], 'no subscription is left behind');
-  t.strictSame(seen, []);
-});
+t.test(
+  'S6.17 what subscribeMapping returns goes straight to that subscription, once, and through no broker',
+  async (t) => {
+    const { fixture, client } = start();
+    const other = fixture.connect();
+    const seen: string[] = [];
+    fixture.broker.interceptBroker((message) => {
+      seen.push(message.destination);
+      return message;
+    });
+    fixture.broker.subscribeMapping('/number/{n}', ({ variables: { n } }) => ({ n: Number(n) }));
+    other.subscribe('o', '/app/number/8');
+    other.frames();
+    client.subscribe('mine', '/app/number/7');
+    const [frame, ...more] = client.frames();
+    t.strictSame(
+      [header(frame, 'subscription'), header(frame, 'destination'), frame?.body.toString(), more.length],
+      ['mine', '/app/number/7', '{"n":7}', 0],
+    );
+    t.ok(header(frame, 'message-id'));
+    client.publish('/app/number/8', 'a SEND there is no message to it');
+    t.strictSame(other.frames(), [], 'no subscription is left behind');
+    t.strictSame(seen, []);
+  },
+);
 
 t.test('S6.17 with sendTo or sendToUser the result of subscribeMapping goes through the broker instead', async (t) => {
   const { fixture, client } = start();
@@ -254,7 +266,9 @@ t.test('S6.17 with sendTo or sendToUser the result of subscribeMapping goes thro
   client.subscribe('a', '/app/to/1');
   client.subscribe('b', '/app/user');
   t.strictSame(
-    client.frames().map((frame) => [header(frame, 'subscription'), header(frame, 'destination'), frame.body.toString()]),
+    client
+      .frames()
+      .map((frame) => [header(frame, 'subscription'), header(frame, 'destination'), frame.body.toString()]),
     [
       ['all', '/topic/got.1', 'to'],
       ['q', '/user/queue/mine', 'user'],
@@ -272,7 +286,11 @@ t.test('S6.17 the answer to a SUBSCRIBE in a client ack mode can be acknowledged
     client.subscribe(mode, '/app/number', { ack: mode });
     const ack = header(client.frames()[0], 'ack') ?? '';
     client.send(frameText(command, { id: ack, receipt: 'r' }));
-    t.strictSame(client.frames().map((frame) => frame.command), ['RECEIPT'], command);
+    t.strictSame(
+      client.frames().map((frame) => frame.command),
+      ['RECEIPT'],
+      command,
+    );
   }
 });
 
@@ -285,7 +303,10 @@ t.test('S6.18 a handler that returns nothing sends nothing', async (t) => {
   client.subscribe('s', '/app/nothing');
   client.publish('/app/later', '', { receipt: 'r' });
   await settle();
-  t.strictSame(client.frames().map((frame) => frame.command), ['RECEIPT']);
+  t.strictSame(
+    client.frames().map((frame) => frame.command),
+    ['RECEIPT'],
+  );
 });
 
 t.test('S6.20 a promise is awaited: its value is the reply, its rejection goes to the error handler', async (t) => {
@@ -295,12 +316,20 @@ t.test('S6.20 a promise is awaited: its value is the reply, its rejection goes t
     .message('/well', async () => 'well')
     .message('/ill', () => Promise.reject(new Error('ill')))
     // Any thenable will do.
-    .message('/then', () => ({ then: (resolve: (value: string) => void) => { resolve('then'); } }));
+    .message('/then', () => ({
+      then: (resolve: (value: string) => void) => {
+        resolve('then');
+      },
+    }));
   client.publish('/app/well', '');
   client.publish('/app/ill', '');
   client.publish('/app/then', '');
   await settle();
-  t.strictSame(received(client), ['MESSAGE /topic/well well', 'MESSAGE /topic/ill caught ill', 'MESSAGE /topic/then then']);
+  t.strictSame(received(client), [
+    'MESSAGE /topic/well well',
+    'MESSAGE /topic/ill caught ill',
+    'MESSAGE /topic/then then',
+  ]);
 });
 
 t.test('S6.20 frames behind a handler that waits wait too, those of other sessions do not', async (t) => {
@@ -326,7 +355,9 @@ t.test('S6.20 frames behind a handler that waits wait too, those of other sessio
 t.test('S6.20 a handler that hangs holds its session no longer than its deadline', async (t) => {
   const { fixture, client } = start();
   let signal: AbortSignal | undefined;
-  fixture.broker.message('/hangs', (context) => ((signal = context.signal), new Promise(() => undefined)), { deadlineMs: 500 });
+  fixture.broker.message('/hangs', (context) => ((signal = context.signal), new Promise(() => undefined)), {
+    deadlineMs: 500,
+  });
   client.publish('/app/hangs', '');
   client.publish('/topic/behind', 'behind');
   fixture.clock.advance(499);
@@ -354,7 +385,10 @@ t.test('S6.21 a payload that does not fit its schema is refused with every issue
 
 t.test('S6.21 a schema that is asynchronous or transforms is understood', async (t) => {
   const { fixture, client } = start();
-  const schema = z.string().refine(async (text) => text !== 'taken').transform((text) => text.toUpperCase());
+  const schema = z
+    .string()
+    .refine(async (text) => text !== 'taken')
+    .transform((text) => text.toUpperCase());
   fixture.broker.message('/p', ({ payload }) => payload, { schema });
   client.publish('/app/p', 'free');
   client.publish('/app/p', 'taken');
@@ -375,7 +409,9 @@ t.test('S6.22 error handlers: the group first, then what is around it, then the 
   // A slash at its end, and a star: prefixes are written in more than one way.
   for (const prefix of ['/outer/', '/other/*']) {
     fixture.broker.group(prefix, (outer) => {
-      outer.onError((error, { destination }) => ({ outer: (error as Error).message, destination }), { sendTo: '/topic/errors' });
+      outer.onError((error, { destination }) => ({ outer: (error as Error).message, destination }), {
+        sendTo: '/topic/errors',
+      });
       outer.message('/direct', fail('direct'));
       outer.group('inner', (inner) => {
         inner.message('/a', fail('known')).message('/b', fail('unknown'));
@@ -390,7 +426,11 @@ t.test('S6.22 error handlers: the group first, then what is around it, then the 
     client.publish(`/app${path}`, '');
     return received(client);
   };
-  t.strictSame(after('/outer/inner/a'), ['MESSAGE /topic/outer/inner/a inner knows it'], 'its default is the failing path');
+  t.strictSame(
+    after('/outer/inner/a'),
+    ['MESSAGE /topic/outer/inner/a inner knows it'],
+    'its default is the failing path',
+  );
   t.strictSame(after('/outer/inner/b'), [
     'MESSAGE /topic/errors {"outer":"unknown","destination":"/app/outer/inner/b"}',
   ]);
@@ -407,7 +447,9 @@ t.test('S6.22 an error handler may take its time, may fail, and may answer the u
   };
   fixture.broker
     .group('/later', (group) => {
-      group.message('/a', throws).onError(async (error) => `late ${(error as Error).message}`, { sendToUser: '/queue/errors' });
+      group
+        .message('/a', throws)
+        .onError(async (error) => `late ${(error as Error).message}`, { sendToUser: '/queue/errors' });
     })
     .group('/cannot', (group) => group.message('/a', throws).onError(async () => 5n));
   client.publish('/app/later/a', '');
@@ -440,19 +482,26 @@ t.test('S6.23 what nobody handles is logged; the client hears nothing and stays'
     ['RECEIPT', 'MESSAGE'],
   );
   const errors = fixture.log.filter(({ level }) => level === 'error');
-  t.strictSame(errors.map(({ fields }) => [fields['err'], fields['pattern'], fields['code']]), [
-    [boom, '/sync', 'handler-failed'],
-    [boom, '/async', 'handler-failed'],
-    [boom, '/sync', 'handler-failed'],
-  ]);
+  t.strictSame(
+    errors.map(({ fields }) => [fields['err'], fields['pattern'], fields['code']]),
+    [
+      [boom, '/sync', 'handler-failed'],
+      [boom, '/async', 'handler-failed'],
+      [boom, '/sync', 'handler-failed'],
+    ],
+  );
 });
 
 t.test('a client that waits for a receipt is told that its handler failed, and why if it may know', async (t) => {
   for (const body of ['boom', 'deny']) {
     const { fixture, client } = start();
-    fixture.broker.message('/f', ({ payload }) => {
-      if (payload === 'boom') throw new Error('a secret of the server');
-    }, { schema: z.literal('boom') });
+    fixture.broker.message(
+      '/f',
+      ({ payload }) => {
+        if (payload === 'boom') throw new Error('a secret of the server');
+      },
+      { schema: z.literal('boom') },
+    );
     client.publish('/app/f', body, { receipt: 'r' });
     const [error] = client.frames();
     t.equal(error?.command, 'ERROR');

@@ -58,46 +58,64 @@ t.test('S9.1 the outbound channel sees CONNECTED, MESSAGE and RECEIPT, and may c
   t.ok(seen.includes('MESSAGE s memory'));
 });
 
-t.test('S9.1 the broker channel sees what clients, handlers and the application send, and may redirect it', async (t) => {
-  const fixture = new BrokerFixture();
-  const seen: string[] = [];
-  fixture.broker.interceptBroker((message) => {
-    seen.push(message.destination);
-    const { destination, body } = message;
-    if (body.toString() === 'drop') return null;
-    if (body.toString() === 'refuse') throw new BrokerError('access-denied', 'Refused on the way in');
-    if (body.toString() === 'redirect') return { ...message, destination: '/topic/b' };
-    return { ...message, headers: [...message.headers, ['via', destination]], body: Buffer.from(`<${body.toString()}>`) };
-  });
-  fixture.broker.message('/h', ({ payload }) => payload);
-  const client = fixture.connect({ login: 'alice' });
-  client.subscribe('a', '/topic/**');
-  client.subscribe('u', '/user/queue/x');
-  const received = (): string[] =>
-    client.frames().map((frame) => [frame.command, header(frame, 'destination'), header(frame, 'via') ?? '', frame.body.toString()].join(' '));
-  client.publish('/topic/a', 'm');
-  client.publish('/app/h', 'h');
-  await fixture.broker.convertAndSend('/topic/t', 't');
-  await fixture.broker.convertAndSendToUser('alice', '/queue/x', 'u');
-  t.strictSame(received(), [
-    'MESSAGE /topic/a /topic/a <m>',
-    'MESSAGE /topic/h /topic/h <h>',
-    'MESSAGE /topic/t /topic/t <t>',
-    'MESSAGE /user/queue/x /user/alice/queue/x <u>',
-  ]);
-  client.publish('/topic/a', 'redirect');
-  client.publish('/user/alice/queue/x', 'redirect');
-  await fixture.broker.convertAndSendToUser('alice', '/queue/x', 'redirect');
-  t.strictSame(received(), Array.from({ length: 3 }, () => 'MESSAGE /topic/b  redirect'));
-  client.publish('/topic/a', 'drop', { receipt: 'r' });
-  await fixture.broker.convertAndSendToUser('alice', '/queue/x', 'drop');
-  client.publish('/app/h', 'refuse');
-  t.strictSame(client.frames().map(({ command }) => command), ['RECEIPT'], 'a refused reply is the handler\'s error');
-  await t.rejects(fixture.broker.convertAndSend('/topic/t', 'refuse'), { code: 'access-denied' });
-  client.publish('/topic/a', 'refuse');
-  t.equal(client.error(), 'access-denied');
-  t.equal(seen.length, 12);
-});
+t.test(
+  'S9.1 the broker channel sees what clients, handlers and the application send, and may redirect it',
+  async (t) => {
+    const fixture = new BrokerFixture();
+    const seen: string[] = [];
+    fixture.broker.interceptBroker((message) => {
+      seen.push(message.destination);
+      const { destination, body } = message;
+      if (body.toString() === 'drop') return null;
+      if (body.toString() === 'refuse') throw new BrokerError('access-denied', 'Refused on the way in');
+      if (body.toString() === 'redirect') return { ...message, destination: '/topic/b' };
+      return {
+        ...message,
+        headers: [...message.headers, ['via', destination]],
+        body: Buffer.from(`<${body.toString()}>`),
+      };
+    });
+    fixture.broker.message('/h', ({ payload }) => payload);
+    const client = fixture.connect({ login: 'alice' });
+    client.subscribe('a', '/topic/**');
+    client.subscribe('u', '/user/queue/x');
+    const received = (): string[] =>
+      client
+        .frames()
+        .map((frame) =>
+          [frame.command, header(frame, 'destination'), header(frame, 'via') ?? '', frame.body.toString()].join(' '),
+        );
+    client.publish('/topic/a', 'm');
+    client.publish('/app/h', 'h');
+    await fixture.broker.convertAndSend('/topic/t', 't');
+    await fixture.broker.convertAndSendToUser('alice', '/queue/x', 'u');
+    t.strictSame(received(), [
+      'MESSAGE /topic/a /topic/a <m>',
+      'MESSAGE /topic/h /topic/h <h>',
+      'MESSAGE /topic/t /topic/t <t>',
+      'MESSAGE /user/queue/x /user/alice/queue/x <u>',
+    ]);
+    client.publish('/topic/a', 'redirect');
+    client.publish('/user/alice/queue/x', 'redirect');
+    await fixture.broker.convertAndSendToUser('alice', '/queue/x', 'redirect');
+    t.strictSame(
+      received(),
+      Array.from({ length: 3 }, () => 'MESSAGE /topic/b  redirect'),
+    );
+    client.publish('/topic/a', 'drop', { receipt: 'r' });
+    await fixture.broker.convertAndSendToUser('alice', '/queue/x', 'drop');
+    client.publish('/app/h', 'refuse');
+    t.strictSame(
+      client.frames().map(({ command }) => command),
+      ['RECEIPT'],
+      "a refused reply is the handler's error",
+    );
+    await t.rejects(fixture.broker.convertAndSend('/topic/t', 'refuse'), { code: 'access-denied' });
+    client.publish('/topic/a', 'refuse');
+    t.equal(client.error(), 'access-denied');
+    t.equal(seen.length, 12);
+  },
+);
 
 t.test('S9.2 an interceptor that returns null drops the frame: no ERROR, no RECEIPT, no event', async (t) => {
   const fixture = new BrokerFixture();
@@ -111,21 +129,33 @@ t.test('S9.2 an interceptor that returns null drops the frame: no ERROR, no RECE
   t.strictSame(client.frames(), []);
   t.strictSame(events, []);
   client.subscribe('a', '/topic/a', { receipt: 'r' });
-  t.strictSame(client.frames().map(({ command }) => command), ['RECEIPT']);
+  t.strictSame(
+    client.frames().map(({ command }) => command),
+    ['RECEIPT'],
+  );
 });
 
-t.test('S9.2 an inbound interceptor may take its time: frames of the session wait in order, and may be dropped', async (t) => {
-  const fixture = new BrokerFixture();
-  fixture.broker.interceptInbound(async (frame) => (frame.headers.has('drop') ? null : frame));
-  fixture.broker.interceptInbound((frame) => withHeader(frame, 'after', 'it'));
-  const client = fixture.open();
-  client.send(frameText('CONNECT', { 'accept-version': '1.2', host: 'h' }) + frameText('SUBSCRIBE', { id: 's', destination: '/topic/a' }));
-  for (const n of [1, 2, 3]) client.publish('/topic/a', String(n), n === 2 ? { drop: 'me' } : {});
-  for (let k = 0; k < 8; k++) await settle();
-  const [connected, ...messages] = client.frames();
-  t.equal(connected?.command, 'CONNECTED');
-  t.strictSame(messages.map((frame) => `${frame.body.toString()} ${String(header(frame, 'after'))}`), ['1 it', '3 it']);
-});
+t.test(
+  'S9.2 an inbound interceptor may take its time: frames of the session wait in order, and may be dropped',
+  async (t) => {
+    const fixture = new BrokerFixture();
+    fixture.broker.interceptInbound(async (frame) => (frame.headers.has('drop') ? null : frame));
+    fixture.broker.interceptInbound((frame) => withHeader(frame, 'after', 'it'));
+    const client = fixture.open();
+    client.send(
+      frameText('CONNECT', { 'accept-version': '1.2', host: 'h' }) +
+        frameText('SUBSCRIBE', { id: 's', destination: '/topic/a' }),
+    );
+    for (const n of [1, 2, 3]) client.publish('/topic/a', String(n), n === 2 ? { drop: 'me' } : {});
+    for (let k = 0; k < 8; k++) await settle();
+    const [connected, ...messages] = client.frames();
+    t.equal(connected?.command, 'CONNECTED');
+    t.strictSame(
+      messages.map((frame) => `${frame.body.toString()} ${String(header(frame, 'after'))}`),
+      ['1 it', '3 it'],
+    );
+  },
+);
 
 t.test('S9.3 an interceptor that throws refuses the frame: ERROR, then the connection ends', async (t) => {
   const fixture = new BrokerFixture();

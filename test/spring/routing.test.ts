@@ -54,7 +54,7 @@ t.test('S3.7 a client may send straight to a topic, and hears itself', async (t)
   t.strictSame(bodiesOf(sender, other), [['m'], ['m']]);
 });
 
-t.test('S3.20 SUBSCRIBE /user/queue/x is the session\'s own queue, with or without a user', async (t) => {
+t.test("S3.20 SUBSCRIBE /user/queue/x is the session's own queue, with or without a user", async (t) => {
   const fixture = new BrokerFixture();
   const [alice, anonymous] = connectAll(fixture, 'alice', '');
   for (const client of [alice, anonymous]) client.publish(`/user/${sessionOf(client)}/queue/x`, sessionOf(client));
@@ -76,7 +76,7 @@ t.test('S3.20 what stands behind the user must lie under a broker prefix', async
   await t.rejects(strict.broker.convertAndSendToUser('alice', '/feed', '3'), { code: 'destination-unknown' });
 });
 
-t.test('S3.21 a message to a user is one copy for each of the user\'s sessions', async (t) => {
+t.test("S3.21 a message to a user is one copy for each of the user's sessions", async (t) => {
   const fixture = new BrokerFixture();
   const [first, second, bob, anonymous] = connectAll(fixture, 'alice', 'alice', 'bob', '');
   bob.publish('/user/alice/queue/x', 'sent');
@@ -117,7 +117,7 @@ t.test('S3.24 the client sees /user/queue/x: neither name nor session', async (t
   );
 });
 
-t.test('S3.26 a slash in a user\'s name is %2F in the destination; no other escape is read', async (t) => {
+t.test("S3.26 a slash in a user's name is %2F in the destination; no other escape is read", async (t) => {
   const fixture = new BrokerFixture();
   const [slashed, percent] = connectAll(fixture, 'a/b', 'a%20b');
   const bob = fixture.connect({ login: 'bob' });
@@ -129,7 +129,7 @@ t.test('S3.26 a slash in a user\'s name is %2F in the destination; no other esca
   await t.rejects(fixture.broker.convertAndSendToUser('a%2Fb', '/queue/x', ''), { code: 'destination-invalid' });
 });
 
-t.test('S3.27 a name in SUBSCRIBE is not a name: nobody subscribes another user\'s queue', async (t) => {
+t.test("S3.27 a name in SUBSCRIBE is not a name: nobody subscribes another user's queue", async (t) => {
   const fixture = new BrokerFixture();
   const [alice, mallory] = connectAll(fixture, 'alice', 'mallory');
   const session = sessionOf(alice);
@@ -171,13 +171,16 @@ t.test('S3.29 UNSUBSCRIBE by id ends a user subscription, exact or by pattern', 
   t.strictSame(alice.bodies(), ['1', '1']);
   alice.send(frameText('UNSUBSCRIBE', { id: 'q' }));
   await fixture.broker.convertAndSendToUser('alice', '/queue/x', '2');
-  t.strictSame(alice.frames().map((frame) => header(frame, 'subscription')), ['wild']);
+  t.strictSame(
+    alice.frames().map((frame) => header(frame, 'subscription')),
+    ['wild'],
+  );
   alice.send(frameText('UNSUBSCRIBE', { id: 'wild' }));
   await fixture.broker.convertAndSendToUser('alice', '/queue/x', '3');
   t.strictSame(alice.frames(), []);
 });
 
-t.test('S3.30 SEND to what Spring would translate to reaches nobody\'s user queue', async (t) => {
+t.test("S3.30 SEND to what Spring would translate to reaches nobody's user queue", async (t) => {
   const fixture = new BrokerFixture();
   const [alice, mallory] = connectAll(fixture, 'alice', 'mallory');
   for (const rest of ['/queue/x-user', '/queue/x']) mallory.publish(`${rest}${sessionOf(alice)}`, 'forged');
@@ -191,7 +194,10 @@ t.test('S3.31 the user prefix can be chosen; the registry lists subscriptions as
   alice.subscribe('a', '/me/queue/x');
   alice.subscribe('b', '/user/queue/x');
   await fixture.broker.convertAndSendToUser('alice', '/queue/x', 'm');
-  t.strictSame(alice.frames().map((frame) => header(frame, 'destination')), ['/me/queue/x']);
+  t.strictSame(
+    alice.frames().map((frame) => header(frame, 'destination')),
+    ['/me/queue/x'],
+  );
   t.strictSame(
     fixture.broker.users.findSubscriptions(() => true).map(({ destination }) => destination),
     ['/me/queue/x', '/user/queue/x'],
@@ -200,9 +206,18 @@ t.test('S3.31 the user prefix can be chosen; the registry lists subscriptions as
 
 t.test('S3.32 a user is known when CONNECTED is on its way, and not before', async (t) => {
   let letIn: () => void = () => undefined;
-  const fixture = new BrokerFixture({}, {
-    authenticate: ({ login }) => new Promise((resolve) => (letIn = () => { resolve({ name: login ?? null, roles: [] }); })),
-  });
+  const fixture = new BrokerFixture(
+    {},
+    {
+      authenticate: ({ login }) =>
+        new Promise(
+          (resolve) =>
+            (letIn = () => {
+              resolve({ name: login ?? null, roles: [] });
+            }),
+        ),
+    },
+  );
   const counts: number[] = [];
   fixture.broker.events.on('connected', () => counts.push(fixture.broker.users.count()));
   fixture.open().send(frameText('CONNECT', { 'accept-version': '1.2', host: 'h', login: 'alice' }));
@@ -237,14 +252,19 @@ t.test('a user destination is authorised as written and as what it leads to', as
   const { MemoryConnection } = await import('../helpers/memory-connection.js');
   const clock = new FakeClock();
   const silent = (): void => undefined;
-  const broker = new Broker({}, {
-    clock,
-    logger: { level: 'silent', debug: silent, info: silent, warn: silent, error: silent },
-    authenticator: { authenticate: () => ({ name: 'alice', roles: [] }) },
-    authorizer: { isAllowed: ({ action, destination }) => (asked.push(`${action} ${destination}`), true) },
-  });
+  const broker = new Broker(
+    {},
+    {
+      clock,
+      logger: { level: 'silent', debug: silent, info: silent, warn: silent, error: silent },
+      authenticator: { authenticate: () => ({ name: 'alice', roles: [] }) },
+      authorizer: { isAllowed: ({ action, destination }) => (asked.push(`${action} ${destination}`), true) },
+    },
+  );
   await broker.start();
-  const connection = new MemoryConnection((task) => { clock.soon(task); });
+  const connection = new MemoryConnection((task) => {
+    clock.soon(task);
+  });
   connection.listener = broker.accept(connection);
   connection.feed(frameText('CONNECT', { 'accept-version': '1.2', host: 'h' }));
   connection.feed(frameText('SUBSCRIBE', { id: '1', destination: '/user/queue/x' }));

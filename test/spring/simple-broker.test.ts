@@ -7,13 +7,13 @@ t.test('S5.30 message-id is this node and a number, another one for each message
   const fixture = new BrokerFixture();
   const client = fixture.connect();
   client.subscribe('s', '/topic/a');
-  for (let k = 0; k < 3; k++) client.publish('/topic/a', '', { 'message-id': 'the sender\'s' });
+  for (let k = 0; k < 3; k++) client.publish('/topic/a', '', { 'message-id': "the sender's" });
   const ids = client.frames().map((frame) => header(frame, 'message-id') ?? '');
   for (const id of ids) t.match(id, /^n-\d+$/);
   t.equal(new Set(ids).size, 3);
 });
 
-t.test('S5.32 subscription is the receiver\'s own, whatever the sender wrote', async (t) => {
+t.test("S5.32 subscription is the receiver's own, whatever the sender wrote", async (t) => {
   const fixture = new BrokerFixture();
   const client = fixture.connect();
   client.subscribe('mine', '/topic/a');
@@ -24,29 +24,32 @@ t.test('S5.32 subscription is the receiver\'s own, whatever the sender wrote', a
   );
 });
 
-t.test('S5.33 the headers of SEND are relayed in order, but for those that are the server\'s or meant for it', async (t) => {
-  const fixture = new BrokerFixture();
-  const client = fixture.connect();
-  client.subscribe('s', '/topic/a');
-  client.send(
-    'SEND\nz:1\ndestination:/topic/a\nAuthorization:Bearer t\nz:2\nid:x\ncontent-type:text/x\nreceipt:r\nsimpOrigDestination:/forged\nlast:\n\nb\0',
-  );
-  const message = client.frames().find(({ command }) => command === 'MESSAGE');
-  t.strictSame(
-    message?.headers.filter(([name]) => name !== 'message-id'),
-    [
-      ['subscription', 's'],
-      ['z', '1'],
-      ['destination', '/topic/a'],
-      ['Authorization', 'Bearer t'],
-      ['z', '2'],
-      ['id', 'x'],
-      ['content-type', 'text/x'],
-      ['last', ''],
-      ['content-length', '1'],
-    ],
-  );
-});
+t.test(
+  "S5.33 the headers of SEND are relayed in order, but for those that are the server's or meant for it",
+  async (t) => {
+    const fixture = new BrokerFixture();
+    const client = fixture.connect();
+    client.subscribe('s', '/topic/a');
+    client.send(
+      'SEND\nz:1\ndestination:/topic/a\nAuthorization:Bearer t\nz:2\nid:x\ncontent-type:text/x\nreceipt:r\nsimpOrigDestination:/forged\nlast:\n\nb\0',
+    );
+    const message = client.frames().find(({ command }) => command === 'MESSAGE');
+    t.strictSame(
+      message?.headers.filter(([name]) => name !== 'message-id'),
+      [
+        ['subscription', 's'],
+        ['z', '1'],
+        ['destination', '/topic/a'],
+        ['Authorization', 'Bearer t'],
+        ['z', '2'],
+        ['id', 'x'],
+        ['content-type', 'text/x'],
+        ['last', ''],
+        ['content-length', '1'],
+      ],
+    );
+  },
+);
 
 t.test('S5.35 MESSAGE and ERROR have content-length, of an empty body too; RECEIPT and CONNECTED never', async (t) => {
   const fixture = new BrokerFixture();
@@ -78,7 +81,9 @@ t.test('S5.36 without content-type on SEND there is none on MESSAGE; octets are 
   const client = fixture.connect();
   client.subscribe('s', '/topic/a');
   const octets = Buffer.from(Array.from({ length: 256 }, (_, index) => index));
-  client.send(Buffer.concat([Buffer.from('SEND\ndestination:/topic/a\ncontent-length:256\n\n'), octets, Buffer.alloc(1)]));
+  client.send(
+    Buffer.concat([Buffer.from('SEND\ndestination:/topic/a\ncontent-length:256\n\n'), octets, Buffer.alloc(1)]),
+  );
   const [frame] = client.frames();
   t.equal(header(frame, 'content-type'), undefined);
   t.ok(frame?.body.equals(octets));
@@ -90,13 +95,19 @@ t.test('S5.50 RECEIPT answers every frame that asks, not DISCONNECT alone', asyn
   client.publish('/topic/b', '', { receipt: '2' });
   client.send(frameText('UNSUBSCRIBE', { id: 's', receipt: '3' }));
   client.send(frameText('DISCONNECT', { receipt: '4' }));
-  t.strictSame(client.frames().map((frame) => header(frame, 'receipt-id')), ['1', '2', '3', '4']);
+  t.strictSame(
+    client.frames().map((frame) => header(frame, 'receipt-id')),
+    ['1', '2', '3', '4'],
+  );
 });
 
 t.test('S5.51 a SEND in a transaction waits for COMMIT, and ABORT undoes it', async (t) => {
   const client = new BrokerFixture().connect();
   client.subscribe('s', '/topic/a');
-  for (const [transaction, end] of [['a', 'ABORT'], ['c', 'COMMIT']] as const) {
+  for (const [transaction, end] of [
+    ['a', 'ABORT'],
+    ['c', 'COMMIT'],
+  ] as const) {
     client.send(frameText('BEGIN', { transaction }));
     client.publish('/topic/a', transaction, { transaction });
     t.strictSame(client.frames(), []);
@@ -130,23 +141,29 @@ t.test('S10.3 a frame may come in any number of pieces, cut at any octet', async
   t.strictSame(new Set(client.bodies()), new Set(['böse']));
 });
 
-t.test('S10.7 a client that does not read is ended at the limit of its buffer, or when it stays behind too long', async (t) => {
-  const limits = { highWaterBytes: 1_024, softLimitBytes: 20_000, softLimitMs: 10_000, hardLimitBytes: 512 * 1_024 };
-  for (const [messages, waitMs] of [[60, 0], [10, 10_100]] as const) {
-    const fixture = new BrokerFixture({ outbox: limits });
-    const [slow, sender] = [fixture.connect(), fixture.connect()];
-    slow.subscribe('s', '/topic/a');
-    slow.frames();
-    slow.connection.freeze();
-    for (let k = 0; k < messages; k++) {
-      sender.publish('/topic/a', 'x'.repeat(10_000));
-      fixture.clock.turn();
+t.test(
+  'S10.7 a client that does not read is ended at the limit of its buffer, or when it stays behind too long',
+  async (t) => {
+    const limits = { highWaterBytes: 1_024, softLimitBytes: 20_000, softLimitMs: 10_000, hardLimitBytes: 512 * 1_024 };
+    for (const [messages, waitMs] of [
+      [60, 0],
+      [10, 10_100],
+    ] as const) {
+      const fixture = new BrokerFixture({ outbox: limits });
+      const [slow, sender] = [fixture.connect(), fixture.connect()];
+      slow.subscribe('s', '/topic/a');
+      slow.frames();
+      slow.connection.freeze();
+      for (let k = 0; k < messages; k++) {
+        sender.publish('/topic/a', 'x'.repeat(10_000));
+        fixture.clock.turn();
+      }
+      if (waitMs > 0) {
+        t.equal(slow.connection.closedWith, null);
+        fixture.clock.advance(waitMs);
+      }
+      t.match(slow.connection.closedWith, { code: 'slow-consumer' });
+      t.equal(sender.isGone, false);
     }
-    if (waitMs > 0) {
-      t.equal(slow.connection.closedWith, null);
-      fixture.clock.advance(waitMs);
-    }
-    t.match(slow.connection.closedWith, { code: 'slow-consumer' });
-    t.equal(sender.isGone, false);
-  }
-});
+  },
+);

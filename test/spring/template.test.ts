@@ -3,31 +3,38 @@ import t from 'tap';
 import { BrokerFixture } from '../helpers/broker-fixture.js';
 import { header } from '../helpers/server-frames.js';
 
-t.test('S7.1 convertAndSend and convertAndSendToUser exist; a missing slash before the destination is added', async (t) => {
-  const fixture = new BrokerFixture();
-  const alice = fixture.connect({ login: 'alice' });
-  alice.subscribe('t', '/topic/a');
-  alice.subscribe('q', '/user/queue/a');
-  await fixture.broker.convertAndSend('/topic/a', 1);
-  await fixture.broker.convertAndSendToUser('alice', '/queue/a', 2);
-  await fixture.broker.convertAndSendToUser('alice', 'queue/a', 3);
-  t.strictSame(alice.bodies(), ['1', '2', '3']);
-});
+t.test(
+  'S7.1 convertAndSend and convertAndSendToUser exist; a missing slash before the destination is added',
+  async (t) => {
+    const fixture = new BrokerFixture();
+    const alice = fixture.connect({ login: 'alice' });
+    alice.subscribe('t', '/topic/a');
+    alice.subscribe('q', '/user/queue/a');
+    await fixture.broker.convertAndSend('/topic/a', 1);
+    await fixture.broker.convertAndSendToUser('alice', '/queue/a', 2);
+    await fixture.broker.convertAndSendToUser('alice', 'queue/a', 3);
+    t.strictSame(alice.bodies(), ['1', '2', '3']);
+  },
+);
 
 t.test('S7.2 headers of a template are STOMP headers, their values text', async (t) => {
   const fixture = new BrokerFixture();
   const client = fixture.connect();
   client.subscribe('s', '/topic/a');
-  await fixture.broker.convertAndSend('/topic/a', { a: 1 }, {
-    n: 5,
-    yes: true,
-    'odd:name\n': 'line\nbreak',
-    'content-type': 'text/html',
-    destination: '/topic/elsewhere',
-    subscription: 'forged',
-    'message-id': 'forged',
-    'content-length': 1,
-  });
+  await fixture.broker.convertAndSend(
+    '/topic/a',
+    { a: 1 },
+    {
+      n: 5,
+      yes: true,
+      'odd:name\n': 'line\nbreak',
+      'content-type': 'text/html',
+      destination: '/topic/elsewhere',
+      subscription: 'forged',
+      'message-id': 'forged',
+      'content-length': 1,
+    },
+  );
   const [frame] = client.frames();
   t.strictSame(
     frame?.headers.filter(([name]) => name !== 'message-id'),
@@ -88,14 +95,22 @@ t.test('S7.7 the registry knows users, their sessions and subscriptions, and fin
   bob?.subscribe('3', '/topic/a');
   const ids = [first, second].map((client) => header(client?.welcome, 'session'));
   t.equal(users.count(), 2);
-  t.strictSame(users.all().map(({ name }) => name), ['alice', 'bob']);
+  t.strictSame(
+    users.all().map(({ name }) => name),
+    ['alice', 'bob'],
+  );
   const alice = users.get('alice');
-  t.strictSame(alice?.sessions.map(({ id }) => id), ids);
+  t.strictSame(
+    alice?.sessions.map(({ id }) => id),
+    ids,
+  );
   t.equal(alice?.session(ids[0] ?? '')?.user?.name, 'alice');
   t.equal(alice?.session('unknown'), undefined);
   t.equal(users.get('nobody'), undefined);
   t.strictSame(
-    users.findSubscriptions(({ destination }) => destination === '/topic/a').map(({ id, session }) => [id, session.user?.name]),
+    users
+      .findSubscriptions(({ destination }) => destination === '/topic/a')
+      .map(({ id, session }) => [id, session.user?.name]),
     [
       ['1', 'alice'],
       ['3', 'bob'],
@@ -104,14 +119,20 @@ t.test('S7.7 the registry knows users, their sessions and subscriptions, and fin
   first?.connection.vanish();
   t.equal(users.count(), 2, 'S7.9');
   second?.connection.vanish();
-  t.strictSame(users.all().map(({ name }) => name), ['bob']);
+  t.strictSame(
+    users.all().map(({ name }) => name),
+    ['bob'],
+  );
 });
 
 t.test('S7.8 anonymous sessions and their subscriptions are not in the registry', async (t) => {
   const fixture = new BrokerFixture();
   fixture.connect().subscribe('s', '/topic/a');
   t.equal(fixture.broker.users.count(), 0);
-  t.strictSame(fixture.broker.users.findSubscriptions(() => true), []);
+  t.strictSame(
+    fixture.broker.users.findSubscriptions(() => true),
+    [],
+  );
 });
 
 t.test('a template works before start and after stop, and has no say in what follows', async (t) => {
