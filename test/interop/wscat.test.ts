@@ -1,6 +1,7 @@
 /**
  * STOMP typed by hand into wscat, which sends each line as a message of its own. wscat takes lines only once it says
- * "Connected", and says that only to a terminal: `script` gives it one.
+ * "Connected", and says that only to a terminal: `script` gives it one. `^@` is typed as two characters: Node's readline
+ * swallows the NUL that control and @ make together.
  */
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { createRequire } from 'node:module';
@@ -42,8 +43,8 @@ class Typist {
   }
 
   /** wscat on a terminal, connected. */
-  static async open(t: Test, ...options: readonly string[]): Promise<Typist> {
-    const command = [process.execPath, WSCAT, ...options, '-c', URL].join(' ');
+  static async open(t: Test, url = URL, ...options: readonly string[]): Promise<Typist> {
+    const command = [process.execPath, WSCAT, ...options, '-c', url].join(' ');
     const typist = new Typist(t, SCRIPT, ['--quiet', '--return', '--command', command, '/dev/null']);
     await typist.reads(/Connected \(press CTRL\+C to quit\)/, START_LIMIT_MS);
     return typist;
@@ -111,9 +112,9 @@ t.test('a session typed by hand: CONNECT, SUBSCRIBE, SEND, DISCONNECT, each line
   await typist.reads(/Disconnected \(code: 1000/);
 });
 
-t.test('a body typed with ^@ on its own last line, and STOMP in place of CONNECT', async (t) => {
+t.test('STOMP in place of CONNECT and ^@ right behind a body, on the raw path of SockJS', async (t) => {
   if (!requireProgram(t, 'script')) return;
-  const typist = await Typist.open(t, '-s', 'v12.stomp');
+  const typist = await Typist.open(t, `${URL}/websocket`, '-s', 'v12.stomp');
   typist.types('STOMP', 'accept-version:1.1,1.2', 'host:localhost', '', '^@');
   await typist.reads(shown('CONNECTED', 'version:1\\.2'));
   typist.types('SUBSCRIBE', 'id:7', 'destination:/topic/typed.too', '', '^@');
