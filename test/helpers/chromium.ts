@@ -66,14 +66,15 @@ export class Browser {
     return browser;
   }
 
-  async open(): Promise<BrowserPage> {
+  /** @param url default: the page of the little server */
+  async open(url = this.origin): Promise<BrowserPage> {
     const page = await this.#context.newPage();
     const complaints: string[] = [];
     page.on('console', (message) => {
       if (['error', 'warning'].includes(message.type())) complaints.push(`${message.type()}: ${message.text()}`);
     });
     page.on('pageerror', (error) => complaints.push(`uncaught: ${error.message}`));
-    await page.goto(this.origin);
+    await page.goto(url);
     return { page, complaints, run: (expression) => page.evaluate(expression) };
   }
 

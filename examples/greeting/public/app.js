@@ -1,0 +1,65 @@
+// The front end of the greeting: the calls on SockJS and Stomp are those that Spring's guide taught for years.
+'use strict';
+
+const byId = (id) => document.getElementById(id);
+let stompClient = null;
+
+function show(state, text) {
+  byId('status').dataset.state = state;
+  byId('status').textContent = text;
+  const isConnected = state === 'online';
+  byId('connect').disabled = state !== 'offline';
+  byId('disconnect').disabled = !isConnected;
+  byId('name').disabled = byId('send').disabled = !isConnected;
+  if (isConnected) byId('name').focus();
+}
+
+function connect() {
+  show('waiting', 'Connecting…');
+  stompClient = Stomp.over(new SockJS('/gs-guide-websocket'));
+  stompClient.debug = showFrame;
+  stompClient.connect(
+    {},
+    () => {
+      show('online', 'Connected');
+      stompClient.subscribe('/topic/greetings', (message) => showGreeting(JSON.parse(message.body).content));
+    },
+    // An ERROR frame, or text when the connection was lost.
+    (error) => show('offline', typeof error === 'string' ? 'Connection lost' : error.headers.message),
+  );
+}
+
+function disconnect() {
+  stompClient.disconnect(() => show('offline', 'Disconnected'));
+}
+
+function sendName() {
+  stompClient.send('/app/hello', {}, JSON.stringify({ name: byId('name').value }));
+  byId('name').select();
+}
+
+function showGreeting(text) {
+  const [item, greeting, time] = ['li', 'span', 'time'].map((name) => document.createElement(name));
+  // As text: a name may hold anything.
+  greeting.textContent = text;
+  time.textContent = new Date().toLocaleTimeString();
+  item.append(greeting, time);
+  byId('greetings').prepend(item);
+  byId('empty').hidden = true;
+}
+
+function showFrame(text) {
+  const frames = byId('frames');
+  frames.append(`${text.replaceAll('\0', '␀').trimEnd()}\n\n`);
+  frames.scrollTop = frames.scrollHeight;
+}
+
+byId('connection').addEventListener('submit', (event) => {
+  event.preventDefault();
+  connect();
+});
+byId('disconnect').addEventListener('click', disconnect);
+byId('hello').addEventListener('submit', (event) => {
+  event.preventDefault();
+  sendName();
+});
