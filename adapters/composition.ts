@@ -4,8 +4,8 @@
  */
 import { readFile } from 'node:fs/promises';
 import { Broker } from '../broker/broker.js';
-import type { Authenticator, Authorizer, Clock, Logger } from '../broker/ports.js';
-import { LoginAuthenticator } from './auth/index.js';
+import type { Clock, Logger } from '../broker/ports.js';
+import { type AccessPorts, composeAccess } from './access.js';
 import {
   OptionsError,
   type ResolvedEndpoint,
@@ -18,11 +18,7 @@ import { SystemClock } from './system-clock.js';
 import { type EndpointOptions, HttpTransport, TcpTransport } from './transports/index.js';
 
 /** What an embedding application may bring instead of what the options would make. */
-export interface CompositionPorts<Log extends Logger = Logger> {
-  /** Default: `auth` of the options. */
-  readonly authenticator?: Authenticator | undefined;
-  /** Default: everything is allowed. */
-  readonly authorizer?: Authorizer | undefined;
+export interface CompositionPorts<Log extends Logger = Logger> extends AccessPorts {
   /** Default: `log` of the options, to standard error. */
   readonly logger?: Log | undefined;
   readonly clock?: Clock | undefined;
@@ -36,21 +32,24 @@ export function composeLogger<Log extends Logger>(
   return ports.logger ?? createLogger(options.log);
 }
 
-/** A broker that is not started yet. Says in the log when its options let nobody in. */
+export interface ComposedBroker {
+  readonly broker: Broker;
+  /** To be awaited before the broker starts. @throws OptionsError when a file that `auth` names cannot be used */
+  readonly loadAccess: () => Promise<void>;
+}
+
+/**
+ * A broker that is not started yet. Says in the log when its options let nobody in.
+ * @throws OptionsError for a rule that is none
+ */
 export function composeBroker(
   options: ResolvedServerOptions,
   ports: Omit<CompositionPorts, 'logger'>,
   logger: Logger,
-): Broker {
-  if (ports.authenticator === undefined && !options.auth.anonymous && options.auth.users.length === 0) {
-    logger.warn({}, 'nobody can connect: auth.users is empty and anonymous clients are refused beyond loopback');
-  }
-  return new Broker(options.broker, {
-    clock: ports.clock ?? new SystemClock(),
-    logger,
-    authenticator: ports.authenticator ?? new LoginAuthenticator(options.auth),
-    authorizer: ports.authorizer,
-  });
+): ComposedBroker {
+  const clock = ports.clock ?? new SystemClock();
+  const { authenticator, authorizer, load } = composeAccess(options, ports, { clock, logger });
+  return { broker: new Broker(options.broker, { clock, logger, authenticator, authorizer }), loadAccess: load };
 }
 
 /** @throws OptionsError when a TLS file cannot be read */

@@ -17,7 +17,7 @@ export interface StompServer {
   readonly addresses: readonly ListenAddress[];
   /**
    * Opens every listener, or none. Can be called once.
-   * @throws Error of one line naming host, port and cause; OptionsError when a TLS file cannot be read
+   * @throws Error of one line naming host, port and cause; OptionsError when a file of TLS or `auth` cannot be read
    */
   start(): Promise<readonly ListenAddress[]>;
   /**
@@ -33,7 +33,10 @@ export interface StompServer {
  * @throws OptionsError naming every option that is wrong
  */
 export function createStompServer(options: ServerOptions = {}, ports: StompServerPorts = {}): StompServer {
-  return new ComposedServer(resolveServerOptions(options), ports);
+  // An application that knows its users lets in nobody else unless it says so.
+  const isClosed = ports.authenticate !== undefined && options.auth?.anonymous === undefined;
+  const given = isClosed ? { ...options, auth: { ...options.auth, anonymous: false } } : options;
+  return new ComposedServer(resolveServerOptions(given), ports);
 }
 
 class ComposedServer implements StompServer {
@@ -41,6 +44,7 @@ class ComposedServer implements StompServer {
   readonly options: ResolvedServerOptions;
   readonly #logger: ServerLogger;
   readonly #listeners: Listeners;
+  readonly #loadAccess: () => Promise<void>;
   #addresses: readonly ListenAddress[] = [];
   #starting: Promise<readonly ListenAddress[]> | null = null;
   #stopping: Promise<void> | null = null;
@@ -48,7 +52,9 @@ class ComposedServer implements StompServer {
   constructor(options: ResolvedServerOptions, ports: StompServerPorts) {
     this.options = options;
     this.#logger = composeLogger(options, ports);
-    this.broker = composeBroker(options, ports, this.#logger);
+    const { broker, loadAccess } = composeBroker(options, ports, this.#logger);
+    this.broker = broker;
+    this.#loadAccess = loadAccess;
     this.#listeners = new Listeners(this.broker, this.#logger);
   }
 
@@ -68,6 +74,7 @@ class ComposedServer implements StompServer {
   }
 
   async #start(): Promise<readonly ListenAddress[]> {
+    await this.#loadAccess();
     const listeners = [
       ...(await composeTcp(this.options, this.#logger)),
       ...(await composeHttp(this.options, this.#logger)),

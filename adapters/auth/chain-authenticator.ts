@@ -41,7 +41,7 @@ export class ChainAuthenticator implements Authenticator {
   #unknown({ login = '', passcode = '' }: ConnectRequest): Principal {
     const showsPasscode = this.#checksPasscodes && (login !== '' || passcode !== '');
     if (this.#anonymous && !showsPasscode) return ANONYMOUS;
-    const text = showsPasscode ? 'Bad login or passcode' : 'Credentials are missing';
+    const text = showsPasscode ? 'Bad login or passcode' : 'No login, passcode or token was shown';
     throw new BrokerError('authentication-failed', text);
   }
 }

@@ -4,13 +4,7 @@ export { CsrfAuthenticator, type CsrfOptions, isCsrfToken, tokenFromCookie } fro
 export { type AuthenticateHook, HandshakeAuthenticator } from './handshake-authenticator.js';
 export { HeaderAuthenticator, type HeaderAuthenticatorOptions } from './header-authenticator.js';
 export type { Identifier } from './identifier.js';
-export {
-  type JwtAlgorithm,
-  JwtAuthenticator,
-  type JwtAuthenticatorOptions,
-  PUBLIC_KEY_ALGORITHMS,
-  SECRET_ALGORITHMS,
-} from './jwt-authenticator.js';
+export { type JwtAlgorithm, JwtAuthenticator, type JwtAuthenticatorOptions } from './jwt-authenticator.js';
 export { FileKeys, RemoteKeys, type RemoteKeyOptions, SecretKeys, type TokenKeys } from './jwt-keys.js';
 export { LoginAuthenticator, type LoginAuthenticatorOptions, type LoginUser } from './login-authenticator.js';
 export { hashPasscode } from './passcode-hash.js';

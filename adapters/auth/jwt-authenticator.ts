@@ -10,13 +10,7 @@ import type { Identifier } from './identifier.js';
 import type { KeyHint, TokenKeys } from './jwt-keys.js';
 import { DEFAULT_TOKEN_SOURCES, findToken, type TokenSource } from './token-source.js';
 
-export const SECRET_ALGORITHMS = Object.freeze(['HS256', 'HS384', 'HS512'] as const);
-export const PUBLIC_KEY_ALGORITHMS = Object.freeze([
-  ...(['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'] as const),
-  ...(['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'] as const),
-]);
-
-export type JwtAlgorithm = (typeof SECRET_ALGORITHMS)[number] | (typeof PUBLIC_KEY_ALGORITHMS)[number];
+export type JwtAlgorithm = `${'HS' | 'RS' | 'PS' | 'ES'}${'256' | '384' | '512'}` | 'EdDSA' | 'Ed25519';
 
 export interface JwtAuthenticatorOptions extends ClaimNames {
   readonly keys: TokenKeys;

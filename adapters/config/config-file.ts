@@ -2,11 +2,12 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parseDocument } from 'yaml';
+import type { AuthOptions } from './auth-options.js';
 import { OptionsError } from './options-error.js';
 import { type ServerOptions, type TlsFileOptions, resolveServerOptions } from './server-options.js';
 
 /**
- * Reads and checks a file. Relative `data`, `certFile` and `keyFile` are resolved against the directory of the file.
+ * Reads and checks a file. Relative paths in it are resolved against its directory.
  * @throws OptionsError with the name of the file before each fault
  */
 export async function readConfigFile(file: string): Promise<ServerOptions> {
@@ -17,6 +18,7 @@ export async function readConfigFile(file: string): Promise<ServerOptions> {
     ...(options.data ? { data: path.resolve(directory, options.data) } : {}),
     ...(options.http ? { http: withTls(options.http, directory) } : {}),
     ...(options.tcp ? { tcp: withTls(options.tcp, directory) } : {}),
+    ...(options.auth ? { auth: withAuthFiles(options.auth, directory) } : {}),
   };
 }
 
@@ -58,6 +60,16 @@ async function readText(file: string): Promise<string> {
     const why = code === 'ENOENT' ? 'no such file' : code === 'EACCES' ? 'may not be read' : String(code);
     throw new OptionsError([why]).from(file);
   }
+}
+
+function withAuthFiles({ passwordFile, jwt, ...auth }: AuthOptions, directory: string): AuthOptions {
+  const resolve = (file: string | undefined): string | undefined => file && path.resolve(directory, file);
+  const { secretFile, keyFile, ...rest } = jwt ?? {};
+  return {
+    ...auth,
+    ...(passwordFile === undefined ? {} : { passwordFile: resolve(passwordFile) }),
+    ...(jwt === undefined ? {} : { jwt: { ...rest, secretFile: resolve(secretFile), keyFile: resolve(keyFile) } }),
+  };
 }
 
 function withTls<T extends { readonly tls?: TlsFileOptions | undefined }>(listener: T, directory: string): T {

@@ -1,10 +1,20 @@
 /** Options of a server and the file they are read from. */
+export {
+  type AuthOptions,
+  type CsrfFileOptions,
+  DEFAULT_AUTH_OPTIONS,
+  type JwtOptions,
+  type ResolvedAuthOptions,
+  type ResolvedJwtOptions,
+  type RuleOptions,
+  type TrustedHeaderOptions,
+  type UserOptions,
+} from './auth-options.js';
 export { parseConfig, readConfigFile } from './config-file.js';
 export { LOG_LEVELS, type LogLevel } from './log-level.js';
 export { OptionsError } from './options-error.js';
 export { serverOptionsJsonSchema } from './options-schema.js';
 export {
-  type AuthOptions,
   DEFAULT_SERVER_OPTIONS,
   type HttpEndpointOptions,
   type HttpOptions,
@@ -19,5 +29,4 @@ export {
   type SockJsFileOptions,
   type TcpOptions,
   type TlsFileOptions,
-  type UserOptions,
 } from './server-options.js';

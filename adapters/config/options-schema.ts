@@ -3,14 +3,14 @@
  * Each `error` text is what the option wants; checkShape puts the path and the value before it.
  */
 import { z } from 'zod';
+import { checkAuth, type AuthOptions } from './auth-options.js';
+import { auth } from './auth-schema.js';
+import { flag, strings, text, wholeNumber } from './schema-parts.js';
 import { LOG_LEVELS } from './log-level.js';
 
-const text = z.string({ error: 'text' }).min(1, 'text');
-const flag = z.boolean({ error: 'true or false' });
 const host = z.string({ error: 'a host name or IP address' }).regex(/^[^\s/]+$/, 'a host name or IP address');
 const port = wholeNumber(65_535);
 const tls = z.strictObject({ certFile: text, keyFile: text }, { error: 'an object with certFile and keyFile' });
-const strings = z.array(text, { error: 'a list of texts' });
 
 const sockJs = z.strictObject({
   heartbeatDelayMs: wholeNumber(2_147_483_647, 1).optional(),
@@ -46,15 +46,6 @@ const log = z.strictObject(
   { error: 'an object' },
 );
 
-const user = z.strictObject(
-  { login: text, passcode: text, roles: strings.optional() },
-  { error: 'an object with login and passcode' },
-);
-const auth = z.strictObject(
-  { anonymous: flag.optional(), users: z.array(user, { error: 'a list of users' }).optional() },
-  { error: 'an object' },
-);
-
 const serverOptions = z.strictObject(
   {
     http: z.union([z.literal(false), http], { error: 'false or an object' }).optional(),
@@ -71,7 +62,8 @@ const serverOptions = z.strictObject(
 /** Every fault of form, one line each; empty when there is none. */
 export function checkShape(given: unknown): string[] {
   const result = serverOptions.safeParse(given);
-  if (result.success) return checkEndpointPaths(result.data);
+  if (result.success)
+    return [...checkEndpointPaths(result.data), ...checkAuth(result.data.auth as AuthOptions | undefined)];
   return result.error.issues.flatMap((issue) => describe(issue, given, [])).sort();
 }
 
@@ -112,8 +104,13 @@ function shown(value: unknown, path: readonly PropertyKey[]): string {
   if (value === undefined) return 'nothing';
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object' && value !== null) return 'an object';
-  if (path[1] === 'users' && path[3] !== 'login') return 'a value that is not shown';
+  if (path[0] === 'auth' && isSecret(path.slice(1))) return 'a value that is not shown';
   return typeof value === 'string' ? JSON.stringify(value) : `${value as number | boolean | null}`;
+}
+
+/** @param path behind `auth`: of a value that is a passcode or a key, or stands where a whole user or jwt belongs */
+function isSecret([part, index, name]: readonly PropertyKey[]): boolean {
+  return (part === 'users' && name !== 'login') || (part === 'jwt' && (index === undefined || index === 'secret'));
 }
 
 function checkEndpointPaths(options: z.infer<typeof serverOptions>): string[] {
@@ -122,9 +119,4 @@ function checkEndpointPaths(options: z.infer<typeof serverOptions>): string[] {
   return paths.flatMap((path, index) =>
     paths.indexOf(path) === index ? [] : [`http.endpoints.${String(index)}.path: got "${path}" twice, wants it once`],
   );
-}
-
-function wholeNumber(max: number, min = 0): z.ZodNumber {
-  const wants = `a number from ${String(min)} to ${String(max)}`;
-  return z.number({ error: wants }).int(wants).min(min, wants).max(max, wants);
 }

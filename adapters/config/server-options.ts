@@ -5,6 +5,7 @@
 import { BrokerError } from '../../broker/errors.js';
 import { type BrokerOptions, type Partially, resolveBrokerOptions } from '../../broker/options.js';
 import type { LogLevel } from './log-level.js';
+import { type AuthOptions, type ResolvedAuthOptions, resolveAuth } from './auth-options.js';
 import { OptionsError } from './options-error.js';
 import { checkShape } from './options-schema.js';
 
@@ -83,31 +84,13 @@ export interface LogOptions {
   readonly pretty?: boolean | undefined;
 }
 
-export interface AuthOptions {
-  /** Whether CONNECT without a login is let in. Default: only while every listener is bound to loopback. */
-  readonly anonymous?: boolean | undefined;
-  readonly users?: readonly UserOptions[] | undefined;
-}
-
-export interface UserOptions {
-  readonly login: string;
-  readonly passcode: string;
-  readonly roles?: readonly string[] | undefined;
-}
-
-export interface ResolvedUser {
-  readonly login: string;
-  readonly passcode: string;
-  readonly roles: readonly string[];
-}
-
 /** Everything decided. SockJS settings stay open: what is not given is the transport's own default. */
 export interface ResolvedServerOptions {
   readonly http: ResolvedHttpOptions | false;
   readonly tcp: ResolvedTcpOptions | false;
   readonly data: string | false;
   readonly log: { readonly level: LogLevel; readonly pretty: boolean };
-  readonly auth: { readonly anonymous: boolean; readonly users: readonly ResolvedUser[] };
+  readonly auth: ResolvedAuthOptions;
   readonly broker: BrokerOptions;
 }
 
@@ -171,10 +154,7 @@ export function resolveServerOptions(given: ServerOptions = {}): ResolvedServerO
       level: given.log?.level ?? DEFAULT_SERVER_OPTIONS.log.level,
       pretty: given.log?.pretty ?? DEFAULT_SERVER_OPTIONS.log.pretty,
     },
-    auth: {
-      anonymous: given.auth?.anonymous ?? local,
-      users: (given.auth?.users ?? []).map((user) => ({ ...user, roles: user.roles ?? [] })),
-    },
+    auth: resolveAuth(given.auth, local),
     broker,
   };
 }

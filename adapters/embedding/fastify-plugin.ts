@@ -24,8 +24,8 @@ export interface HoofbeatPluginOptions extends Omit<EmbeddedOptions, 'log'>, Com
  * @throws OptionsError naming every option that is wrong; FST_ERR_DEC_ALREADY_PRESENT when registered twice
  */
 const plugin: FastifyPluginAsync<HoofbeatPluginOptions> = async (app, options) => {
-  const { authenticator, authorizer, clock, logger, ...embedded } = options;
-  const ports = { authenticator, authorizer, clock, logger: logger ?? app.log };
+  const { authenticator, authenticate, authorizer, clock, logger, ...embedded } = options;
+  const ports = { authenticator, authenticate, authorizer, clock, logger: logger ?? app.log };
   const mounted = new MountedBroker(embedded, ports);
   app.decorate('broker', mounted.broker);
   const { server } = app;

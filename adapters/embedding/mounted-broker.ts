@@ -13,6 +13,7 @@ export class MountedBroker {
   readonly options: ResolvedServerOptions;
   readonly #logger: Logger;
   readonly #listeners: Listeners;
+  readonly #loadAccess: () => Promise<void>;
   readonly #attached = new Map<Server, AttachedEndpoints>();
   #addresses: readonly ListenAddress[] = [];
   #starting: Promise<void> | null = null;
@@ -22,7 +23,9 @@ export class MountedBroker {
   constructor(options: EmbeddedOptions, ports: CompositionPorts) {
     this.options = resolveEmbeddedOptions(options);
     this.#logger = composeLogger(this.options, ports);
-    this.broker = composeBroker(this.options, ports, this.#logger);
+    const { broker, loadAccess } = composeBroker(this.options, ports, this.#logger);
+    this.broker = broker;
+    this.#loadAccess = loadAccess;
     this.#listeners = new Listeners(this.broker, this.#logger);
   }
 
@@ -58,6 +61,7 @@ export class MountedBroker {
   }
 
   async #start(): Promise<void> {
+    await this.#loadAccess();
     const listeners = await composeTcp(this.options, this.#logger);
     await this.broker.start();
     try {

@@ -35,7 +35,15 @@ t.test('without options it is a development server of this machine', async (t) =
       trustProxy: false,
     },
   ]);
-  t.strictSame(options.auth, { anonymous: true, users: [] });
+  t.strictSame(options.auth, {
+    anonymous: true,
+    users: [],
+    passwordFile: null,
+    jwt: null,
+    trustedHeader: null,
+    csrf: null,
+    rules: [],
+  });
   t.strictSame(options.log, { level: 'info', pretty: true });
   t.strictSame(options.broker, DEFAULT_BROKER_OPTIONS);
 });

@@ -1,0 +1,11 @@
+/** Pieces that the schemas of options share; each `error` text is what the option wants. */
+import { z } from 'zod';
+
+export const text = z.string({ error: 'text' }).min(1, 'text');
+export const flag = z.boolean({ error: 'true or false' });
+export const strings = z.array(text, { error: 'a list of texts' });
+
+export function wholeNumber(max: number, min = 0): z.ZodNumber {
+  const wants = `a number from ${String(min)} to ${String(max)}`;
+  return z.number({ error: wants }).int(wants).min(min, wants).max(max, wants);
+}
