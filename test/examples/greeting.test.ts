@@ -68,8 +68,8 @@ t.test('the guide: connect, type a name, see the greeting; a second page sees it
   await ann.page.getByText('Frames on the wire').click();
   t.match(await ann.page.locator('#frames').textContent(), />>> SEND\ndestination:\/app\/hello/);
   mkdirSync(ARTIFACTS, { recursive: true });
-  await ann.page.setViewportSize({ width: 820, height: 760 });
-  await ann.page.screenshot({ path: path.join(ARTIFACTS, 'greeting.png') });
+  await ann.page.setViewportSize({ width: 820, height: 640 });
+  await ann.page.screenshot({ path: path.join(ARTIFACTS, 'greeting.png'), fullPage: true });
 
   await ann.page.getByRole('button', { name: 'Disconnect' }).click();
   await ann.page.locator('#status[data-state=offline]').waitFor({ timeout: DEADLINE_MS });

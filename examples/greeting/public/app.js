@@ -50,7 +50,7 @@ function showGreeting(text) {
 
 function showFrame(text) {
   const frames = byId('frames');
-  frames.append(`${text.replaceAll('\0', '␀').trimEnd()}\n\n`);
+  frames.append(`${text.replaceAll('\0', '^@').trimEnd()}\n\n`);
   frames.scrollTop = frames.scrollHeight;
 }
 
