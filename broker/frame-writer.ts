@@ -24,6 +24,7 @@ export class FrameWriter implements FlushScheduler {
   #base = 0;
   #dirty: Outbox[] = [];
   #isScheduled = false;
+  /** Whether outbound interceptors are registered. */
   interceptsOutbound = false;
   /** Frames written since start, heart-beats not counted. */
   framesOut = 0;
@@ -66,10 +67,9 @@ export class FrameWriter implements FlushScheduler {
         if (isBackedUp(outbox)) break;
       }
       const payload = outbox.peekPayload();
-      at =
-        head === null
-          ? this.#writeControl(connection, framing, payload as Buffer, at)
-          : this.#writeMessage(outbox, head, payload as Message, at);
+      if (head === null) at = this.#writeControl(connection, framing, payload as Buffer, at);
+      else if (this.interceptsOutbound) at = this.#writeIntercepted(outbox, head, payload as Message, at);
+      else at = this.#writeMessage(outbox, head, payload as Message, at);
       outbox.shift();
       if (head !== null || (payload as Buffer).length > HEART_BEAT_BYTES) this.framesOut++;
     }
@@ -83,6 +83,12 @@ export class FrameWriter implements FlushScheduler {
     at = framing.open(this.#arena, at, octets.length, true);
     this.#arena.set(octets, at);
     return framing.close(this.#arena, at + octets.length);
+  }
+
+  /** Seen only now, on its way out: until then a queue could still have it back. */
+  #writeIntercepted(outbox: Outbox, head: DeliveryHead, message: Message, at: number): number {
+    const frame = outbox.intercept(head, message);
+    return frame === null ? at : this.#writeControl(outbox.connection, outbox.framing, frame, at);
   }
 
   #writeMessage(outbox: Outbox, delivery: DeliveryHead, message: Message, start: number): number {

@@ -21,8 +21,6 @@ export interface OutboxOwner {
 
 /** Gathers outboxes that have something to send and flushes them all once per turn. */
 export interface FlushScheduler {
-  /** Whether outbound interceptors are registered. */
-  readonly interceptsOutbound: boolean;
   markDirty(outbox: Outbox): void;
   /** At once: the outbox has gathered more than is worth waiting for. */
   flushNow(outbox: Outbox): void;
@@ -95,14 +93,12 @@ export class Outbox implements MessageSink {
   /** One MESSAGE: two pushes and a compare. */
   enqueue(head: DeliveryHead, message: Message): void {
     if (this.#isClosed) return;
-    if (this.#scheduler.interceptsOutbound) this.#enqueueIntercepted(head, message);
-    else this.#push(head, message, head.head.length + message.weightBytes);
+    this.#push(head, message, head.head.length + message.weightBytes);
   }
 
-  /** Somebody wants to see every MESSAGE: each is made a frame of its own. */
-  #enqueueIntercepted(head: DeliveryHead, message: Message): void {
-    const octets = this.#owner.interceptMessage(head, message);
-    if (octets !== null) this.#push(null, octets, octets.length);
+  /** One MESSAGE as the outbound interceptors let it pass, a frame of its own; null when they drop it. */
+  intercept(head: DeliveryHead, message: Message): Buffer | null {
+    return this.#owner.interceptMessage(head, message);
   }
 
   /** One whole frame of the server's own, or a heart-beat. */

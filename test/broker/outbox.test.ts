@@ -21,7 +21,6 @@ function setUp() {
   };
   const marked: Outbox[] = [];
   const outbox = new Outbox(connection, LIMITS, owner, {
-    interceptsOutbound: false,
     markDirty: (dirty) => marked.push(dirty),
     flushNow: () => undefined,
   });

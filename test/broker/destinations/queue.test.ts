@@ -292,3 +292,23 @@ t.test('a frozen consumer does not keep messages from another', async (t) => {
   frozen.connection.thaw();
   t.equal(got + frozen.bodies().length, 100);
 });
+
+t.test('messages that an outbound interceptor has not seen yet go back to their queue', async (t) => {
+  const fixture = new BrokerFixture();
+  const seen: string[] = [];
+  fixture.broker.interceptOutbound((frame) => {
+    if (frame.command === 'MESSAGE') seen.push(frame.body.toString());
+    return frame;
+  });
+  const [stuck, sender] = [fixture.connect(), fixture.connect()];
+  stuck.subscribe('s', '/queue/q');
+  stuck.connection.freeze();
+  // Fills the transport, so that what follows waits in the outbox.
+  sender.publish('/queue/q', 'x'.repeat(2 * 1024 * 1024));
+  for (const body of ['1', '2', '3']) sender.publish('/queue/q', body);
+  stuck.connection.vanish();
+  const other = fixture.connect();
+  other.subscribe('s', '/queue/q');
+  t.strictSame(other.bodies().slice(-3), ['1', '2', '3']);
+  t.strictSame(seen.slice(-3), ['1', '2', '3']);
+});
