@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { OptionsError } from '../config/options-error.js';
 import type { Environment } from './environment.js';
 import { CliError, ExitCode } from './exit-code.js';
+import { addPasswdCommand } from './passwd.js';
 import { addPubCommand } from './pub.js';
 import { addServeCommand } from './serve.js';
 import { addSubCommand } from './sub.js';
@@ -11,7 +12,7 @@ import { addSubCommand } from './sub.js';
 const HELP = `
 Exit codes:
   0   done
-  1   the server could not start, the connection failed, or the broker answered ERROR
+  1   the server could not start, the connection failed, the broker answered ERROR, or a file cannot be used
   2   wrong arguments
   27  sub: no more messages within -W seconds
 
@@ -31,6 +32,7 @@ export async function runCli(args: readonly string[], environment: Environment):
   addServeCommand(program, environment, packageVersion());
   addPubCommand(program, environment);
   addSubCommand(program, environment);
+  addPasswdCommand(program);
   program
     .command('config-schema')
     .description('print the JSON Schema of configuration files, for editors')
