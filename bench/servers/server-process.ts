@@ -1,7 +1,7 @@
 /** A server under measurement, in a process of its own: told to start, asked for its CPU time, ended by its parent. */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
+import path from 'node:path';
 
 /** What the server tells its parent when it listens. */
 export interface ServerPorts {
@@ -18,9 +18,12 @@ export class ServerProcess {
     this.ports = ports;
   }
 
-  /** @param module file name beside this one, without extension */
-  static async start(module: string): Promise<ServerProcess> {
-    const child = fork(fileURLToPath(new URL(`./${module}.js`, import.meta.url)));
+  /**
+   * @param module file name without extension
+   * @param folder where it lies; default: beside this one
+   */
+  static async start(module: string, folder = import.meta.dirname): Promise<ServerProcess> {
+    const child = fork(path.join(folder, `${module}.js`));
     const [ports] = (await once(child, 'message')) as [ServerPorts];
     return new ServerProcess(child, ports);
   }
