@@ -241,7 +241,7 @@ export class Session
     } catch (error) {
       this.#fail(error, frame);
     }
-    return this.#state === 'connected' && !this.isSuspended;
+    return this.#isOpen && !this.isSuspended;
   }
 
   #dispatch(frame: Frame): void | Promise<void> {
@@ -607,6 +607,7 @@ export class Session
       // What a client sent before it left is still handled (STOMP 1.2, RECEIPT; conformance S-25, R-15).
       this.#isOrphaned = true;
       this.#outbox.close(false);
+      this.#environment.invoker.abort(this.id);
       return;
     }
     this.#finish(cause);

@@ -56,9 +56,16 @@ export class HandlerInvoker {
     subscribe: new Map(),
   };
   #cacheVersion = -1;
+  /** By session, which has one frame in work at a time. */
+  readonly #waiting = new Map<string, CallContext>();
 
   constructor(parts: InvokerParts) {
     this.#parts = parts;
+  }
+
+  /** The session has lost its connection: a handler still at work for it may stop. */
+  abort(sessionId: string): void {
+    this.#waiting.get(sessionId)?.abort();
   }
 
   /**
@@ -111,23 +118,29 @@ export class HandlerInvoker {
     return entry.handler(context.with(payload));
   }
 
-  #withDeadline(result: PromiseLike<unknown>, call: Call): Promise<unknown> {
+  #withDeadline(result: PromiseLike<unknown>, { entry, context }: Call): Promise<unknown> {
     const { clock, options } = this.#parts;
-    const deadlineMs = call.entry.options.deadlineMs ?? options.handlers.deadlineMs;
+    const deadlineMs = entry.options.deadlineMs ?? options.handlers.deadlineMs;
+    const sessionId = context.session.id;
+    this.#waiting.set(sessionId, context);
     return new Promise((resolve, reject) => {
       const stop = clock.every(deadlineMs, () => {
-        stop();
-        call.context.abort();
-        reject(new BrokerError('handler-timeout', `The handler of ${call.entry.pattern} took over ${deadlineMs} ms`));
+        end();
+        context.abort();
+        reject(new BrokerError('handler-timeout', `The handler of ${entry.pattern} took over ${deadlineMs} ms`));
       });
+      const end = (): void => {
+        stop();
+        if (this.#waiting.get(sessionId) === context) this.#waiting.delete(sessionId);
+      };
       result.then(
         (value) => {
-          stop();
+          end();
           resolve(value);
         },
         (error: unknown) => {
-          stop();
-          reject(error);
+          end();
+          reject(error as Error);
         },
       );
     });

@@ -147,6 +147,13 @@ t.test('S2.16 a CONNECT that an interceptor drops has no answer; another may fol
     client.frames().map(({ command }) => command),
     ['CONNECTED'],
   );
+  const both = fixture.open();
+  both.send(frameText('CONNECT', { 'accept-version': '1.2', host: 'h', drop: '1' }) + connect);
+  t.strictSame(
+    both.frames().map(({ command }) => command),
+    ['CONNECTED'],
+    'in one piece with the other',
+  );
 });
 
 t.test('S2.17 a connection that says nothing is ended', async (t) => {

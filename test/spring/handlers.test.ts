@@ -372,6 +372,29 @@ t.test('S6.20 a handler that hangs holds its session no longer than its deadline
   t.equal(fixture.clock.intervalCount <= 1, true, 'no timer is left behind');
 });
 
+t.test('S6.20 the signal of a handler is aborted when its client is gone', async (t) => {
+  const { fixture, client } = start();
+  const other = fixture.connect();
+  other.subscribe('s', '/topic/waits');
+  const handled: boolean[] = [];
+  fixture.broker.message('/waits', async ({ signal }) => {
+    await new Promise((resolve) => {
+      signal.addEventListener('abort', resolve);
+    });
+    handled.push(signal.aborted);
+    return 'stopped';
+  });
+  client.publish('/app/waits', '');
+  await settle();
+  t.strictSame(handled, []);
+  client.connection.vanish();
+  await settle();
+  t.strictSame(handled, [true]);
+  t.strictSame(other.bodies(), ['stopped'], 'what it returns is sent all the same');
+  t.equal(fixture.broker.users.count(), 0);
+  t.equal(fixture.broker.stats().connections.current, 1);
+});
+
 t.test('S6.21 a payload that does not fit its schema is refused with every issue', async (t) => {
   const { fixture, client } = start();
   let caught: unknown;
