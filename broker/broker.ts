@@ -53,6 +53,8 @@ export interface StatsSnapshot {
   readonly framesOut: number;
   readonly messagesIn: number;
   readonly messagesDropped: number;
+  /** Messages that gave way to newer ones for a slow subscriber, by policy. */
+  readonly givenWay: { readonly 'drop-oldest': number; readonly 'latest-per-key': number };
   readonly errorsSent: number;
   /** Connections ended since start, by reason. */
   readonly closed: Readonly<Record<CloseCode, number>>;
@@ -246,6 +248,7 @@ export class Broker implements HandlerGroup {
       framesOut: writer.framesOut,
       messagesIn: stats.messagesIn,
       messagesDropped: stats.messagesDropped,
+      givenWay: { ...stats.givenWay },
       errorsSent: stats.errorsSent,
       closed: { ...stats.closed },
     };

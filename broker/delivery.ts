@@ -3,6 +3,8 @@ import type { Message } from './message.js';
 
 /** Who a delivery is for. */
 export interface DeliveryOwner {
+  /** Counts the subscriptions of one session, from 1. */
+  readonly number: number;
   /** Null on 1.0 without an id: MESSAGE then has no `subscription` header. */
   readonly id: string | null;
   /** From `MESSAGE` to the message-id's prefix, encoded as the connection's framing wants it. */

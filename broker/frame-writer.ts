@@ -78,6 +78,8 @@ export class FrameWriter implements FlushScheduler {
   }
 
   #writeControl(connection: Connection, framing: Framing, frame: Buffer, start: number): number {
+    // An entry that gave way.
+    if (frame.length === 0) return start;
     const octets = framing.encode === null ? frame : framing.encode(frame);
     let at = this.#reserve(connection, start, octets.length + framing.maxOverheadBytes);
     at = framing.open(this.#arena, at, octets.length, true);

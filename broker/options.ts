@@ -4,6 +4,7 @@
  */
 import type { FrameLimits } from '../protocol/index.js';
 import { BrokerError } from './errors.js';
+import { checkOverflowRules, type OverflowRule } from './overflow-policy.js';
 
 export interface BrokerOptions {
   /** Name of this node in message ids: 1–32 letters, digits, `-`, `_`. Default: random at each start. */
@@ -86,6 +87,8 @@ export interface OutboxOptions {
   readonly softLimitMs: number;
   /** More than this waiting makes a slow consumer at once. */
   readonly hardLimitBytes: number;
+  /** Topics whose messages give way to newer ones before it comes to that; the first pattern that matches decides. */
+  readonly policies: readonly OverflowRule[];
 }
 
 /** `T` with every level optional. */
@@ -138,7 +141,7 @@ export const DEFAULT_BROKER_OPTIONS: BrokerOptions = deepFreeze({
     maxQueueBytes: 64 * MIB,
   },
   // redis' pub/sub limits have this form: 8 MiB for 60 s or 32 MiB at once.
-  outbox: { highWaterBytes: MIB, softLimitBytes: 4 * MIB, softLimitMs: 10_000, hardLimitBytes: 32 * MIB },
+  outbox: { highWaterBytes: MIB, softLimitBytes: 4 * MIB, softLimitMs: 10_000, hardLimitBytes: 32 * MIB, policies: [] },
 });
 
 /**
@@ -210,6 +213,7 @@ function merge(defaults: object, given: object, path: string): object {
 
 function checked(standard: unknown, value: unknown, at: string): unknown {
   if (value === false && ALSO_FALSE.has(at)) return value;
+  if (at === 'outbox.policies') return checkOverflowRules(value, at);
   if (LISTS.has(at)) {
     if (isTextList(value)) return [...value];
     throw invalid(at, value, 'a list of non-empty strings');

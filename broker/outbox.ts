@@ -2,7 +2,9 @@
  * What one session has still to send: references to messages, no octets yet (DESIGN P2, D8). Bounded: a client that
  * does not read fills it and is judged a slow consumer, by bytes at once or by bytes over time.
  */
+import { ReplaceableEntries } from './replaceable-entries.js';
 import type { Connection, Framing } from './ports.js';
+import type { GivingWay } from './overflow-policy.js';
 import type { OutboxOptions } from './options.js';
 import type { Message } from './message.js';
 import type { MessageSink, Subscription } from './subscription.js';
@@ -15,6 +17,8 @@ export interface OutboxOwner {
   onSlowConsumer(queuedBytes: number): void;
   /** The outbound interceptors' word on a MESSAGE, as octets of a frame of its own; null drops it. */
   interceptMessage(head: DeliveryHead, message: Message): Buffer | null;
+  /** A message gave way to a newer one. */
+  onGivenWay(policy: GivingWay['policy']): void;
   /** More than the soft limit is waiting, or no longer. */
   onSoftLimit(isOver: boolean): void;
 }
@@ -32,6 +36,12 @@ const FLUSH_EARLY_BYTES = 64 * 1024;
 const COMPACT_AT = 1024;
 
 type Payload = Message | Buffer;
+/** In the place of an entry that gave way; not written. */
+const NOTHING = Buffer.alloc(0);
+
+function weigh(head: DeliveryHead | null, payload: Payload): number {
+  return head === null ? (payload as Buffer).length : head.head.length + (payload as Message).weightBytes;
+}
 
 export class Outbox implements MessageSink {
   readonly connection: Connection;
@@ -49,6 +59,10 @@ export class Outbox implements MessageSink {
   /** Head and payload in turns; the head of a control frame is null. Null until the first message. */
   #entries: (DeliveryHead | Payload | null)[] | null = null;
   #first = 0;
+  /** Entries, head and payload counted each, that were moved out of the list since it began. */
+  #shifted = 0;
+  /** Null until the first message that may give way meets a transport that is backed up. */
+  #replaceable: ReplaceableEntries | null = null;
   /** Entries before this one own their octets. */
   #ownedTo = 0;
   #deliveries = 0;
@@ -96,6 +110,43 @@ export class Outbox implements MessageSink {
     this.#push(head, message, head.head.length + message.weightBytes);
   }
 
+  /**
+   * One MESSAGE that may give way while the transport is backed up: under `latest-per-key` it takes the place of the waiting
+   * one with its key, under `drop-oldest` the oldest of its kind go once more than the soft limit waits.
+   */
+  enqueueReplaceable(head: DeliveryHead, message: Message, way: GivingWay, destination: string): void {
+    if (this.canWrite || this.#isClosed) {
+      this.enqueue(head, message);
+      return;
+    }
+    const entries = (this.#replaceable ??= new ReplaceableEntries());
+    const from = this.#shifted + this.#first;
+    const place = this.#shifted + (this.#entries?.length ?? 0);
+    const key = way.keyOf(message, destination);
+    const taken = key === null ? undefined : entries.placeOf(`${head.owner.number}\n${key}`, from, place);
+    if (taken !== undefined) {
+      this.#replace(taken, head, message.own());
+      this.#owner.onGivenWay(way.policy);
+      return;
+    }
+    if (key === null) entries.add(place);
+    this.enqueue(head, message);
+    while (key === null && this.queuedBytes > this.#limits.softLimitBytes) {
+      const oldest = entries.takeOldest(this.#shifted + this.#first);
+      if (oldest === undefined) break;
+      this.#replace(oldest, null, NOTHING);
+      this.#owner.onGivenWay(way.policy);
+    }
+  }
+
+  #replace(place: number, head: DeliveryHead | null, payload: Payload): void {
+    const entries = this.#entries as (DeliveryHead | Payload | null)[];
+    const at = place - this.#shifted;
+    this.queuedBytes += weigh(head, payload) - weigh(entries[at] as DeliveryHead | null, entries[at + 1] as Payload);
+    entries[at] = head;
+    entries[at + 1] = payload;
+  }
+
   /** One MESSAGE as the outbound interceptors let it pass, a frame of its own; null when they drop it. */
   intercept(head: DeliveryHead, message: Message): Buffer | null {
     return this.#owner.interceptMessage(head, message);
@@ -133,14 +184,15 @@ export class Outbox implements MessageSink {
     const entries = this.#entries as (DeliveryHead | Payload | null)[];
     const head = entries[this.#first] as DeliveryHead | null;
     const payload = entries[this.#first + 1] as Payload;
-    this.queuedBytes -=
-      head === null ? (payload as Buffer).length : head.head.length + (payload as Message).weightBytes;
+    this.queuedBytes -= weigh(head, payload);
     this.#first += 2;
     if (this.#first === entries.length) {
+      this.#shifted += entries.length;
       entries.length = 0;
       this.#first = this.#ownedTo = 0;
     } else if (this.#first >= COMPACT_AT && this.#first * 2 > entries.length) {
       entries.splice(0, this.#first);
+      this.#shifted += this.#first;
       this.#ownedTo = Math.max(0, this.#ownedTo - this.#first);
       this.#first = 0;
     }
@@ -198,12 +250,16 @@ export class Outbox implements MessageSink {
     }
     this.#entries = kept;
     this.#first = this.#ownedTo = 0;
+    // Places have changed in a way that one number cannot tell: what waits now will not give way any more.
+    this.#replaceable?.clear();
+    this.#shifted = 0;
     return taken;
   }
 
   #drop(): void {
     this.#entries = null;
-    this.#first = this.#ownedTo = 0;
+    this.#replaceable = null;
+    this.#first = this.#ownedTo = this.#shifted = 0;
     this.queuedBytes = 0;
   }
 

@@ -11,6 +11,7 @@ import { Topic, TopicSource } from './destinations/topic.js';
 import { UserDestinations } from './destinations/user-destinations.js';
 import type { UserRegistry } from './application/user-registry.js';
 import type { DestinationKind, Route } from './destinations/route.js';
+import { OverflowPolicies } from './overflow-policy.js';
 import type { Message } from './message.js';
 import type { BrokerOptions } from './options.js';
 import type { BrokerStats } from './stats.js';
@@ -26,6 +27,7 @@ export class Router {
   readonly users: UserDestinations;
   /** For destinations that keep no subscriptions: one object each, as nothing is kept of them. */
   readonly #unkept: Readonly<Record<'app' | 'user' | 'unknown', Route>>;
+  readonly #overflow: OverflowPolicies;
   /** Number of routes at which idle ones are next looked for. */
   #forgetAt: number;
 
@@ -52,6 +54,7 @@ export class Router {
       unknown: new UnkeptRoute('unknown', stats),
     };
     this.#forgetAt = options.limits.maxCachedRoutes;
+    this.#overflow = new OverflowPolicies(options.outbox.policies, options.destinations.separator);
   }
 
   get patternCount(): number {
@@ -174,7 +177,7 @@ export class Router {
     if (this.#routes.size >= this.#forgetAt) this.#forgetIdle();
     const route =
       kind === 'topic'
-        ? new Topic(destination, this.#patterns, this.#topicSource)
+        ? new Topic(destination, this.#patterns, this.#topicSource, this.#overflow.of(destination))
         : new Queue(destination, this.#options.limits);
     this.#routes.set(destination, route);
     return route;

@@ -36,6 +36,7 @@ import type { SessionHandle, SubscriptionHandle } from './application/session-ha
 import type { CommandContext, Welcome } from './commands/command-context.js';
 import type { Route } from './destinations/route.js';
 import type { BrokerOptions } from './options.js';
+import type { GivingWay } from './overflow-policy.js';
 import type { ConnectRequest, Connection, ConnectionListener, Principal, TransportName } from './ports.js';
 import type { Router } from './router.js';
 import type { RegisteredSession } from './session-registry.js';
@@ -496,6 +497,10 @@ export class Session
       this.#reportRefusal({ code: 'slow-consumer', message });
       this.#cut('slow-consumer');
     });
+  }
+
+  onGivenWay(policy: GivingWay['policy']): void {
+    this.#environment.stats.givenWay[policy]++;
   }
 
   onSoftLimit(isOver: boolean): void {

@@ -11,6 +11,8 @@ export class BrokerStats {
   messagesIn = 0;
   /** SENDs to destinations outside every prefix. */
   messagesDropped = 0;
+  /** Messages that gave way to newer ones for a slow subscriber, by policy. */
+  readonly givenWay = { 'drop-oldest': 0, 'latest-per-key': 0 };
   errorsSent = 0;
   /** Now. */
   subscriptions = 0;

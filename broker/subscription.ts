@@ -4,6 +4,7 @@
  * more than `window` may be pending: the rest waits at its source.
  */
 import type { Message } from './message.js';
+import type { GivingWay } from './overflow-policy.js';
 import { PendingAcks, type AckOwner } from './pending-acks.js';
 import { Redelivery, type Delivery, type DeliveryHead, type ReturnedMessage } from './delivery.js';
 
@@ -15,6 +16,8 @@ export interface MessageSink {
   readonly hasRoom: boolean;
   readonly queuedBytes: number;
   enqueue(head: DeliveryHead, message: Message): void;
+  /** As `enqueue`, but older messages may give way to this one while the transport is backed up. */
+  enqueueReplaceable(head: DeliveryHead, message: Message, way: GivingWay, destination: string): void;
   nextDelivery(): number;
   encode(text: string): Buffer;
   /** Asks to be told, through its source, when there is room again. */

@@ -3,6 +3,7 @@
  * In the client ack modes a subscription whose window is full keeps what follows waiting, within its outbox's limits.
  */
 import type { Message } from '../message.js';
+import type { GivingWay } from '../overflow-policy.js';
 import type { MessageSource, Subscription } from '../subscription.js';
 import type { ReturnedMessage } from '../delivery.js';
 import type { Route } from './route.js';
@@ -20,7 +21,16 @@ export class Topic implements Route {
   #matched: readonly Subscription[] = [];
   #matchedVersion = -1;
 
-  constructor(destination: string, patterns: SubscriptionIndex<Subscription>, source: TopicSource) {
+  /** Null: messages wait, and who reads too slowly is cut. */
+  readonly #givingWay: GivingWay | null;
+
+  constructor(
+    destination: string,
+    patterns: SubscriptionIndex<Subscription>,
+    source: TopicSource,
+    givingWay: GivingWay | null = null,
+  ) {
+    this.#givingWay = givingWay;
     this.destination = destination;
     this.#patterns = patterns;
     this.#source = source;
@@ -35,12 +45,25 @@ export class Topic implements Route {
   }
 
   publish(message: Message): void {
-    for (const subscription of this.#subscriptions) this.#source.offer(subscription, message);
+    this.#offerTo(this.#subscriptions, message);
     if (this.#matchedVersion !== this.#patterns.version) {
       this.#matched = this.#patterns.match(this.destination);
       this.#matchedVersion = this.#patterns.version;
     }
-    for (const subscription of this.#matched) this.#source.offer(subscription, message);
+    this.#offerTo(this.#matched, message);
+  }
+
+  #offerTo(subscriptions: readonly Subscription[], message: Message): void {
+    const givingWay = this.#givingWay;
+    if (givingWay === null) {
+      for (const subscription of subscriptions) this.#source.offer(subscription, message);
+      return;
+    }
+    for (const subscription of subscriptions) {
+      // In the client ack modes the window decides: what is pending cannot give way.
+      if (subscription.pending !== null) this.#source.offer(subscription, message);
+      else subscription.outbox.enqueueReplaceable(subscription, message, givingWay, this.destination);
+    }
   }
 
   add(subscription: Subscription): void {

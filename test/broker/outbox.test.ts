@@ -7,7 +7,13 @@ import { Outbox, type OutboxOwner } from '../../broker/outbox.js';
 import { Subscription, type AckMode } from '../../broker/subscription.js';
 import { FrameParser } from '../../protocol/index.js';
 
-const LIMITS = { highWaterBytes: 1_000, softLimitBytes: 2_000, softLimitMs: 1_000, hardLimitBytes: 4_000 };
+const LIMITS = {
+  highWaterBytes: 1_000,
+  softLimitBytes: 2_000,
+  softLimitMs: 1_000,
+  hardLimitBytes: 4_000,
+  policies: [],
+};
 
 function setUp() {
   const clock = new FakeClock();
@@ -16,6 +22,7 @@ function setUp() {
   const soft: boolean[] = [];
   const owner: OutboxOwner = {
     interceptMessage: () => null,
+    onGivenWay: () => undefined,
     onSlowConsumer: (bytes: number) => slow.push(bytes),
     onSoftLimit: (isOver: boolean) => soft.push(isOver),
   };
