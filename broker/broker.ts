@@ -88,7 +88,7 @@ export class Broker implements HandlerGroup {
     const nextMessageId = (): number => ++lastMessageId;
     const { clock, logger, authenticator } = ports;
     const authorizer = ports.authorizer ?? null;
-    const interceptors = new Interceptors();
+    const interceptors = new Interceptors(clock, resolved.handlers.deadlineMs);
     const events = new SessionEvents(logger);
     const publisher = new MessagePublisher({ router, users: router.users, interceptors, stats, nextMessageId });
     const handlers = new HandlerRegistry(resolved.destinations.separator);

@@ -608,11 +608,11 @@ export class Session
   }
 
   onClose(cause?: Error): void {
+    if (this.isSuspended) this.#environment.invoker.abort(this.id);
     if (this.isSuspended && this.#isOpen) {
       // What a client sent before it left is still handled (STOMP 1.2, RECEIPT; conformance S-25, R-15).
       this.#isOrphaned = true;
       this.#outbox.close(false);
-      this.#environment.invoker.abort(this.id);
       return;
     }
     this.#finish(cause);

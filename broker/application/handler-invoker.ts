@@ -3,6 +3,7 @@
  * pauses its own session only, and not beyond its deadline.
  */
 import { Headers, type Frame } from '../../protocol/index.js';
+import { withDeadline } from '../deadline.js';
 import { BrokerError } from '../errors.js';
 import { Message } from '../message.js';
 import { encodePayload, readPayload } from './payload.js';
@@ -106,7 +107,7 @@ export class HandlerInvoker {
       return this.#failed(error, call);
     }
     if (!isThenable(result)) return this.#replyOrFail(result, call);
-    return this.#withDeadline(result, call).then(
+    return this.#inTime(result, call).then(
       (value) => this.#replyOrFail(value, call),
       (error: unknown) => this.#failed(error, call),
     );
@@ -118,32 +119,20 @@ export class HandlerInvoker {
     return entry.handler(context.with(payload));
   }
 
-  #withDeadline(result: PromiseLike<unknown>, { entry, context }: Call): Promise<unknown> {
+  #inTime(result: PromiseLike<unknown>, { entry, context }: Call): Promise<unknown> {
     const { clock, options } = this.#parts;
     const deadlineMs = entry.options.deadlineMs ?? options.handlers.deadlineMs;
-    const sessionId = context.session.id;
-    this.#waiting.set(sessionId, context);
-    return new Promise((resolve, reject) => {
-      const stop = clock.every(deadlineMs, () => {
-        end();
-        context.abort();
-        reject(new BrokerError('handler-timeout', `The handler of ${entry.pattern} took over ${deadlineMs} ms`));
-      });
-      const end = (): void => {
-        stop();
-        if (this.#waiting.get(sessionId) === context) this.#waiting.delete(sessionId);
-      };
-      result.then(
-        (value) => {
-          end();
-          resolve(value);
-        },
-        (error: unknown) => {
-          end();
-          reject(error as Error);
-        },
-      );
+    const { id } = context.session;
+    this.#waiting.set(id, context);
+    const settled = withDeadline(result, clock, deadlineMs, () => {
+      context.abort();
+      return new BrokerError('handler-timeout', `The handler of ${entry.pattern} took over ${deadlineMs} ms`);
     });
+    const end = (): void => {
+      if (this.#waiting.get(id) === context) this.#waiting.delete(id);
+    };
+    settled.then(end, end);
+    return settled;
   }
 
   #replyOrFail(value: unknown, call: Call): void | Promise<void> {
@@ -172,7 +161,7 @@ export class HandlerInvoker {
 
   #recover(error: unknown, { handler, options }: ErrorEntry, call: Call): Promise<void> | undefined {
     const result = handler(error, call.context);
-    if (isThenable(result)) return this.#withDeadline(result, call).then((value) => this.#reply(value, options, call));
+    if (isThenable(result)) return this.#inTime(result, call).then((value) => this.#reply(value, options, call));
     this.#reply(result, options, call);
     return undefined;
   }

@@ -3,11 +3,15 @@
  * to clients, and into the broker. A channel without interceptors is null and costs one comparison.
  */
 import type { Frame } from '../../protocol/index.js';
+import { withDeadline } from '../deadline.js';
+import { BrokerError } from '../errors.js';
+import type { Clock } from '../ports.js';
 import type { SessionHandle } from './session-handle.js';
 
 /**
  * Returns the frame, changed or not; null drops it in silence: no effect, no RECEIPT, no ERROR. Throwing refuses it: a
- * BrokerError's code and text reach the client in ERROR, anything else is `internal`.
+ * BrokerError's code and text reach the client in ERROR, anything else is `internal`. A promise holds back the session's
+ * frames, for `handlers.deadlineMs` at most: then the frame is refused as `handler-timeout`.
  */
 export type InboundInterceptor = (frame: Frame, session: SessionHandle) => Frame | null | Promise<Frame | null>;
 
@@ -29,6 +33,13 @@ export class Interceptors {
   inbound: InboundInterceptor[] | null = null;
   outbound: OutboundInterceptor[] | null = null;
   broker: BrokerInterceptor[] | null = null;
+  readonly #clock: Clock;
+  readonly #deadlineMs: number;
+
+  constructor(clock: Clock, deadlineMs: number) {
+    this.#clock = clock;
+    this.#deadlineMs = deadlineMs;
+  }
 
   addInbound(interceptor: InboundInterceptor): void {
     (this.inbound ??= []).push(interceptor);
@@ -71,10 +82,20 @@ export class Interceptors {
     for (let k = start; k < inbound.length && current !== null; k++) {
       const result: Frame | null | Promise<Frame | null> | undefined = inbound[k]?.(current, session);
       if (result instanceof Promise) {
-        return result.then((next) => (next === null ? null : this.#applyFrom(k + 1, next, session)));
+        return this.#inTime(result).then((next) => (next === null ? null : this.#applyFrom(k + 1, next, session)));
       }
       current = result ?? null;
     }
     return current;
+  }
+
+  #inTime(promise: Promise<Frame | null>): Promise<Frame | null> {
+    const ms = this.#deadlineMs;
+    return withDeadline(
+      promise,
+      this.#clock,
+      ms,
+      () => new BrokerError('handler-timeout', `An interceptor took over ${ms} ms`),
+    );
   }
 }

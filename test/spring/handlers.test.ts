@@ -395,6 +395,31 @@ t.test('S6.20 the signal of a handler is aborted when its client is gone', async
   t.equal(fixture.broker.stats().connections.current, 1);
 });
 
+t.test('S6.20 the signal of a handler is aborted when the server ends its session', async (t) => {
+  const { fixture, client } = start();
+  let signal: AbortSignal | undefined;
+  fixture.broker.message('/waits', (context) => ((signal = context.signal), new Promise(() => undefined)));
+  client.publish('/app/waits', '');
+  t.equal(signal?.aborted, false);
+  fixture.broker.users.get('alice')?.sessions[0]?.disconnect();
+  client.frames();
+  t.equal(client.isGone, true);
+  t.equal(signal?.aborted, true);
+});
+
+t.test('S6.22 what an error handler returns for a SUBSCRIBE answers the subscription', async (t) => {
+  const { fixture, client } = start();
+  fixture.broker.onError((error) => (error as Error).message);
+  fixture.broker.subscribeMapping('/fails', () => {
+    throw new Error('cannot');
+  });
+  client.subscribe('mine', '/app/fails');
+  t.strictSame(
+    client.frames().map((frame) => [header(frame, 'subscription'), frame.body.toString()]),
+    [['mine', 'cannot']],
+  );
+});
+
 t.test('S6.21 a payload that does not fit its schema is refused with every issue', async (t) => {
   const { fixture, client } = start();
   let caught: unknown;

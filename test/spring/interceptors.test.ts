@@ -208,3 +208,16 @@ t.test('S9.7a an outbound interceptor that throws loses that one frame for that 
   t.strictSame([first.bodies(), second.bodies()], [['good'], ['bad', 'good']]);
   t.match(fixture.log.at(-1), { level: 'error', fields: { command: 'MESSAGE' } });
 });
+
+t.test('S9.3 an interceptor that hangs holds a session, present or gone, no longer than its deadline', async (t) => {
+  const fixture = new BrokerFixture({ handlers: { deadlineMs: 1_000 } });
+  const [staying, leaving] = [fixture.connect(), fixture.connect()];
+  fixture.broker.interceptInbound(() => new Promise(() => undefined));
+  for (const client of [staying, leaving]) client.publish('/topic/a', '');
+  leaving.connection.vanish();
+  fixture.clock.advance(1_000);
+  await settle();
+  t.equal(staying.error(), 'handler-timeout');
+  await settle();
+  t.equal(fixture.broker.stats().connections.current, 0);
+});
