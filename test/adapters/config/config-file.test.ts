@@ -61,6 +61,20 @@ t.test('paths in a file are relative to the file', async (t) => {
   t.strictSame(options.tcp, { tls: { certFile: path.join(directory, 'cert.pem'), keyFile: '/etc/key.pem' } });
 });
 
+t.test('files that auth names are relative to the file too', async (t) => {
+  const directory = t.testdir();
+  const file = path.join(directory, 'hoofbeat.yaml');
+  writeFileSync(
+    file,
+    'auth: { anonymous: false, passwordFile: users, jwt: { keyFile: keys/jwks.json, issuer: me } }\n',
+  );
+  t.strictSame((await readConfigFile(file)).auth, {
+    anonymous: false,
+    passwordFile: path.join(directory, 'users'),
+    jwt: { issuer: 'me', secretFile: undefined, keyFile: path.join(directory, 'keys/jwks.json') },
+  });
+});
+
 t.test('a file that is not there is named', async (t) => {
   await t.rejects(readConfigFile('nowhere.yaml'), { code: 'invalid-option', message: 'nowhere.yaml: no such file' });
   await t.rejects(readConfigFile(t.testdir()), { message: /: EISDIR$/ });

@@ -136,6 +136,98 @@ t.test('no fault shows a passcode', async (t) => {
   t.notMatch(faults.join('\n'), /13371337/);
 });
 
+t.test('a way to log in closes anonymous access on loopback too, unless it is asked for', async (t) => {
+  const ways: ServerOptions['auth'][] = [
+    { users: [{ login: 'ann', passcode: 'x' }] },
+    { passwordFile: 'users' },
+    { jwt: { secret: 'x' } },
+    { trustedHeader: { name: 'X-User-ID' } },
+  ];
+  for (const auth of ways) {
+    t.equal(resolveServerOptions({ auth }).auth.anonymous, false);
+    t.equal(resolveServerOptions({ auth: { ...auth, anonymous: true } }).auth.anonymous, true);
+  }
+  t.equal(resolveServerOptions({ auth: { rules: [{ allow: true }], csrf: true } }).auth.anonymous, true);
+});
+
+t.test('defaults of tokens, trusted header and CSRF check', async (t) => {
+  const resolve = (auth: ServerOptions['auth']) => resolveServerOptions({ auth }).auth;
+  t.strictSame(resolve({ jwt: { secret: 'x' } }).jwt, {
+    keys: { secret: 'x' },
+    algorithms: ['HS256', 'HS384', 'HS512'],
+    issuer: undefined,
+    audience: undefined,
+    clockToleranceMs: 0,
+    requireExpiry: false,
+    userClaim: 'sub',
+    rolesClaim: 'roles',
+    from: ['authorization', 'query', 'connect'],
+  });
+  const { jwt } = resolve({
+    jwt: { jwksUrl: 'https://a.example/keys', issuer: 'a', audience: ['b', 'c'], from: ['cookie:x'] },
+  });
+  t.match(jwt, {
+    keys: { jwksUrl: 'https://a.example/keys', cacheMs: 600_000, cooldownMs: 30_000, timeoutMs: 5_000 },
+    issuer: ['a'],
+    audience: ['b', 'c'],
+    from: ['cookie:x'],
+  });
+  t.notOk(
+    jwt?.algorithms.some((algorithm) => algorithm.startsWith('HS')),
+    'public keys never check HS',
+  );
+  t.strictSame(resolve({ trustedHeader: { name: 'X' } }).trustedHeader, { name: 'X', from: 'handshake' });
+  const standard = { header: 'X-CSRF-TOKEN', cookie: 'XSRF-TOKEN', endpoints: undefined };
+  t.strictSame(resolve({ csrf: true }).csrf, standard);
+  t.strictSame(resolve({ csrf: { cookie: 'c', header: undefined } }).csrf, { ...standard, cookie: 'c' });
+  t.equal(resolve({ csrf: false }).csrf, null);
+});
+
+t.test('faults of auth are named by their path', async (t) => {
+  t.strictSame(
+    faultsOf({
+      auth: {
+        passwordFile: '',
+        trustedHeader: { name: 'X User', from: 'anywhere' },
+        csrf: { headers: 'X' },
+        rules: [{ action: 'publish', allow: true }, { destination: [], allow: 'yes' }, { allow: true, role: 'x' }, {}],
+        jwt: { jwksUrl: 'ftp://a', algorithms: ['none'], from: ['header'], issuer: 1 },
+      },
+    }),
+    [
+      'auth.csrf.headers: unknown option',
+      'auth.jwt.algorithms.0: got "none", wants one of HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA, Ed25519',
+      'auth.jwt.from.0: got "header", wants "authorization", "query", "query:name", "cookie:name" or "connect"',
+      'auth.jwt.issuer: got 1, wants text or a list of texts',
+      'auth.jwt.jwksUrl: got "ftp://a", wants an http or https URL',
+      'auth.passwordFile: got "", wants text',
+      'auth.rules.0.action: got "publish", wants one of connect, send, subscribe, or a list of them',
+      'auth.rules.1.allow: got "yes", wants true or false',
+      'auth.rules.1.destination: got a list, wants text or a list of texts',
+      'auth.rules.2.role: unknown option',
+      'auth.rules.3.allow: got nothing, wants true or false',
+      'auth.trustedHeader.from: got "anywhere", wants one of handshake, connect, both',
+      'auth.trustedHeader.name: got "X User", wants the name of a header',
+    ],
+  );
+});
+
+t.test('tokens have one source of keys, and algorithms that go with it', async (t) => {
+  const jwt = (given: object): readonly string[] => faultsOf({ auth: { jwt: given } });
+  t.strictSame(jwt({}), ['auth.jwt: got no key, wants one of secret, secretFile, keyFile, jwksUrl']);
+  t.strictSame(jwt({ secret: 'hunter2', keyFile: 'a' }), ['auth.jwt: got secret and keyFile, wants one of them']);
+  t.strictSame(jwt({ secretFile: 'a', algorithms: ['HS256', 'RS256'] }), [
+    'auth.jwt.algorithms.1: got "RS256" with secretFile, wants one with a shared secret',
+  ]);
+  t.strictSame(jwt({ jwksUrl: 'https://a.example/', algorithms: ['HS256'] }), [
+    'auth.jwt.algorithms.0: got "HS256" with jwksUrl, wants an algorithm with public keys',
+  ]);
+  t.strictSame(jwt({ keyFile: 'a', algorithms: ['HS256', 'ES256'] }), []);
+  const faults = [...jwt({ secret: 13371337 }), ...faultsOf({ auth: { jwt: '13371337' } })];
+  t.equal(faults.length, 2);
+  t.notMatch(faults.join(), /13371337/, 'a secret is not shown');
+});
+
 t.test('two endpoints cannot share a path', async (t) => {
   t.strictSame(faultsOf({ http: { endpoints: [{ path: '/ws' }, { path: '/ws' }] } }), [
     'http.endpoints.1.path: got "/ws" twice, wants it once',
