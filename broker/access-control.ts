@@ -3,9 +3,10 @@
  * (DESIGN P9). Only made when there is an authorizer.
  */
 import { quoteInput } from '../protocol/index.js';
+import { withDeadline } from './deadline.js';
 import { BrokerError } from './errors.js';
 import { after } from './maybe-promise.js';
-import type { AuthorizationRequest, Authorizer } from './ports.js';
+import type { AuthorizationRequest, Authorizer, Clock } from './ports.js';
 import type { Router } from './router.js';
 
 /** Verdicts remembered for one session; a client that names more destinations is asked about anew. */
@@ -14,13 +15,18 @@ const MAX_ALLOWED_SENDS = 1_000;
 export class AccessControl {
   readonly #authorizer: Authorizer;
   readonly #router: Router;
+  readonly #clock: Clock;
+  readonly #deadlineMs: number;
   readonly #allowedSends = new Set<string>();
   /** Counts what was forgotten: an answer to a question from before is not remembered. */
   #era = 0;
 
-  constructor(authorizer: Authorizer, router: Router) {
+  /** @param deadlineMs after which no verdict is a refusal */
+  constructor(authorizer: Authorizer, router: Router, clock: Clock, deadlineMs: number) {
     this.#authorizer = authorizer;
     this.#router = router;
+    this.#clock = clock;
+    this.#deadlineMs = deadlineMs;
   }
 
   /** Whether a SEND there is known to be allowed. */
@@ -55,10 +61,17 @@ export class AccessControl {
     for (const [k, question] of questions.slice(start).entries()) {
       const verdict = this.#authorizer.isAllowed(question);
       if (verdict instanceof Promise) {
-        return verdict.then((isAllowed) => (isAllowed ? this.#askFrom(start + k + 1, questions) : deny(question)));
+        return this.#inTime(verdict).then((isAllowed) =>
+          isAllowed ? this.#askFrom(start + k + 1, questions) : deny(question),
+        );
       }
       if (!verdict) deny(question);
     }
+  }
+
+  #inTime(verdict: Promise<boolean>): Promise<boolean> {
+    const ms = this.#deadlineMs;
+    return withDeadline(verdict, this.#clock, ms, () => new BrokerError('access-denied', `No verdict within ${ms} ms`));
   }
 
   #rememberSend(destination: string): void {

@@ -22,6 +22,7 @@ import { COMMAND_HANDLERS } from './commands/command-handlers.js';
 import { handleConnect } from './commands/connect.js';
 import { handleRenewal, isRenewal } from './commands/renew.js';
 import { canBeSoft, describeRefusal, errorFrame, type Refusal } from './error-frame.js';
+import { withDeadline } from './deadline.js';
 import { BrokerError } from './errors.js';
 import { traceFrame } from './frame-trace.js';
 import { after } from './maybe-promise.js';
@@ -88,7 +89,7 @@ export class Session
   #memoRoute: Route | null = null;
 
   constructor(id: string, connection: Connection, environment: SessionEnvironment) {
-    const { options, wheel, writer, authorizer, router } = environment;
+    const { options, wheel, writer, authorizer, router, clock } = environment;
     this.id = id;
     this.connection = connection;
     this.#environment = environment;
@@ -96,7 +97,8 @@ export class Session
     this.#outbox = new Outbox(connection, options.outbox, this, writer);
     this.#parser = new FrameParser({ limits: options.limits.beforeConnected, lenientNul: true });
     this.#deadlines = new SessionDeadlines(this, options, wheel);
-    this.#access = authorizer === null ? null : new AccessControl(authorizer, router);
+    this.#access =
+      authorizer === null ? null : new AccessControl(authorizer, router, clock, options.handlers.deadlineMs);
   }
 
   get options(): BrokerOptions {
@@ -321,13 +323,19 @@ export class Session
   ): Principal | Promise<Principal> {
     const { transport, remoteAddress } = this.connection;
     const handshake = this.connection.takeHandshake();
-    return this.#environment.authenticator.authenticate({
+    const { authenticator, clock } = this.#environment;
+    const verdict = authenticator.authenticate({
       sessionId: this.id,
       transport,
       remoteAddress,
       handshake,
       ...shown,
     });
+    // CONNECT has a deadline of its own.
+    if (this.#state !== 'connected' || !(verdict instanceof Promise)) return verdict;
+    const { deadlineMs } = this.options.handlers;
+    const late = (): BrokerError => new BrokerError('authentication-failed', `No verdict within ${deadlineMs} ms`);
+    return withDeadline(verdict, clock, deadlineMs, late);
   }
 
   connected(welcome: Welcome): void | Promise<void> {
