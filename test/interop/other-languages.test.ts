@@ -4,7 +4,7 @@ import { runClientScript } from '../helpers/client-script.js';
 import { PERL, PYTHON, requireProgram, RUBY } from '../helpers/programs.js';
 import { startTestServer } from '../helpers/server.js';
 
-const server = await startTestServer({ broker: { heartBeat: { sendMs: 200, receiveMs: 200 } } });
+const server = await startTestServer({ broker: { heartBeat: { sendMs: 200, receiveMs: 200, tolerance: 5 } } });
 const { tcpPort } = server;
 t.teardown(() => server.stop());
 

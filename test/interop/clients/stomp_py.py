@@ -176,14 +176,14 @@ def transactions():
 
 
 def heartbeats():
-    connection, listener = connect(heartbeats=(200, 200))
+    connection, listener = connect(heartbeats=(200, 200), heart_beat_receive_scale=5)
     deadline = time.monotonic() + DEADLINE
     observed, heard = connect()
     subscribe(observed, heard, "/topic/stomp.py.clock")
-    while listener.heartbeats < 8 and time.monotonic() < deadline:
+    while listener.heartbeats < 14 and time.monotonic() < deadline:
         fence(observed, heard)
         heard.gone.wait(0.05)
-    check(listener.heartbeats >= 8, "heart-beats of the server arrive", listener.heartbeats)
+    check(listener.heartbeats >= 14, "heart-beats of the server arrive", listener.heartbeats)
     check(listener.timeouts == 0 and not listener.gone.is_set(), "both sides keep the connection")
     leave(connection, listener)
     observed.disconnect()
