@@ -21,7 +21,7 @@ export function withDeadline<T>(
       },
       (error: unknown) => {
         stop();
-        reject(error as Error);
+        reject(error);
       },
     );
   });

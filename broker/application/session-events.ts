@@ -26,7 +26,8 @@ export type SessionEvent = {
   [Name in SessionEventName]: { readonly type: Name } & SessionEventMap[Name];
 }[SessionEventName];
 
-type Listener<Name extends SessionEventName> = (event: SessionEventMap[Name]) => void;
+/** May be asynchronous: nobody waits for it. */
+type Listener<Name extends SessionEventName> = (event: SessionEventMap[Name]) => unknown;
 
 /** A reader of `stream` that falls this far behind loses the oldest: memory is bounded, and the reader is told. */
 const MAX_STREAM_BACKLOG = 10_000;
@@ -65,8 +66,8 @@ export class SessionEvents {
   emit<Name extends SessionEventName>(name: Name, event: SessionEventMap[Name]): void {
     for (const listener of this.#listeners.get(name) ?? []) {
       try {
-        // A listener may well be an async function: its rejection must not end the process.
-        const result = listener(event) as unknown;
+        const result = listener(event);
+        // A rejection that nobody looks at would end the process.
         if (result instanceof Promise) result.catch((error: unknown) => this.#report(name, error));
       } catch (error) {
         this.#report(name, error);

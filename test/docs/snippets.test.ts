@@ -63,13 +63,13 @@ function check(snippets: readonly Snippet[]): string[] {
   delete settings.tsBuildInfoFile;
   const texts = new Map(snippets.map(({ file, code }) => [file, `${code}\nexport {};\n`]));
   const host = ts.createCompilerHost(settings);
-  const { getSourceFile, fileExists, readFile } = host;
-  host.fileExists = (file) => texts.has(file) || fileExists.call(host, file);
-  host.readFile = (file) => texts.get(file) ?? readFile.call(host, file);
+  const original = ts.createCompilerHost(settings);
+  host.fileExists = (file) => texts.has(file) || original.fileExists(file);
+  host.readFile = (file) => texts.get(file) ?? original.readFile(file);
   host.getSourceFile = (file, target, ...rest) => {
     const text = texts.get(file);
     return text === undefined
-      ? getSourceFile.call(host, file, target, ...rest)
+      ? original.getSourceFile(file, target, ...rest)
       : ts.createSourceFile(file, text, target, true);
   };
   const program = ts.createProgram([...texts.keys()], settings, host);

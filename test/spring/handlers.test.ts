@@ -546,7 +546,7 @@ t.test('a client that waits for a receipt is told that its handler failed, and w
     fixture.broker.message(
       '/f',
       ({ payload }) => {
-        if (payload === 'boom') throw new Error('a secret of the server');
+        throw new Error(`a secret of the server: ${payload}`);
       },
       { schema: z.literal('boom') },
     );

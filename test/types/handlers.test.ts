@@ -2,6 +2,8 @@
  * What handlers are told by their pattern and schema, as types. The assertions are checked by the compiler: a wrong one
  * fails the build, and so does an error that is expected and does not come.
  */
+/* eslint-disable @typescript-eslint/no-unnecessary-type-parameters, @typescript-eslint/no-generated-empty-object-type,
+   @typescript-eslint/no-unused-vars -- types are what is tested here: their parameters and `typeof` are the only uses */
 import t from 'tap';
 import { z } from 'zod';
 import type { HandlerContext, HandlerGroup, PathVariables, StandardSchema } from '../../adapters/index.js';
