@@ -2,8 +2,9 @@
  * What handlers are told by their pattern and schema, as types. The assertions are checked by the compiler: a wrong one
  * fails the build, and so does an error that is expected and does not come.
  */
-/* eslint-disable @typescript-eslint/no-unnecessary-type-parameters, @typescript-eslint/no-generated-empty-object-type,
-   @typescript-eslint/no-unused-vars -- types are what is tested here: their parameters and `typeof` are the only uses */
+/* eslint-disable @typescript-eslint/no-unnecessary-type-parameters -- type parameters are what is tested here */
+/* eslint-disable @typescript-eslint/no-generated-empty-object-type -- no variables is such a type */
+/* eslint-disable @typescript-eslint/no-unused-vars -- `typeof` is the only use of what handlers are given */
 import t from 'tap';
 import { z } from 'zod';
 import type { HandlerContext, HandlerGroup, PathVariables, StandardSchema } from '../../adapters/index.js';
