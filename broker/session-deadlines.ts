@@ -19,7 +19,8 @@ export interface DeadlineOwner {
   /** One LF is due; the owner may know better than to send it. */
   sendHeartBeat(nowMs: number): void;
   onSoftLimitExceeded(): void;
-  onCredentialsExpiring(leftMs: number): void;
+  /** @returns whether the client could be told; if not, it is tried again soon */
+  onCredentialsExpiring(leftMs: number): boolean;
   /** The client has not closed its side in the time it was given. */
   onLingerExpired(): void;
 }
@@ -27,6 +28,8 @@ export interface DeadlineOwner {
 const NO_BEAT: NegotiatedHeartBeat = Object.freeze({ sendEveryMs: 0, receiveEveryMs: 0 });
 /** Two ticks of the wheel, so that a heart-beat is early rather than late whatever the interval. */
 const HEART_BEAT_SLACK_MS = 100;
+/** A token may be short-lived enough to expire soon before its client has subscribed to be told. */
+const NOTICE_RETRY_MS = 500;
 
 type Phase = 'connecting' | 'connected' | 'lingering' | 'over';
 
@@ -48,6 +51,8 @@ export class SessionDeadlines implements WheelEntry {
   /** 0 is never. */
   #expiresAtMs = 0;
   #isExpiryTold = false;
+  /** By the wheel's clock: when the client is told next that they expire. */
+  #noticeDueMs = 0;
 
   constructor(owner: DeadlineOwner, options: BrokerOptions, wheel: TimerWheel) {
     this.#owner = owner;
@@ -69,6 +74,7 @@ export class SessionDeadlines implements WheelEntry {
   setExpiry(leftMs: number | undefined): void {
     this.#isExpiryTold = false;
     this.#expiresAtMs = leftMs === undefined ? 0 : Math.max(1, this.#wheel.nowMs + leftMs);
+    this.#noticeDueMs = this.#expiresAtMs - this.#options.handlers.expiryNoticeMs;
     if (this.#phase === 'connected') this.#reschedule();
   }
 
@@ -125,9 +131,9 @@ export class SessionDeadlines implements WheelEntry {
       this.#owner.refuse(new BrokerError('credentials-expired', 'The credentials of this session have expired'));
       return true;
     }
-    if (leftMs <= this.#options.handlers.expiryNoticeMs && !this.#isExpiryTold) {
-      this.#isExpiryTold = true;
-      this.#owner.onCredentialsExpiring(leftMs);
+    if (!this.#isExpiryTold && nowMs >= this.#noticeDueMs) {
+      this.#isExpiryTold = this.#owner.onCredentialsExpiring(leftMs);
+      this.#noticeDueMs = nowMs + NOTICE_RETRY_MS;
     }
     return false;
   }
@@ -157,8 +163,7 @@ export class SessionDeadlines implements WheelEntry {
     if (receiveEveryMs > 0) due = Math.min(due, this.lastReadMs + receiveEveryMs * this.#options.heartBeat.tolerance);
     if (this.#overSoftSinceMs > 0) due = Math.min(due, this.#overSoftSinceMs + this.#options.outbox.softLimitMs);
     if (this.#expiresAtMs > 0) {
-      const noticeMs = this.#expiresAtMs - this.#options.handlers.expiryNoticeMs;
-      due = Math.min(due, this.#isExpiryTold ? this.#expiresAtMs : noticeMs);
+      due = Math.min(due, this.#expiresAtMs, this.#isExpiryTold ? Infinity : this.#noticeDueMs);
     }
     return due === Infinity ? 0 : Math.max(due, nowMs + 1);
   }

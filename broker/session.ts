@@ -23,6 +23,7 @@ import { handleConnect } from './commands/connect.js';
 import { handleRenewal, isRenewal } from './commands/renew.js';
 import { canBeSoft, describeRefusal, errorFrame, type Refusal } from './error-frame.js';
 import { withDeadline } from './deadline.js';
+import { isPattern } from './destinations/pattern.js';
 import { BrokerError } from './errors.js';
 import { traceFrame } from './frame-trace.js';
 import { after } from './maybe-promise.js';
@@ -529,9 +530,15 @@ export class Session
     this.#outbox.lastWriteMs = nowMs;
   }
 
-  onCredentialsExpiring(leftMs: number): void {
+  onCredentialsExpiring(leftMs: number): boolean {
+    const { userPrefix } = this.options.destinations;
+    const hears = ({ destination }: Subscription): boolean =>
+      destination === `${userPrefix}/queue/session` ||
+      (destination.startsWith(`${userPrefix}/`) && isPattern(destination));
+    if (![...this.subscriptions()].some(hears)) return false;
     const notice = { type: 'credentials-expiring', expiresInMs: Math.round(leftMs) };
     this.#tell('/queue/session', [['content-type', 'application/json']], JSON.stringify(notice));
+    return true;
   }
 
   /** A message of the server's own to this session alone, where it may have subscribed under `/user`. */

@@ -97,6 +97,23 @@ t.test('a notice comes once, in time before the token expires, to that session o
   t.strictSame(other.frames(), []);
 });
 
+t.test('a token shorter than the time of the notice is told of once its client has subscribed', async (t) => {
+  const cycle = new LifeCycle();
+  const client = cycle.fixture.open();
+  const headers = { 'accept-version': '1.2', host: 'x', token: await cycle.token('ann', 20) };
+  client.send(frameText('CONNECT', headers));
+  await framesOf(client);
+  cycle.advance(5);
+  t.strictSame(client.frames(), []);
+  client.subscribe('notice', '/user/queue/*');
+  cycle.advance(1);
+  t.match(client.bodies(), [/credentials-expiring/]);
+  cycle.advance(10);
+  t.strictSame(client.bodies(), [], 'once');
+  cycle.advance(5);
+  t.equal(client.error(), 'credentials-expired');
+});
+
 t.test('an expired token ends sending and receiving: ERROR, then the connection closes', async (t) => {
   const cycle = new LifeCycle();
   const client = await cycle.connect();
