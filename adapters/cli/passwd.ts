@@ -1,9 +1,6 @@
 /** `hoofbeat passwd`: puts one account into a password file, for `auth.passwordFile`. */
 import type { Command } from 'commander';
-
-export interface PasswdFlags {
-  readonly roles?: string;
-}
+import type { PasswdFlags } from './set-passcode.js';
 
 const HELP = `
 The passcode is asked for on a terminal, and otherwise read from standard input without the line's end; it is never an

@@ -5,7 +5,10 @@ import { text } from 'node:stream/consumers';
 import { Writable } from 'node:stream';
 import { hashPasscode, isStorableLogin, parsePasswordFile, splitRoles, withEntry } from '../auth/index.js';
 import { CliError, ExitCode } from './exit-code.js';
-import type { PasswdFlags } from './passwd.js';
+
+export interface PasswdFlags {
+  readonly roles?: string;
+}
 
 /** Only its owner reads a file of hashes. */
 const NEW_FILE_MODE = 0o600;
