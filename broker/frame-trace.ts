@@ -1,7 +1,9 @@
 /** Frames as fields of a debug log line, with what must stay secret masked (DESIGN D10, conformance C-17). */
 import type { Frame, Headers } from '../protocol/index.js';
 
-const SECRET = /^(passcode|password|authorization|cookie|token|access_token|x-csrf-token|x-xsrf-token|x-api-key)$/i;
+const SECRET = /^(passcode|password|authorization|cookie|token|access_token|x-api-key)$|[cx]srf/i;
+/** The body may be a token there (commands/renew.ts). */
+const RENEWAL = /\$session[/.]renew$/;
 const MAX_BODY_CHARACTERS = 200;
 
 export interface TracedFrame {
@@ -13,11 +15,12 @@ export interface TracedFrame {
 }
 
 export function traceFrame(frame: Frame): TracedFrame {
+  const isSecretBody = RENEWAL.test(frame.headers.get('destination') ?? '');
   return {
     command: frame.command,
     headers: maskHeaders(frame.headers),
     bodyBytes: frame.body.length,
-    body: frame.body.toString('utf8', 0, MAX_BODY_CHARACTERS),
+    body: isSecretBody ? '***' : frame.body.toString('utf8', 0, MAX_BODY_CHARACTERS),
   };
 }
 

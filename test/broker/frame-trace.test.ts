@@ -23,3 +23,12 @@ t.test('a trace has the first of each header, what is secret masked, and the beg
   t.ok(trace.body.length <= 200);
   t.equal(trace.command, 'SEND');
 });
+
+t.test('a token that stands in a body is masked as well', async (t) => {
+  const body = Buffer.from('eyJhbGciOiJIUzI1NiJ9.e30.x');
+  for (const destination of ['/app/$session/renew', '/app/$session.renew']) {
+    const trace = traceFrame({ command: 'SEND', headers: new Headers([['destination', destination]]), body });
+    t.equal(trace.body, '***');
+  }
+  t.equal(traceFrame({ command: 'SEND', headers: new Headers(), body }).body, body.toString());
+});
