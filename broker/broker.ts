@@ -29,6 +29,7 @@ import { MessagingTemplate, type MessageHeaders } from './application/messaging-
 import { SessionEvents } from './application/session-events.js';
 import { UserRegistry } from './application/user-registry.js';
 import { MessagePublisher } from './message-publisher.js';
+import type { DeadLetterReason } from './destinations/dead-letter-reason.js';
 import type { PathVariables } from './application/path-variables.js';
 import type { StandardSchema } from './application/standard-schema.js';
 import type { Authenticator, Authorizer, Clock, Connection, ConnectionListener, Logger } from './ports.js';
@@ -55,6 +56,14 @@ export interface StatsSnapshot {
   readonly messagesDropped: number;
   /** Messages that gave way to newer ones for a slow subscriber, by policy. */
   readonly givenWay: { readonly 'drop-oldest': number; readonly 'latest-per-key': number };
+  /** Messages that came back and went out again. */
+  readonly redelivered: number;
+  /** Messages given up, by queues and for topic subscriptions that refused them, by reason. */
+  readonly givenUp: Readonly<Record<DeadLetterReason, number>>;
+  /** Of these, the ones that are kept in a dead-letter destination; the others are dropped. */
+  readonly deadLettered: number;
+  /** Times that a full queue refused a publisher. */
+  readonly queueFull: number;
   readonly errorsSent: number;
   /** Connections ended since start, by reason. */
   readonly closed: Readonly<Record<CloseCode, number>>;
@@ -79,14 +88,21 @@ export class Broker implements HandlerGroup {
     const wheel = new TimerWheel(ports.clock);
     const registry = new SessionRegistry();
     const users = new UserRegistry();
-    const router = new Router(resolved, stats, users, (subscription) => {
-      registry.get(subscription.sessionId)?.onSlowConsumer(subscription.outbox.queuedBytes);
-    });
     const nodeId = resolved.nodeId === '' ? createId(6) : resolved.nodeId;
     const messageIdPrefix = `${nodeId}-`;
     let lastMessageId = 0;
     const nextMessageId = (): number => ++lastMessageId;
     const { clock, logger, authenticator } = ports;
+    const router = new Router(resolved, {
+      stats,
+      users,
+      wheel,
+      clock,
+      nextMessageId,
+      onOverflow: (subscription) => {
+        registry.get(subscription.sessionId)?.onSlowConsumer(subscription.outbox.queuedBytes);
+      },
+    });
     const authorizer = ports.authorizer ?? null;
     const interceptors = new Interceptors(clock, resolved.handlers.deadlineMs);
     const events = new SessionEvents(logger);
@@ -249,6 +265,10 @@ export class Broker implements HandlerGroup {
       messagesIn: stats.messagesIn,
       messagesDropped: stats.messagesDropped,
       givenWay: { ...stats.givenWay },
+      redelivered: stats.redelivered,
+      givenUp: { ...stats.givenUp },
+      deadLettered: stats.deadLettered,
+      queueFull: stats.queueFull,
       errorsSent: stats.errorsSent,
       closed: { ...stats.closed },
     };

@@ -40,9 +40,21 @@ export class Redelivery implements DeliveryHead {
   }
 }
 
+/** Header lines that say so of a message that was delivered before, each with its LF in front. */
+export function redeliveryLines(deliveryCount: number): string {
+  return deliveryCount > 1 ? `\nredelivered:true\ndelivery-count:${deliveryCount}` : '';
+}
+
+/** How often the client side has seen a message that comes back. */
+export function countOf(returned: ReturnedMessage): number {
+  return returned instanceof Delivery && !returned.wasSent ? returned.deliveryCount - 1 : returned.deliveryCount;
+}
+
 /** One message on its way to one client, pending. */
 export class Delivery implements DeliveryHead {
   readonly head: Buffer;
+  /** False once it was taken out of the outbox unsent: the client never saw it. */
+  wasSent = true;
 
   constructor(
     readonly owner: DeliveryOwner,

@@ -32,4 +32,5 @@ export {
   type OutboxOptions,
   type Partially,
 } from './options.js';
+export type { BackoffOptions, QueueOptions, QueueRule } from './queue-options.js';
 export type * from './ports.js';

@@ -5,6 +5,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { Headers, messageTail, type RawFrame, type StompVersion } from '../protocol/index.js';
+import type { MessageTerms } from './destinations/message-terms.js';
 
 /** Octets from `start` to `end`, beginning with the LF that ends the head. */
 export interface Tail {
@@ -41,6 +42,8 @@ export class Message implements Tail {
   octets: Buffer;
   start: number;
   end: number;
+  /** Set by the queue that takes the message on; null elsewhere. */
+  terms: MessageTerms | null = null;
   readonly #bodyBytes: number;
   readonly #headers: Headers | null;
   readonly #headerBytes: number;
@@ -92,6 +95,11 @@ export class Message implements Tail {
       relayed.append(name, value);
     }
     return new Message(id, body, 0, body.length, body.length, relayed);
+  }
+
+  /** Null for a message relayed octet by octet, which has no header that the server acts on. */
+  get decodedHeaders(): Headers | null {
+    return this.#headers;
   }
 
   /** Whether the octets are this message's own rather than part of a read chunk. */

@@ -5,6 +5,7 @@
 import type { FrameLimits } from '../protocol/index.js';
 import { BrokerError } from './errors.js';
 import { checkOverflowRules, type OverflowRule } from './overflow-policy.js';
+import { DEFAULT_QUEUE_OPTIONS, findQueueFault, type QueueOptions, type QueueRule } from './queue-options.js';
 
 export interface BrokerOptions {
   /** Name of this node in message ids: 1–32 letters, digits, `-`, `_`. Default: random at each start. */
@@ -19,6 +20,10 @@ export interface BrokerOptions {
   readonly virtualHosts: readonly string[] | false;
   readonly heartBeat: HeartBeatOptions;
   readonly destinations: DestinationOptions;
+  /** By pattern; the first that matches decides. */
+  readonly queues: readonly QueueRule[];
+  /** Of queues that no rule covers, and what rules leave open. Topics take redelivery from here. */
+  readonly queueDefaults: QueueOptions;
   readonly handlers: HandlerLimits;
   readonly limits: LimitOptions;
   readonly outbox: OutboxOptions;
@@ -73,9 +78,6 @@ export interface LimitOptions {
   readonly maxPendingAcks: number;
   /** Destinations remembered without a subscriber. */
   readonly maxCachedRoutes: number;
-  /** Messages and octets that one queue keeps while nobody takes them. */
-  readonly maxQueueMessages: number;
-  readonly maxQueueBytes: number;
 }
 
 /** The bounded output of one session (DESIGN D8). */
@@ -120,6 +122,8 @@ export const DEFAULT_BROKER_OPTIONS: BrokerOptions = deepFreeze({
     queuePrefixes: ['/queue'],
     maxLengthBytes: KIB,
   },
+  queues: [],
+  queueDefaults: DEFAULT_QUEUE_OPTIONS,
   handlers: { deadlineMs: 30_000, expiryNoticeMs: 30_000 },
   limits: {
     // RabbitMQ waits 10 s for CONNECT.
@@ -137,8 +141,6 @@ export const DEFAULT_BROKER_OPTIONS: BrokerOptions = deepFreeze({
     maxTransactionBytes: 16 * MIB,
     maxPendingAcks: 10_000,
     maxCachedRoutes: 50_000,
-    maxQueueMessages: 100_000,
-    maxQueueBytes: 64 * MIB,
   },
   // redis' pub/sub limits have this form: 8 MiB for 60 s or 32 MiB at once.
   outbox: { highWaterBytes: MIB, softLimitBytes: 4 * MIB, softLimitMs: 10_000, hardLimitBytes: 32 * MIB, policies: [] },
@@ -187,7 +189,44 @@ export function resolveBrokerOptions(given: Partially<BrokerOptions> = {}): Brok
       `at most hardLimitBytes (${String(outbox.hardLimitBytes)})`,
     );
   }
-  return deepFreeze(merged);
+  const queueDefaults = resolveQueueDefaults(merged, given.queueDefaults?.deadLetter === undefined);
+  return deepFreeze({ ...merged, queueDefaults, queues: resolveQueues({ ...merged, queueDefaults }) });
+}
+
+/** The default dead-letter queue stands under the first prefix that queues have. */
+function resolveQueueDefaults({ queueDefaults, destinations }: BrokerOptions, isUnsaid: boolean): QueueOptions {
+  const [prefix] = destinations.queuePrefixes;
+  const options = isUnsaid ? { ...queueDefaults, deadLetter: deadLetterUnder(prefix, destinations) } : queueDefaults;
+  checkQueues(options, 'queueDefaults', destinations);
+  return options;
+}
+
+function deadLetterUnder(prefix: string | undefined, { separator }: DestinationOptions): string | false {
+  if (prefix === undefined) return false;
+  if (prefix.endsWith('/') || prefix.endsWith('.')) return `${prefix}DLQ`;
+  // Behind a leading slash a slash is the custom, whatever separates the rest.
+  return `${prefix}${prefix.startsWith('/') ? '/' : separator}DLQ`;
+}
+
+/** Each rule filled from the defaults. */
+function resolveQueues({ queues, queueDefaults, destinations }: BrokerOptions): QueueRule[] {
+  const given: unknown = queues;
+  if (!Array.isArray(given)) throw invalid('queues', given, 'a list of objects with a pattern');
+  return given.map((rule: unknown, index) => {
+    const at = `queues[${String(index)}]`;
+    if (typeof rule !== 'object' || rule === null) throw invalid(at, rule, 'an object with a pattern');
+    const { pattern, ...own } = rule as Record<string, unknown>;
+    if (typeof pattern !== 'string' || pattern === '') throw invalid(`${at}.pattern`, pattern, 'a destination pattern');
+    const options = merge(queueDefaults, own, at) as QueueOptions;
+    checkQueues(options, at, destinations);
+    return { pattern, ...options };
+  });
+}
+
+function checkQueues(options: QueueOptions, at: string, destinations: DestinationOptions): void {
+  const prefixes = [...destinations.topicPrefixes, ...destinations.queuePrefixes];
+  const fault = findQueueFault(options, (name) => prefixes.some((prefix) => name.startsWith(prefix)));
+  if (fault !== null) throw invalid(`${at}.${fault.option}`, fault.got, fault.wants);
 }
 
 /** Two options whose type is wider than the type of their default. */
@@ -212,7 +251,8 @@ function merge(defaults: object, given: object, path: string): object {
 }
 
 function checked(standard: unknown, value: unknown, at: string): unknown {
-  if (value === false && ALSO_FALSE.has(at)) return value;
+  if (value === false && (ALSO_FALSE.has(at) || at.endsWith('.deadLetter'))) return value;
+  if (at === 'queues') return value;
   if (at === 'outbox.policies') return checkOverflowRules(value, at);
   if (LISTS.has(at)) {
     if (isTextList(value)) return [...value];

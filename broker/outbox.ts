@@ -244,7 +244,10 @@ export class Outbox implements MessageSink {
         continue;
       }
       this.queuedBytes -= head.head.length + (payload as Message).weightBytes;
-      if (head instanceof Delivery) continue;
+      if (head instanceof Delivery) {
+        head.wasSent = false;
+        continue;
+      }
       const deliveryCount = head instanceof Redelivery ? head.deliveryCount - 1 : 0;
       taken.push({ message: payload as Message, deliveryCount });
     }

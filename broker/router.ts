@@ -3,19 +3,35 @@
  * publishing and subscribing (DESIGN D1, P9).
  */
 import { BrokerError } from './errors.js';
-import { quoteInput } from '../protocol/index.js';
+import { quoteInput, type Headers } from '../protocol/index.js';
 import { compileSegment, hasWildcard, isPattern, splitSegments } from './destinations/pattern.js';
-import { Queue } from './destinations/queue.js';
+import { DeadLetters } from './destinations/dead-letters.js';
+import { readTerms } from './destinations/message-terms.js';
+import { Queue, type QueueParts } from './destinations/queue.js';
 import { SubscriptionIndex } from './destinations/subscription-index.js';
-import { Topic, TopicSource } from './destinations/topic.js';
+import { Topic } from './destinations/topic.js';
+import { TopicSource } from './destinations/topic-source.js';
 import { UserDestinations } from './destinations/user-destinations.js';
 import type { UserRegistry } from './application/user-registry.js';
 import type { DestinationKind, Route } from './destinations/route.js';
 import { OverflowPolicies } from './overflow-policy.js';
 import type { Message } from './message.js';
 import type { BrokerOptions } from './options.js';
+import type { Clock } from './ports.js';
+import { QueueRules } from './queue-options.js';
 import type { BrokerStats } from './stats.js';
 import type { Subscription } from './subscription.js';
+import type { TimerWheel } from './timer-wheel.js';
+
+export interface RouterParts {
+  readonly stats: BrokerStats;
+  readonly users: UserRegistry;
+  readonly wheel: TimerWheel;
+  readonly clock: Clock;
+  readonly nextMessageId: () => number;
+  /** A topic subscription whose client leaves too much unacknowledged. */
+  readonly onOverflow: (subscription: Subscription) => void;
+}
 
 export class Router {
   readonly #options: BrokerOptions;
@@ -23,6 +39,8 @@ export class Router {
   readonly #routes = new Map<string, Route>();
   readonly #patterns: SubscriptionIndex<Subscription>;
   readonly #topicSource: TopicSource;
+  readonly #queueRules: QueueRules;
+  readonly #queueParts: QueueParts;
   /** `/user/…`, whose queues are each session's own. */
   readonly users: UserDestinations;
   /** For destinations that keep no subscriptions: one object each, as nothing is kept of them. */
@@ -31,21 +49,30 @@ export class Router {
   /** Number of routes at which idle ones are next looked for. */
   #forgetAt: number;
 
-  /** @param onOverflow a topic subscription whose client leaves too much unacknowledged */
-  constructor(
-    options: BrokerOptions,
-    stats: BrokerStats,
-    registry: UserRegistry,
-    onOverflow: (subscription: Subscription) => void,
-  ) {
+  constructor(options: BrokerOptions, parts: RouterParts) {
+    const { stats, wheel, clock, nextMessageId, onOverflow } = parts;
     this.#options = options;
     this.#stats = stats;
     this.#patterns = new SubscriptionIndex(options.destinations.separator);
-    this.#topicSource = new TopicSource(options.outbox.hardLimitBytes, onOverflow);
+    this.#topicSource = new TopicSource({
+      maxWaitingBytes: options.outbox.hardLimitBytes,
+      onOverflow,
+      redelivery: options.queueDefaults,
+      stats,
+      wheel,
+      clock,
+    });
+    this.#queueRules = new QueueRules(options.queues, options.queueDefaults, options.destinations.separator);
+    const deadLetters = new DeadLetters({
+      stats,
+      nextMessageId,
+      publish: (destination, message) => this.route(destination).publish(message),
+    });
+    this.#queueParts = { wheel, clock, stats, deadLetters };
     const { separator, userPrefix } = options.destinations;
     this.users = new UserDestinations(
       { prefix: `${userPrefix}/`, separator, isBrokerDestination: (rest) => this.#isBrokerDestination(rest) },
-      registry,
+      parts.users,
       this.#topicSource,
     );
     this.#unkept = {
@@ -91,6 +118,14 @@ export class Router {
   }
 
   /**
+   * As `check`, for a SEND that takes effect later: what its queue would refuse of its headers is refused now.
+   * @throws BrokerError `destination-invalid`, `destination-unknown` (compat `strict`), `header-invalid`
+   */
+  checkSend(destination: string, headers: Headers): void {
+    if (this.#check(destination) === 'queue' && !this.#isBroadcast(destination)) readTerms(headers, 0);
+  }
+
+  /**
    * Whether queues have room for these messages, should nobody take any at once: for a COMMIT, which is all or nothing.
    * @throws BrokerError `queue-full`
    */
@@ -127,7 +162,7 @@ export class Router {
   checkSubscribable(destination: string): void {
     const kind = this.#check(destination);
     if (!isPattern(destination) || kind === 'unknown' || kind === 'app') return;
-    if (kind === 'queue') {
+    if (kind === 'queue' && !this.#isBroadcast(destination)) {
       throw new BrokerError('destination-invalid', `A pattern cannot be subscribed on a queue: ${quote(destination)}`);
     }
     const { separator } = this.#options.destinations;
@@ -151,7 +186,7 @@ export class Router {
     const { destination } = subscription;
     const kind = this.#kindOf(destination);
     if (kind === 'user') this.users.add(subscription);
-    else if (kind === 'topic' && isPattern(destination)) {
+    else if ((kind === 'topic' || kind === 'queue') && isPattern(destination)) {
       this.#patterns.add(destination, subscription);
       subscription.source = this.#topicSource;
     } else this.route(destination).add(subscription);
@@ -164,7 +199,7 @@ export class Router {
     subscription.outbox.forget(subscription);
     const kind = this.#kindOf(destination);
     if (kind === 'user') this.users.remove(subscription);
-    else if (kind === 'topic' && isPattern(destination)) {
+    else if ((kind === 'topic' || kind === 'queue') && isPattern(destination)) {
       this.#patterns.remove(destination, subscription);
       this.#topicSource.end(subscription);
     } else this.#routes.get(destination)?.remove(subscription);
@@ -175,12 +210,25 @@ export class Router {
     const kind = this.#check(destination);
     if (kind === 'unknown' || kind === 'app' || kind === 'user') return this.#unkept[kind];
     if (this.#routes.size >= this.#forgetAt) this.#forgetIdle();
-    const route =
-      kind === 'topic'
-        ? new Topic(destination, this.#patterns, this.#topicSource, this.#overflow.of(destination))
-        : new Queue(destination, this.#options.limits);
+    const route = kind === 'topic' ? this.#makeTopic(destination) : this.#makeQueue(destination);
     this.#routes.set(destination, route);
     return route;
+  }
+
+  #makeTopic(destination: string): Topic {
+    return new Topic(destination, this.#patterns, this.#topicSource, this.#overflow.of(destination));
+  }
+
+  #makeQueue(destination: string): Queue | Topic {
+    const options = this.#queueRules.of(destination);
+    // Patterns reach broadcast queues alone: no other has itself matched against them.
+    if (options.mode === 'broadcast') return this.#makeTopic(destination);
+    return new Queue(destination, options, this.#queueParts);
+  }
+
+  /** A pattern is, when a rule for broadcast covers it as it is written. */
+  #isBroadcast(destination: string): boolean {
+    return this.#queueRules.of(destination).mode === 'broadcast';
   }
 
   #check(destination: string): DestinationKind {

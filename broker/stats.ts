@@ -1,5 +1,6 @@
 /** Counters of one node: plain numbers, added to where things happen, read by whoever reports. */
 import { CLOSE_CODES, type CloseCode } from './close-reason.js';
+import type { DeadLetterReason } from './destinations/dead-letter-reason.js';
 
 export class BrokerStats {
   /** Since start. */
@@ -13,6 +14,14 @@ export class BrokerStats {
   messagesDropped = 0;
   /** Messages that gave way to newer ones for a slow subscriber, by policy. */
   readonly givenWay = { 'drop-oldest': 0, 'latest-per-key': 0 };
+  /** Messages given up, by queues and for topic subscriptions that refused them, by reason. */
+  readonly givenUp: Record<DeadLetterReason, number> = { rejected: 0, expired: 0, 'max-deliveries': 0, overflow: 0 };
+  /** Of these, the ones that are kept in a dead-letter destination. */
+  deadLettered = 0;
+  /** Messages delivered again after a client did not consume them. */
+  redelivered = 0;
+  /** SENDs refused as their queue was full. */
+  queueFull = 0;
   errorsSent = 0;
   /** Now. */
   subscriptions = 0;

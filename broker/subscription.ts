@@ -5,8 +5,9 @@
  */
 import type { Message } from './message.js';
 import type { GivingWay } from './overflow-policy.js';
+import type { Refusal } from './destinations/redelivery.js';
 import { PendingAcks, type AckOwner } from './pending-acks.js';
-import { Redelivery, type Delivery, type DeliveryHead, type ReturnedMessage } from './delivery.js';
+import { Redelivery, redeliveryLines, type Delivery, type DeliveryHead, type ReturnedMessage } from './delivery.js';
 
 export type AckMode = AckOwner['ackMode'];
 
@@ -31,8 +32,10 @@ export interface MessageSink {
 export interface MessageSource {
   /** Settled for good. */
   settled(subscription: Subscription, deliveries: readonly Delivery[]): void;
-  /** Not consumed: NACK, or a session that ended. In the order they were delivered. */
-  returned(subscription: Subscription, deliveries: readonly ReturnedMessage[], cause: 'nack' | 'gone'): void;
+  /** Not consumed, as the session or the subscription ended. In the order they were delivered. */
+  returned(subscription: Subscription, deliveries: readonly ReturnedMessage[]): void;
+  /** Not wanted: NACK. In the order they were delivered. */
+  refused(subscription: Subscription, deliveries: readonly Delivery[], refusal: Refusal): void;
   /** The subscription can take messages again. */
   ready(subscription: Subscription): void;
 }
@@ -46,6 +49,8 @@ export interface SubscriptionSpec {
   readonly ackMode: AckMode;
   /** Most deliveries pending in the client modes. */
   readonly window: number;
+  /** While it lives, its queue gives to no other, save to those exclusive before it. */
+  readonly isExclusive: boolean;
   readonly head: Buffer;
   readonly outbox: MessageSink;
   readonly sessionId: string;
@@ -57,6 +62,7 @@ export class Subscription implements DeliveryHead, AckOwner {
   readonly destination: string;
   readonly ackMode: AckMode;
   readonly window: number;
+  readonly isExclusive: boolean;
   readonly head: Buffer;
   readonly extra: Buffer | null = null;
   readonly owner: Subscription = this;
@@ -75,6 +81,7 @@ export class Subscription implements DeliveryHead, AckOwner {
     this.destination = spec.destination;
     this.ackMode = spec.ackMode;
     this.window = spec.window;
+    this.isExclusive = spec.isExclusive;
     this.head = spec.head;
     this.outbox = spec.outbox;
     this.sessionId = spec.sessionId;
@@ -90,6 +97,10 @@ export class Subscription implements DeliveryHead, AckOwner {
   deliver(message: Message, deliveryCount: number): void {
     if (this.pending !== null) this.outbox.enqueue(this.pending.add(message, deliveryCount), message);
     else if (deliveryCount === 1) this.outbox.enqueue(this, message);
-    else this.outbox.enqueue(new Redelivery(this, this.outbox.encode('\nredelivered:true'), deliveryCount), message);
+    else
+      this.outbox.enqueue(
+        new Redelivery(this, this.outbox.encode(redeliveryLines(deliveryCount)), deliveryCount),
+        message,
+      );
   }
 }

@@ -6,11 +6,13 @@ import { quoteInput } from '../protocol/index.js';
 import { BrokerError } from './errors.js';
 import type { LimitOptions } from './options.js';
 import type { Delivery } from './delivery.js';
+import type { Refusal } from './destinations/redelivery.js';
 import type { MessageSource, Subscription } from './subscription.js';
 
 /** An ACK or NACK whose deliveries are taken out of the pending ones and not yet settled. */
 export interface Settlement {
-  readonly verb: 'ack' | 'nack';
+  /** What a NACK asks for; null for an ACK. */
+  readonly refusal: Refusal | null;
   readonly subscription: Subscription;
   /** Where the messages came from: the subscription may have ended by the time of COMMIT. */
   readonly source: MessageSource;
@@ -32,14 +34,14 @@ export interface RoomCheck {
   checkRoom(sends: readonly HeldSend[]): void;
 }
 
-export function settle({ verb, subscription, source, deliveries }: Settlement): void {
-  if (verb === 'ack') source.settled(subscription, deliveries);
-  else source.returned(subscription, deliveries, 'nack');
+export function settle({ refusal, subscription, source, deliveries }: Settlement): void {
+  if (refusal === null) source.settled(subscription, deliveries);
+  else source.refused(subscription, deliveries, refusal);
 }
 
 /** Undoes an ACK or NACK: pending again, or back to its source when the subscription is gone. */
 function undo({ subscription, source, deliveries }: Settlement): void {
-  if (subscription.source === null) source.returned(subscription, deliveries, 'gone');
+  if (subscription.source === null) source.returned(subscription, deliveries);
   else subscription.pending?.restore(deliveries);
 }
 

@@ -83,7 +83,13 @@ const SPECIAL_NAMES: readonly (readonly Buffer[] | undefined)[] = byLength([
   'transaction',
   'redelivered',
   'subscription',
+  'x-message-ttl',
+  'AMQ_SCHEDULED_TIME',
+  'AMQ_SCHEDULED_CRON',
+  'AMQ_SCHEDULED_DELAY',
   'simpOrigDestination',
+  'AMQ_SCHEDULED_PERIOD',
+  'AMQ_SCHEDULED_REPEAT',
 ]);
 
 function byLength(names: readonly string[]): readonly (readonly Buffer[] | undefined)[] {

@@ -46,7 +46,12 @@ interface Call {
 
 const ANONYMOUS: Principal = Object.freeze({ name: null, roles: Object.freeze([]) });
 /** Where answers to a SUBSCRIBE come from: nothing follows them, so their ACKs and NACKs just end them. */
-const ANSWERS: MessageSource = { settled: () => undefined, returned: () => undefined, ready: () => undefined };
+const ANSWERS: MessageSource = {
+  settled: () => undefined,
+  returned: () => undefined,
+  refused: () => undefined,
+  ready: () => undefined,
+};
 /** Paths remembered with their handler; more are looked up each time. */
 const MAX_CACHED_PATHS = 10_000;
 

@@ -1,30 +1,35 @@
 /** ACK and NACK: by `id` on 1.2, by `message-id` and `subscription` on 1.1, by `message-id` on 1.0. */
 import { quoteInput, type Frame } from '../../protocol/index.js';
 import { BrokerError } from '../errors.js';
-import { requireHeader } from './require-header.js';
+import { flagHeader, requireHeader, wholeHeader } from './require-header.js';
 import { settle, type Settlement } from '../transaction.js';
+import type { Refusal } from '../destinations/redelivery.js';
 import type { Subscription } from '../subscription.js';
 import type { CommandContext } from './command-context.js';
 
 /** @throws BrokerError `header-missing`, `ack-unknown`, `transaction-unknown`, `limit-exceeded` */
 export function handleAck(context: CommandContext, frame: Frame): void {
-  acknowledge(context, frame, 'ack');
+  acknowledge(context, frame, null);
 }
 
-/** @throws BrokerError as ACK; NACK came with 1.1 */
+/**
+ * NACK came with 1.1. `requeue:false` says that nobody is to get the message, `delay` how many ms nobody is.
+ * @throws BrokerError as ACK, and `header-invalid`
+ */
 export function handleNack(context: CommandContext, frame: Frame): void {
   if (context.version === '1.0') throw new BrokerError('header-invalid', 'NACK is no command of STOMP 1.0');
-  acknowledge(context, frame, 'nack');
+  const requeue = flagHeader(frame, 'requeue') ?? true;
+  acknowledge(context, frame, { requeue, delayMs: wholeHeader(frame, 'delay') ?? null });
 }
 
-function acknowledge(context: CommandContext, frame: Frame, verb: 'ack' | 'nack'): void {
+function acknowledge(context: CommandContext, frame: Frame, refusal: Refusal | null): void {
   const transactionId = frame.headers.get('transaction');
   const transaction = transactionId === undefined ? undefined : context.transactions.get(transactionId);
   const { subscription, ackId } = context.version === '1.2' ? findById(context, frame) : findByMessage(context, frame);
   const { source } = subscription;
   const deliveries = subscription.pending?.take(ackId);
   if (deliveries === undefined || source === null) throw unknown(frame, ackId);
-  const settlement: Settlement = { verb, subscription, source, deliveries };
+  const settlement: Settlement = { refusal, subscription, source, deliveries };
   // In a transaction the range is fixed now and takes effect at COMMIT (conformance T-13).
   if (transaction === undefined) settle(settlement);
   else transaction.addSettlement(settlement);

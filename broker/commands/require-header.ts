@@ -1,4 +1,4 @@
-/** Headers that a command cannot do without. */
+/** Headers that a command reads: what they must be, and the ERROR when they are not. */
 import { quoteInput, type Frame } from '../../protocol/index.js';
 import { BrokerError } from '../errors.js';
 
@@ -20,11 +20,32 @@ export function requireHeader(frame: Frame, name: string): string {
  * @throws BrokerError `header-invalid`
  */
 export function positiveHeader(frame: Frame, name: string): number | undefined {
+  return parsed(frame, name, /^[1-9]\d{0,8}$/, Number, 'a whole number from 1');
+}
+
+/**
+ * As `positiveHeader`, 0 included.
+ * @throws BrokerError `header-invalid`
+ */
+export function wholeHeader(frame: Frame, name: string): number | undefined {
+  return parsed(frame, name, /^\d{1,9}$/, Number, 'a whole number, 0 or more');
+}
+
+/**
+ * A header that is `true` or `false`, when it is there.
+ * @throws BrokerError `header-invalid`
+ */
+export function flagHeader(frame: Frame, name: string): boolean | undefined {
+  return parsed(frame, name, /^(true|false)$/, (value) => value === 'true', 'true or false');
+}
+
+function parsed<T>(frame: Frame, name: string, form: RegExp, read: (value: string) => T, wants: string): T | undefined {
   const value = frame.headers.get(name);
   if (value === undefined) return undefined;
-  if (/^\s*[1-9]\d{0,8}\s*$/.test(value)) return Number(value);
+  const trimmed = value.trim();
+  if (form.test(trimmed)) return read(trimmed);
   throw new BrokerError(
     'header-invalid',
-    `${frame.command} header "${name}": got ${quoteInput(value)}, wants a whole number from 1`,
+    `${frame.command} header "${name}": got ${quoteInput(value)}, wants ${wants}`,
   );
 }

@@ -16,7 +16,7 @@ export function handleSend(context: CommandContext, frame: Frame): void | Promis
   const transaction = transactionId === undefined ? undefined : context.transactions.get(transactionId);
   const receive = (): void | Promise<void> => {
     if (transaction === undefined) return context.publish(frame);
-    context.router.check(destination);
+    context.router.checkSend(destination, frame.headers);
     // The octets of the body belong to a read chunk; a transaction may last.
     const kept: Frame = { ...frame, body: Buffer.from(frame.body) };
     const bytes = kept.body.length + weighHeaders(kept.headers);

@@ -2,7 +2,7 @@
 import { quoteInput, type Frame } from '../../protocol/index.js';
 import { BrokerError } from '../errors.js';
 import { after } from '../maybe-promise.js';
-import { positiveHeader, requireHeader } from './require-header.js';
+import { flagHeader, positiveHeader, requireHeader } from './require-header.js';
 import type { AckMode } from '../subscription.js';
 import type { CommandContext } from './command-context.js';
 
@@ -27,10 +27,12 @@ function subscribe(context: CommandContext, frame: Frame, destination: string): 
     throw new BrokerError('limit-exceeded', `${maxSubscriptionsPerSession} subscriptions on one session is the limit`);
   }
   const ackMode = parseAckMode(frame.headers.get('ack'));
-  const window = Math.min(positiveHeader(frame, 'prefetch-count') ?? maxPendingAcks, maxPendingAcks);
+  const prefetch = positiveHeader(frame, 'prefetch-count') ?? positiveHeader(frame, 'activemq.prefetchSize');
+  const window = Math.min(prefetch ?? maxPendingAcks, maxPendingAcks);
+  const isExclusive = flagHeader(frame, 'exclusive') ?? flagHeader(frame, 'activemq.exclusive') ?? false;
   context.router.checkSubscribable(destination);
   const id = frame.headers.get('id') ?? null;
-  const subscription = context.createSubscription(key, { id, destination, ackMode, window });
+  const subscription = context.createSubscription(key, { id, destination, ackMode, window, isExclusive });
   // Nothing can be published between the two, and the first MESSAGE has to stand behind RECEIPT (conformance S-15).
   context.receipt(frame.headers.get('receipt'));
   context.router.subscribe(subscription);

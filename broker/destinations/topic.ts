@@ -1,13 +1,10 @@
-/**
- * A topic: every subscription that matches gets each message published while it is subscribed.
- * In the client ack modes a subscription whose window is full keeps what follows waiting, within its outbox's limits.
- */
+/** A topic: every subscription that matches gets each message published while it is subscribed. */
 import type { Message } from '../message.js';
 import type { GivingWay } from '../overflow-policy.js';
-import type { MessageSource, Subscription } from '../subscription.js';
-import type { ReturnedMessage } from '../delivery.js';
+import type { Subscription } from '../subscription.js';
 import type { Route } from './route.js';
 import type { SubscriptionIndex } from './subscription-index.js';
+import type { TopicSource } from './topic-source.js';
 
 export class Topic implements Route {
   readonly kind = 'topic';
@@ -80,65 +77,5 @@ export class Topic implements Route {
     }
     subscription.routeIndex = -1;
     this.#source.end(subscription);
-  }
-}
-
-/** What a full window keeps back, oldest first. */
-interface Waiting {
-  readonly messages: Message[];
-  bytes: number;
-}
-
-/** Delivery to topic subscriptions, exact or by pattern: one for all topics, as it keeps nothing of a topic. */
-export class TopicSource implements MessageSource {
-  /** Messages of subscriptions in client modes whose window is full; few, so kept apart from the subscriptions. */
-  readonly #waiting = new Map<Subscription, Waiting>();
-  readonly #maxWaitingBytes: number;
-  readonly #onOverflow: (subscription: Subscription) => void;
-
-  /** @param onOverflow the subscription's client acknowledges more slowly than messages arrive: it is to be ended */
-  constructor(maxWaitingBytes: number, onOverflow: (subscription: Subscription) => void) {
-    this.#maxWaitingBytes = maxWaitingBytes;
-    this.#onOverflow = onOverflow;
-  }
-
-  offer(subscription: Subscription, message: Message): void {
-    const { pending } = subscription;
-    if (pending === null) subscription.outbox.enqueue(subscription, message);
-    else if (pending.size < subscription.window && !this.#waiting.has(subscription)) subscription.deliver(message, 1);
-    else this.#wait(subscription, message);
-  }
-
-  settled(subscription: Subscription): void {
-    this.ready(subscription);
-  }
-
-  /** A topic has nobody else to give a refused message to: NACK settles it. */
-  returned(subscription: Subscription, _deliveries: readonly ReturnedMessage[], cause: 'nack' | 'gone'): void {
-    if (cause === 'nack') this.ready(subscription);
-  }
-
-  ready(subscription: Subscription): void {
-    const waiting = this.#waiting.get(subscription);
-    if (waiting === undefined) return;
-    const room = subscription.window - (subscription.pending?.size ?? 0);
-    for (const message of waiting.messages.splice(0, Math.max(room, 0))) {
-      waiting.bytes -= message.weightBytes;
-      subscription.deliver(message, 1);
-    }
-    if (waiting.messages.length === 0) this.#waiting.delete(subscription);
-  }
-
-  end(subscription: Subscription): void {
-    this.#waiting.delete(subscription);
-    subscription.source = null;
-  }
-
-  #wait(subscription: Subscription, message: Message): void {
-    let waiting = this.#waiting.get(subscription);
-    if (waiting === undefined) this.#waiting.set(subscription, (waiting = { messages: [], bytes: 0 }));
-    waiting.messages.push(message.own());
-    waiting.bytes += message.weightBytes;
-    if (waiting.bytes > this.#maxWaitingBytes) this.#onOverflow(subscription);
   }
 }

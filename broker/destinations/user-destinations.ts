@@ -8,7 +8,8 @@ import type { Message } from '../message.js';
 import type { Subscription } from '../subscription.js';
 import { isPattern } from './pattern.js';
 import { SubscriptionIndex } from './subscription-index.js';
-import { Topic, type TopicSource } from './topic.js';
+import { Topic } from './topic.js';
+import type { TopicSource } from './topic-source.js';
 
 export interface UserDestinationSettings {
   /** With a slash at its end, e.g. `/user/`. */

@@ -41,6 +41,7 @@ function setUp() {
       destination: '/queue/q',
       ackMode,
       window: 100,
+      isExclusive: false,
       head,
       outbox,
       sessionId: 's',

@@ -132,7 +132,7 @@ t.test('a subscription that ends before COMMIT: ACK settles, NACK and ABORT give
 });
 
 t.test('T-16 a COMMIT that fails has no effect: nothing published, nothing settled', async (t) => {
-  const fixture = new BrokerFixture({ limits: { maxQueueMessages: 2 } });
+  const fixture = new BrokerFixture({ queueDefaults: { maxMessages: 2 } });
   const client = fixture.connect();
   client.publish('/queue/full', '1');
   client.publish('/queue/full', '2');
@@ -218,7 +218,8 @@ t.test('a COMMIT that waits for a handler and is refused undoes its ACKs', async
     const calls: string[] = [];
     const source = {
       settled: () => calls.push('settled'),
-      returned: (_subscription: Subscription, _deliveries: unknown, cause: string) => calls.push(`returned ${cause}`),
+      returned: () => calls.push('returned'),
+      refused: () => calls.push('refused'),
       ready: () => undefined,
     };
     const table = new TransactionTable(resolveBrokerOptions().limits);
@@ -226,11 +227,11 @@ t.test('a COMMIT that waits for a handler and is refused undoes its ACKs', async
     const publish = () => (refuses ? Promise.reject(new Error('no')) : Promise.resolve());
     table.get('t').add({ destination: '/app/x', bytes: 0, publish });
     const subscription = { source: null } as unknown as Subscription;
-    table.get('t').addSettlement({ verb: 'ack', subscription, source, deliveries: [] });
+    table.get('t').addSettlement({ refusal: null, subscription, source, deliveries: [] });
     const committed = table.commit('t', { checkRoom: () => undefined });
     t.strictSame(calls, [], 'nothing before the handler has answered');
     if (refuses) await t.rejects(Promise.resolve(committed), { message: 'no' });
     else await committed;
-    t.strictSame(calls, [refuses ? 'returned gone' : 'settled']);
+    t.strictSame(calls, [refuses ? 'returned' : 'settled']);
   }
 });

@@ -397,7 +397,7 @@ t.test('S-26 a subscriber that does not read is closed and others are served on'
 t.test('S-27 a failed SEND is answered by ERROR', async (t) => {
   const own = await startTestServer({
     http: false,
-    broker: { compat: 'strict', limits: { frame: { maxBodyBytes: 1_000 }, maxQueueMessages: 2 } },
+    broker: { compat: 'strict', limits: { frame: { maxBodyBytes: 1_000 } }, queueDefaults: { maxMessages: 2 } },
   });
   t.teardown(() => own.stop());
   own.server.broker.interceptInbound((frame) => {

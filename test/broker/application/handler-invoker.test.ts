@@ -82,7 +82,7 @@ t.test('what a handler returns after its deadline goes nowhere', async (t) => {
 });
 
 t.test("a reply that cannot go where it should is the error handler's", async (t) => {
-  const fixture = new BrokerFixture({ limits: { maxQueueMessages: 1 }, compat: 'strict' });
+  const fixture = new BrokerFixture({ queueDefaults: { maxMessages: 1 }, compat: 'strict' });
   const client = fixture.connect();
   client.subscribe('s', '/topic/errors');
   fixture.broker.onError((error) => (error as { code: string }).code, { sendTo: '/topic/errors' });
