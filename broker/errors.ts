@@ -17,6 +17,7 @@ const BROKER_ERRORS = {
   'header-invalid': 'a header has a value that the command does not allow',
   'destination-invalid': 'the destination is malformed',
   'destination-unknown': 'the destination is outside every prefix (compat `strict`)',
+  'selector-invalid': 'the `selector` of SUBSCRIBE is empty, malformed, or beyond a limit',
   'subscription-exists': 'SUBSCRIBE with an id that is in use on this session',
   'subscription-unknown': 'UNSUBSCRIBE with an id that is not in use on this session',
   'client-id-displaced': 'another connection of the same user took over this `client-id`',
