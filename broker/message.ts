@@ -51,6 +51,9 @@ export class Message implements Tail {
   #variants: (Tail | undefined)[] | null = null;
   #text: boolean | null = null;
   #owned: boolean;
+  /** The message whose headers were last asked for, and these. One and weakly held: many wait, few are asked again. */
+  static #lastMapped: WeakRef<Message> | null = null;
+  static #lastMap: ReadonlyMap<string, string> = new Map();
 
   private constructor(
     id: number,
@@ -157,6 +160,15 @@ export class Message implements Tail {
       if (name !== 'content-length') headers.append(name, line.slice(colon + 1));
     }
     return { headers, body: this.octets.subarray(bodyStart, this.end - 1) };
+  }
+
+  /** The first header of each name, decoded once for all who ask in a row; `content-length` is left out. */
+  headerMap(): ReadonlyMap<string, string> {
+    if (Message.#lastMapped?.deref() !== this) {
+      Message.#lastMap = (this.#headers ?? this.decode().headers).toMap();
+      Message.#lastMapped = new WeakRef(this);
+    }
+    return Message.#lastMap;
   }
 
   #buildTail(version: StompVersion): Tail {

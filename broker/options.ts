@@ -69,6 +69,9 @@ export interface LimitOptions {
   readonly frame: FrameLimits;
   readonly maxConnections: number;
   readonly maxSubscriptionsPerSession: number;
+  /** Octets of one `selector`, and of all selectors that a session holds at a time. */
+  readonly maxSelectorBytes: number;
+  readonly maxSelectorBytesPerSession: number;
   /** Wild segments (`*`, `?`, `{}`) and `**` in one subscribed pattern. */
   readonly maxPatternWildcards: number;
   readonly maxTransactionsPerSession: number;
@@ -134,6 +137,9 @@ export const DEFAULT_BROKER_OPTIONS: BrokerOptions = deepFreeze({
     frame: { maxHeaders: 256, maxHeaderLineBytes: 16 * KIB, maxBodyBytes: 16 * MIB },
     maxConnections: 100_000,
     maxSubscriptionsPerSession: 20_000,
+    maxSelectorBytes: 4 * KIB,
+    // Compiled, a selector takes some thirty times its text, and each message of a topic may cost all of them.
+    maxSelectorBytesPerSession: 256 * KIB,
     maxPatternWildcards: 8,
     // RabbitMQ: 16 open transactions, 1,024 actions each.
     maxTransactionsPerSession: 16,

@@ -155,6 +155,10 @@ export class Session
     return this.#subscriptions.size;
   }
 
+  get selectorBytes(): number {
+    return this.#subscriptions.selectorBytes;
+  }
+
   get lastWriteMs(): number {
     return this.#outbox.lastWriteMs;
   }

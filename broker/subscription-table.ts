@@ -7,9 +7,15 @@ export class SubscriptionTable {
   /** Those in the client ack modes. */
   #byNumber: Map<number, Subscription> | null = null;
   #lastNumber = 0;
+  #selectorBytes = 0;
 
   get size(): number {
     return this.#byKey?.size ?? 0;
+  }
+
+  /** Length of all selectors. */
+  get selectorBytes(): number {
+    return this.#selectorBytes;
   }
 
   /** Numbers are never used again, so that an ack of an ended subscription finds nothing. */
@@ -19,6 +25,7 @@ export class SubscriptionTable {
 
   add(key: string, subscription: Subscription): void {
     (this.#byKey ??= new Map()).set(key, subscription);
+    this.#selectorBytes += subscription.selector?.bytes ?? 0;
     if (subscription.pending !== null) (this.#byNumber ??= new Map()).set(subscription.number, subscription);
   }
 
@@ -38,6 +45,7 @@ export class SubscriptionTable {
     const subscription = this.#byKey?.get(key);
     if (subscription === undefined) return undefined;
     this.#byKey?.delete(key);
+    this.#selectorBytes -= subscription.selector?.bytes ?? 0;
     this.#byNumber?.delete(subscription.number);
     return subscription;
   }
@@ -47,6 +55,7 @@ export class SubscriptionTable {
     const all = [...this.values()];
     this.#byKey = null;
     this.#byNumber = null;
+    this.#selectorBytes = 0;
     return all;
   }
 }

@@ -6,6 +6,7 @@
 import type { Message } from './message.js';
 import type { GivingWay } from './overflow-policy.js';
 import type { Refusal } from './destinations/redelivery.js';
+import type { Selector } from './selector/selector.js';
 import { PendingAcks, type AckOwner } from './pending-acks.js';
 import { Redelivery, redeliveryLines, type Delivery, type DeliveryHead, type ReturnedMessage } from './delivery.js';
 
@@ -51,6 +52,8 @@ export interface SubscriptionSpec {
   readonly window: number;
   /** While it lives, its queue gives to no other, save to those exclusive before it. */
   readonly isExclusive: boolean;
+  /** Null: every message is wanted. */
+  readonly selector: Selector | null;
   readonly head: Buffer;
   readonly outbox: MessageSink;
   readonly sessionId: string;
@@ -63,6 +66,7 @@ export class Subscription implements DeliveryHead, AckOwner {
   readonly ackMode: AckMode;
   readonly window: number;
   readonly isExclusive: boolean;
+  readonly selector: Selector | null;
   readonly head: Buffer;
   readonly extra: Buffer | null = null;
   readonly owner: Subscription = this;
@@ -82,6 +86,7 @@ export class Subscription implements DeliveryHead, AckOwner {
     this.ackMode = spec.ackMode;
     this.window = spec.window;
     this.isExclusive = spec.isExclusive;
+    this.selector = spec.selector;
     this.head = spec.head;
     this.outbox = spec.outbox;
     this.sessionId = spec.sessionId;
@@ -91,6 +96,11 @@ export class Subscription implements DeliveryHead, AckOwner {
   /** Whether `deliver` may be called: the window has room, and the outbox is not backed up. */
   get canTake(): boolean {
     return this.outbox.hasRoom && (this.pending === null || this.pending.size < this.window);
+  }
+
+  /** Whether the message is one that the client asked for. */
+  accepts(message: Message): boolean {
+    return this.selector === null || this.selector.matches(message.headerMap());
   }
 
   /** Puts one message on its way. Order of calls is order on the wire. */

@@ -15,6 +15,8 @@ export interface CommandContext {
   /** What precedes the digits in this node's message-ids. */
   readonly messageIdPrefix: string;
   readonly subscriptionCount: number;
+  /** Length of all selectors of the session. */
+  readonly selectorBytes: number;
   /** Asks the rules, as written and as resolved. @throws BrokerError `access-denied` */
   authorize(action: 'send' | 'subscribe', destination: string): void | Promise<void>;
   /** Publishes a SEND of this session on the strict path: to handlers, users, topics or queues. */

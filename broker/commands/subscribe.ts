@@ -3,6 +3,7 @@ import { quoteInput, type Frame } from '../../protocol/index.js';
 import { BrokerError } from '../errors.js';
 import { after } from '../maybe-promise.js';
 import { flagHeader, positiveHeader, requireHeader } from './require-header.js';
+import { Selector } from '../selector/selector.js';
 import type { AckMode } from '../subscription.js';
 import type { CommandContext } from './command-context.js';
 
@@ -10,7 +11,7 @@ const ACK_MODES: readonly AckMode[] = ['auto', 'client', 'client-individual'];
 
 /**
  * @throws BrokerError `header-missing`, `header-invalid`, `destination-…`, `subscription-exists`, `limit-exceeded`,
- * `access-denied`
+ * `selector-invalid`, `access-denied`
  */
 export function handleSubscribe(context: CommandContext, frame: Frame): void | Promise<void> {
   const destination = requireHeader(frame, 'destination');
@@ -30,9 +31,10 @@ function subscribe(context: CommandContext, frame: Frame, destination: string): 
   const prefetch = positiveHeader(frame, 'prefetch-count') ?? positiveHeader(frame, 'activemq.prefetchSize');
   const window = Math.min(prefetch ?? maxPendingAcks, maxPendingAcks);
   const isExclusive = flagHeader(frame, 'exclusive') ?? flagHeader(frame, 'activemq.exclusive') ?? false;
+  const selector = parseSelector(context, frame.headers.get('selector'));
   context.router.checkSubscribable(destination);
   const id = frame.headers.get('id') ?? null;
-  const subscription = context.createSubscription(key, { id, destination, ackMode, window, isExclusive });
+  const subscription = context.createSubscription(key, { id, destination, ackMode, window, isExclusive, selector });
   // Nothing can be published between the two, and the first MESSAGE has to stand behind RECEIPT (conformance S-15).
   context.receipt(frame.headers.get('receipt'));
   context.router.subscribe(subscription);
@@ -55,6 +57,18 @@ function subscriptionKey(context: CommandContext, frame: Frame): string {
   if (context.version !== '1.0' || frame.headers.has('id')) return `id:${requireHeader(frame, 'id')}`;
   if (frame.headers.has('destination')) return `destination:${requireHeader(frame, 'destination')}`;
   throw new BrokerError('header-missing', `${frame.command} needs a header "id" or "destination"`);
+}
+
+/** An empty one is a fault, not the wish for everything: a client that means that leaves the header out. */
+function parseSelector(context: CommandContext, text: string | undefined): Selector | null {
+  if (text === undefined) return null;
+  const { maxSelectorBytes, maxSelectorBytesPerSession } = context.options.limits;
+  const selector = new Selector(text, maxSelectorBytes);
+  if (context.selectorBytes + selector.bytes <= maxSelectorBytesPerSession) return selector;
+  throw new BrokerError(
+    'limit-exceeded',
+    `${maxSelectorBytesPerSession} octets of selectors on one session is the limit`,
+  );
 }
 
 function describe(frame: Frame): string {

@@ -72,9 +72,18 @@ class Lane {
     this.#first = this.#spent = 0;
   }
 
-  *[Symbol.iterator](): Generator<QueuedMessage> {
+  [Symbol.iterator](): Generator<QueuedMessage> {
+    return this.#from(this.#first);
+  }
+
+  /** Those newer than message `id`. */
+  after(id: number): Generator<QueuedMessage> {
+    return this.#from(this.#placeOf(id + 1));
+  }
+
+  *#from(place: number): Generator<QueuedMessage> {
     const entries = this.#entries;
-    for (let k = this.#first; k < entries.length; k++) {
+    for (let k = place; k < entries.length; k++) {
       const entry = entries[k];
       if (entry?.isWaiting === true) yield entry;
     }
@@ -168,6 +177,11 @@ export class QueueBacklog {
   /** In the order of delivery. `take` of the one at hand is allowed meanwhile. */
   *[Symbol.iterator](): Generator<QueuedMessage> {
     for (let priority = HIGHEST_PRIORITY; priority >= 0; priority--) yield* this.#lanes[priority] ?? [];
+  }
+
+  /** Of one priority, those newer than message `id`. */
+  after(priority: number, id: number): Iterable<QueuedMessage> {
+    return this.#lanes[priority]?.after(id) ?? [];
   }
 
   #count(entry: QueuedMessage): void {

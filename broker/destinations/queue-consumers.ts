@@ -2,22 +2,35 @@
  * Who takes a queue's messages: subscriptions in turn, among those that can take one. While an exclusive one lives it is
  * the only one; the next exclusive one takes over, then everybody.
  */
+import type { Message } from '../message.js';
 import type { Subscription } from '../subscription.js';
+import { BacklogCursor } from './backlog-cursor.js';
+import type { QueueBacklog, QueuedMessage } from './queue-backlog.js';
 
 export class QueueConsumers {
   readonly #subscriptions: Subscription[] = [];
   /** In the order they came; null until the first: few queues have one. */
   #exclusive: Subscription[] | null = null;
+  /** Of those with a selector; null until the first. */
+  #cursors: Map<Subscription, BacklogCursor> | null = null;
   #turn = 0;
 
   get size(): number {
     return this.#subscriptions.length;
   }
 
+  /** Messages may wait although somebody can take one. */
+  get hasSelectors(): boolean {
+    return this.#cursors !== null;
+  }
+
   add(subscription: Subscription): void {
     subscription.routeIndex = this.#subscriptions.length;
     this.#subscriptions.push(subscription);
     if (subscription.isExclusive) (this.#exclusive ??= []).push(subscription);
+    if (subscription.selector !== null) {
+      (this.#cursors ??= new Map()).set(subscription, new BacklogCursor(subscription));
+    }
   }
 
   remove(subscription: Subscription): void {
@@ -26,24 +39,46 @@ export class QueueConsumers {
     this.#subscriptions.splice(index, 1);
     if (index < this.#turn) this.#turn--;
     subscription.routeIndex = -1;
+    if (this.#cursors?.delete(subscription) === true && this.#cursors.size === 0) this.#cursors = null;
     if (!subscription.isExclusive || this.#exclusive === null) return;
     const left = this.#exclusive.filter((other) => other !== subscription);
     this.#exclusive = left.length === 0 ? null : left;
   }
 
-  /** The next in turn that can take a message; those that are backed up ask to be told when they can. */
-  next(): Subscription | null {
+  /** The next in turn that can take this very message. */
+  nextFor(message: Message): Subscription | null {
+    return this.hasSelectors ? this.next((subscription) => subscription.accepts(message)) : this.next();
+  }
+
+  /**
+   * The next in turn that can take a message; those that are backed up ask to be told when they can.
+   * @param wants asked about those that can
+   */
+  next(wants: ((subscription: Subscription) => boolean) | null = null): Subscription | null {
     const only = this.#exclusive?.[0];
-    if (only !== undefined) return canTake(only) ? only : null;
+    if (only !== undefined) return canTake(only) && (wants === null || wants(only)) ? only : null;
     const count = this.#subscriptions.length;
     for (let k = 0; k < count; k++) {
       const index = (this.#turn + k) % count;
       const subscription = this.#subscriptions[index] as Subscription;
-      if (!canTake(subscription)) continue;
-      this.#turn = (index + 1) % count;
+      if (!canTake(subscription) || (wants !== null && !wants(subscription))) continue;
+      // Behind the last: whoever comes next is next.
+      this.#turn = index + 1;
       return subscription;
     }
     return null;
+  }
+
+  /** The message that the subscription is to get next, when one waits that it wants. */
+  wanted(subscription: Subscription, backlog: QueueBacklog): QueuedMessage | undefined {
+    const cursor = this.#cursors?.get(subscription);
+    return cursor === undefined ? backlog.head : cursor.next(backlog);
+  }
+
+  /** A message was put into the backlog. */
+  onPut(entry: QueuedMessage): void {
+    if (this.#cursors === null) return;
+    for (const cursor of this.#cursors.values()) cursor.onPut(entry);
   }
 }
 

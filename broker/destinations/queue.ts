@@ -76,8 +76,9 @@ export class Queue implements Route, MessageSource {
       this.#giveUp(entry, 'expired');
       return;
     }
-    if (delayMs === 0 && this.#backlog.size === 0) {
-      const subscription = this.#consumers.next();
+    // With selectors, what waits is what nobody who is ready wants: a new message passes nothing that was before it.
+    if (delayMs === 0 && (this.#backlog.size === 0 || this.#consumers.hasSelectors)) {
+      const subscription = this.#consumers.nextFor(message);
       if (subscription !== null) {
         this.#give(subscription, message, 1);
         return;
@@ -180,6 +181,12 @@ export class Queue implements Route, MessageSource {
     // A delivery can end in `ready` of this very queue.
     if (this.#isDispatching) return;
     this.#isDispatching = true;
+    if (this.#consumers.hasSelectors) this.#giveWhatIsWanted();
+    else this.#giveInOrder();
+    this.#isDispatching = false;
+  }
+
+  #giveInOrder(): void {
     for (let entry = this.#backlog.head; entry !== undefined; entry = this.#backlog.head) {
       if (this.#isExpired(entry.message)) {
         this.#take(entry);
@@ -191,11 +198,32 @@ export class Queue implements Route, MessageSource {
       this.#take(entry);
       this.#give(subscription, entry.message, entry.deliveryCount + 1);
     }
-    this.#isDispatching = false;
+  }
+
+  /** In turn, each its own next message, until nobody who is ready wants what waits. */
+  #giveWhatIsWanted(): void {
+    const wants = (subscription: Subscription): boolean => this.#wanted(subscription) !== undefined;
+    while (this.#backlog.size > 0) {
+      const subscription = this.#consumers.next(wants);
+      const entry = subscription === null ? undefined : this.#wanted(subscription);
+      if (subscription === null || entry === undefined) return;
+      this.#take(entry);
+      this.#give(subscription, entry.message, entry.deliveryCount + 1);
+    }
+  }
+
+  #wanted(subscription: Subscription): QueuedMessage | undefined {
+    for (;;) {
+      const entry = this.#consumers.wanted(subscription, this.#backlog);
+      if (entry === undefined || !this.#isExpired(entry.message)) return entry;
+      this.#take(entry);
+      this.#giveUp(entry, 'expired');
+    }
   }
 
   #put(entry: QueuedMessage): void {
     this.#backlog.put(entry);
+    this.#consumers.onPut(entry);
     this.#watchExpiry(entry);
   }
 
@@ -224,6 +252,7 @@ export class Queue implements Route, MessageSource {
       this.#delayed--;
       this.#delayedBytes -= entry.message.weightBytes;
       this.#backlog.putBack([entry]);
+      this.#consumers.onPut(entry);
       this.#watchExpiry(entry);
       this.#dispatch();
     });
@@ -252,7 +281,10 @@ export class Queue implements Route, MessageSource {
       else now.push(entry);
     }
     this.#backlog.putBack(now);
-    for (const entry of now) this.#watchExpiry(entry);
+    for (const entry of now) {
+      this.#consumers.onPut(entry);
+      this.#watchExpiry(entry);
+    }
     this.#dispatch();
   }
 

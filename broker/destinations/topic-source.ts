@@ -42,7 +42,9 @@ export class TopicSource implements MessageSource {
     this.#parts = parts;
   }
 
+  /** Passes by whoever does not want the message. */
   offer(subscription: Subscription, message: Message): void {
+    if (!subscription.accepts(message)) return;
     const { pending } = subscription;
     if (pending === null) subscription.outbox.enqueue(subscription, message);
     else if (pending.size < subscription.window && this.#isServed(subscription)) subscription.deliver(message, 1);

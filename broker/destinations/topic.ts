@@ -59,7 +59,8 @@ export class Topic implements Route {
     for (const subscription of subscriptions) {
       // In the client ack modes the window decides: what is pending cannot give way.
       if (subscription.pending !== null) this.#source.offer(subscription, message);
-      else subscription.outbox.enqueueReplaceable(subscription, message, givingWay, this.destination);
+      else if (subscription.accepts(message))
+        subscription.outbox.enqueueReplaceable(subscription, message, givingWay, this.destination);
     }
   }
 

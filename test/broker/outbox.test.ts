@@ -42,6 +42,7 @@ function setUp() {
       ackMode,
       window: 100,
       isExclusive: false,
+      selector: null,
       head,
       outbox,
       sessionId: 's',
