@@ -3,6 +3,7 @@
  * nowhere. Counted either way. A dead-letter queue never dead-letters into itself, nor do two into one another.
  */
 import { Headers } from '../../protocol/index.js';
+import { BrokerError } from '../errors.js';
 import { Message } from '../message.js';
 import type { BrokerStats } from '../stats.js';
 import type { DeadLetterReason } from './dead-letter-reason.js';
@@ -40,7 +41,7 @@ export class DeadLetters {
   }
 
   /**
-   * Gives a message up; never throws.
+   * Gives a message up. A destination that refuses it is no error here.
    * @param target null: it is dropped
    */
   giveUp({ message, deliveryCount }: GivenUp, origin: string, reason: DeadLetterReason, target: string | null): void {
@@ -51,8 +52,9 @@ export class DeadLetters {
     try {
       this.#parts.publish(target, this.#letter(message, target, origin, reason, deliveryCount));
       stats.deadLettered++;
-    } catch {
+    } catch (error) {
       // Nobody is there who could be told: a dead-letter queue that is full shows in the difference of the two counters.
+      if (!(error instanceof BrokerError)) throw error;
     } finally {
       this.#open.delete(origin);
     }
