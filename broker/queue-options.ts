@@ -94,6 +94,8 @@ export function findQueueFault(
 export class QueueRules {
   readonly #defaults: QueueOptions;
   readonly #index: SubscriptionIndex<{ readonly order: number; readonly options: QueueOptions }>;
+  /** Every destination that dead letters are sent to. */
+  readonly #graveyards: ReadonlySet<string | false | undefined>;
 
   /**
    * @param rules filled from `defaults`
@@ -101,6 +103,7 @@ export class QueueRules {
    */
   constructor(rules: readonly QueueRule[], defaults: QueueOptions, separator: string) {
     this.#defaults = defaults;
+    this.#graveyards = new Set([defaults, ...rules].map(({ deadLetter }) => deadLetter));
     this.#index = new SubscriptionIndex(separator);
     for (const [order, rule] of rules.entries()) {
       this.#index.add(rule.pattern, { order, options: rule as QueueOptions & QueueRule });
@@ -109,6 +112,9 @@ export class QueueRules {
 
   of(destination: string): QueueOptions {
     const [first] = this.#index.match(destination).sort((a, b) => a.order - b.order);
-    return first?.options ?? this.#defaults;
+    const options = first?.options ?? this.#defaults;
+    // Dead letters stay where they were sent: only a rule of that queue's own sends them further.
+    const isLast = options.deadLetter === this.#defaults.deadLetter && this.#graveyards.has(destination);
+    return isLast ? { ...options, deadLetter: destination } : options;
   }
 }

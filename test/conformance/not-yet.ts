@@ -4,10 +4,8 @@
  */
 import type { Group } from './ids.js';
 
-const ACKS = 'acknowledgement and redelivery';
 const QUEUES = 'point-to-point queues';
 const DURABILITY = 'persistent messages and durable subscriptions';
-const SCHEDULING = 'delay, expiry and priority';
 const SELECTORS = 'selectors';
 const NOT_PLANNED = 'compatibility headers of other brokers';
 
@@ -16,23 +14,12 @@ export const COMPLETE_GROUPS: readonly Group[] = ['F', 'C', 'S', 'A', 'T', 'R', 
 
 /** Id → the feature that brings its test. */
 export const NOT_YET: ReadonlyMap<string, string> = new Map([
-  ['X-01', QUEUES],
-  ['X-02', 'destinations by prefix'],
   ['X-03', 'destinations by prefix'],
   ['X-04', 'destination patterns of other brokers'],
-  ['X-05', QUEUES],
   ['X-06', DURABILITY],
-  ['X-07', SCHEDULING],
-  ['X-08', SCHEDULING],
-  ['X-09', SCHEDULING],
-  ['X-10', NOT_PLANNED],
-  ['X-11', ACKS],
   ['X-12', NOT_PLANNED],
-  ['X-13', SCHEDULING],
   ['X-14', SELECTORS],
-  ['X-15', 'prefetch window'],
   ['X-16', NOT_PLANNED],
-  ['X-17', NOT_PLANNED],
   ['X-18', DURABILITY],
   ['X-19', DURABILITY],
   ['X-20', DURABILITY],
@@ -44,11 +31,9 @@ export const NOT_YET: ReadonlyMap<string, string> = new Map([
   ['X-26', NOT_PLANNED],
   ['X-27', NOT_PLANNED],
   ['X-28', QUEUES],
-  ['X-29', ACKS],
   ['X-30', NOT_PLANNED],
   ['X-31', NOT_PLANNED],
   ['X-32', NOT_PLANNED],
-  ['X-33', 'message ids given by the sender'],
   ['X-34', NOT_PLANNED],
   ['X-35', NOT_PLANNED],
   ['X-36', 'PROXY protocol and TLS'],
