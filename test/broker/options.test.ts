@@ -63,6 +63,19 @@ t.test('a wrong option is named by its path, with what it got and what it wants'
       { destinations: { topicPrefixes: ['/q'], queuePrefixes: ['/queue'] } },
       /queuePrefixes: got "\/queue", wants nothing that overlaps topic prefix "\/q"/,
     ],
+    [{ queueDefaults: { mode: 'fan' } }, /queueDefaults\.mode: got "fan", wants "point-to-point" or "broadcast"/],
+    [{ queueDefaults: { maxDeliveries: 1.5 } }, /queueDefaults\.maxDeliveries: got 1\.5, wants a whole number/],
+    [{ queueDefaults: { backoff: { factor: 0.5 } } }, /queueDefaults\.backoff\.factor: got 0\.5, wants 1 or more/],
+    [{ queueDefaults: { deadLetter: '/queue/*' } }, /queueDefaults\.deadLetter: got "\/queue\/\*", wants a topic or/],
+    [{ queueDefaults: { deadLetter: true } }, /queueDefaults\.deadLetter: got true, wants a string/],
+    [{ queues: {} }, /queues: got \{\}, wants a list/],
+    [{ queues: [1] }, /queues\[0\]: got 1, wants an object with a pattern/],
+    [{ queues: [{ mode: 'broadcast' }] }, /queues\[0\]\.pattern: got undefined, wants a destination pattern/],
+    [
+      { queues: [{ pattern: '/queue/a', onful: 'x' }] },
+      /^unknown option queues\[0\]\.onful: got "x", wants one of mode/,
+    ],
+    [{ queues: [{ pattern: '/queue/a', deadLetter: '/x' }] }, /queues\[0\]\.deadLetter: got "\/x", wants a topic or/],
     [{ outbox: { softLimitBytes: 64e6 } }, /outbox\.softLimitBytes: got 64000000, wants at most hardLimitBytes/],
     [{ outbox: { highWaterBytes: 0 } }, /outbox\.highWaterBytes: got 0, wants 1 or more/],
   ];
@@ -76,4 +89,26 @@ t.test('false turns off what can be turned off', async (t) => {
   t.equal(resolve({ serverHeader: false }).serverHeader, false);
   t.equal(resolve({ virtualHosts: false }).virtualHosts, false);
   t.strictSame(resolve({ virtualHosts: ['a'] }).virtualHosts, ['a']);
+});
+
+t.test('a rule for queues is filled from the defaults for queues', async (t) => {
+  const { queues, queueDefaults } = resolve({
+    queueDefaults: { maxDeliveries: 3, backoff: { baseMs: 5 } },
+    queues: [{ pattern: '/queue/a', deadLetter: false, backoff: { factor: 3 } }],
+  });
+  t.strictSame(queues, [
+    { ...queueDefaults, pattern: '/queue/a', deadLetter: false, backoff: { baseMs: 5, factor: 3, maxMs: 60_000 } },
+  ]);
+  t.ok(Object.isFrozen(queues[0]));
+});
+
+t.test('the default dead-letter queue stands under the first queue prefix', async (t) => {
+  const under = (queuePrefixes: string[], separator = '/'): string | false =>
+    resolve({ destinations: { queuePrefixes, separator } }).queueDefaults.deadLetter;
+  t.equal(under(['/queue']), '/queue/DLQ');
+  t.equal(under(['/q/', '/queue']), '/q/DLQ');
+  t.equal(under(['queue'], '.'), 'queue.DLQ');
+  t.equal(under(['/queue'], '.'), '/queue/DLQ');
+  t.equal(under([]), false);
+  t.equal(resolve({ queueDefaults: { deadLetter: '/topic/dead' } }).queueDefaults.deadLetter, '/topic/dead');
 });
