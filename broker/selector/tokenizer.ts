@@ -83,7 +83,7 @@ export class Tokenizer {
 
   #quotedName(at: number): Token {
     const { value, source } = this.#quoted('"', 'a double quote that closes the name');
-    if (value === '') throw invalidSelector(at, source, 'a name between the double quotes');
+    if (value === '') throw invalidSelector(at, shown(source), 'a name between the double quotes');
     return { kind: 'name', value, source, at };
   }
 

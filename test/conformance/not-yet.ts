@@ -6,7 +6,6 @@ import type { Group } from './ids.js';
 
 const QUEUES = 'point-to-point queues';
 const DURABILITY = 'persistent messages and durable subscriptions';
-const SELECTORS = 'selectors';
 const NOT_PLANNED = 'compatibility headers of other brokers';
 
 /** Groups that are complete: an entry of theirs here is refused. */
@@ -18,7 +17,6 @@ export const NOT_YET: ReadonlyMap<string, string> = new Map([
   ['X-04', 'destination patterns of other brokers'],
   ['X-06', DURABILITY],
   ['X-12', NOT_PLANNED],
-  ['X-14', SELECTORS],
   ['X-16', NOT_PLANNED],
   ['X-18', DURABILITY],
   ['X-19', DURABILITY],
