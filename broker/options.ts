@@ -3,6 +3,7 @@
  * Listeners, files and logging belong to adapters/config.
  */
 import type { FrameLimits } from '../protocol/index.js';
+import { compileSegment, hasWildcard, splitSegments } from './destinations/pattern.js';
 import { BrokerError } from './errors.js';
 import { checkOverflowRules, type OverflowRule } from './overflow-policy.js';
 import { DEFAULT_QUEUE_OPTIONS, findQueueFault, type QueueOptions, type QueueRule } from './queue-options.js';
@@ -223,10 +224,19 @@ function resolveQueues({ queues, queueDefaults, destinations }: BrokerOptions): 
     if (typeof rule !== 'object' || rule === null) throw invalid(at, rule, 'an object with a pattern');
     const { pattern, ...own } = rule as Record<string, unknown>;
     if (typeof pattern !== 'string' || pattern === '') throw invalid(`${at}.pattern`, pattern, 'a destination pattern');
+    checkPattern(pattern, `${at}.pattern`, destinations);
     const options = merge(queueDefaults, own, at) as QueueOptions;
     checkQueues(options, at, destinations);
     return { pattern, ...options };
   });
+}
+
+function checkPattern(pattern: string, at: string, { separator }: DestinationOptions): void {
+  try {
+    for (const segment of splitSegments(pattern, separator).filter(hasWildcard)) compileSegment(segment);
+  } catch (error) {
+    throw invalid(at, pattern, `a pattern as in SUBSCRIBE (${error instanceof Error ? error.message : String(error)})`);
+  }
 }
 
 function checkQueues(options: QueueOptions, at: string, destinations: DestinationOptions): void {

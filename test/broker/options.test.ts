@@ -75,6 +75,7 @@ t.test('a wrong option is named by its path, with what it got and what it wants'
       { queues: [{ pattern: '/queue/a', onful: 'x' }] },
       /^unknown option queues\[0\]\.onful: got "x", wants one of mode/,
     ],
+    [{ queues: [{ pattern: '/queue/{x:(a)}' }] }, /queues\[0\]\.pattern: got "\/queue\/\{x:\(a\)\}", wants a pattern/],
     [{ queues: [{ pattern: '/queue/a', deadLetter: '/x' }] }, /queues\[0\]\.deadLetter: got "\/x", wants a topic or/],
     [{ outbox: { softLimitBytes: 64e6 } }, /outbox\.softLimitBytes: got 64000000, wants at most hardLimitBytes/],
     [{ outbox: { highWaterBytes: 0 } }, /outbox\.highWaterBytes: got 0, wants 1 or more/],

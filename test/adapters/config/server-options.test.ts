@@ -243,3 +243,12 @@ t.test('the JSON Schema knows the same keys and allows no others', async (t) => 
   t.strictSame(Object.keys(schema.properties).sort(), ['auth', 'broker', 'data', 'http', 'log', 'tcp']);
   t.equal(schema.additionalProperties, false);
 });
+
+t.test('rules for queues are filled, and a fault in one is named by its path', async (t) => {
+  const { broker } = resolveServerOptions({ broker: { queues: [{ pattern: '/queue/jobs/**', ttlMs: 1_000 }] } });
+  t.match(broker.queues, [{ pattern: '/queue/jobs/**', ttlMs: 1_000, maxDeliveries: 10, deadLetter: '/queue/DLQ' }]);
+  const wrong = { broker: { queues: [{ pattern: '/queue/a' }, { pattern: '/queue/b', onFull: 'panic' }] } };
+  t.strictSame(faultsOf(wrong), [
+    'broker.queues[1].onFull: got "panic", wants "refuse" or "drop-oldest" or "dead-letter"',
+  ]);
+});
