@@ -12,23 +12,14 @@ export type AnswerHeaders = Readonly<Record<string, string>>;
 /** Ends `response` with `text` and a line end. */
 export function answer(response: ServerResponse, status: number, text: string, headers: AnswerHeaders = {}): void {
   const body = text === '' ? '' : `${text}\n`;
-  response.writeHead(status, {
-    'Content-Type': 'text/plain; charset=UTF-8',
-    'Content-Length': Buffer.byteLength(body),
-    ...headers,
-  });
+  response.writeHead(status, { ...contentHeaders(body), ...headers });
   response.end(body);
 }
 
 /** Answers an upgrade request and closes its socket once that has left. */
 export function refuseUpgrade(socket: Socket, status: number, text: string, headers: AnswerHeaders = {}): void {
   const body = text === '' ? '' : `${text}\n`;
-  const all = {
-    Connection: 'close',
-    'Content-Type': 'text/plain; charset=UTF-8',
-    'Content-Length': String(Buffer.byteLength(body)),
-    ...headers,
-  };
+  const all = { Connection: 'close', ...contentHeaders(body), ...headers };
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
   socket.on('error', () => socket.destroy());
   socket.once('finish', () => socket.destroy());
@@ -36,9 +27,24 @@ export function refuseUpgrade(socket: Socket, status: number, text: string, head
   socket.end(`HTTP/1.1 ${String(status)} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${body}`);
 }
 
-/** The path of a request as received, undecoded, without its query. */
-export function pathOf(request: IncomingMessage): string {
+/** Path and query of a request, undecoded. A client that takes us for its proxy sends the whole URL (RFC 9112, 3.2.2). */
+export function targetOf(request: IncomingMessage): string {
   const url = request.url ?? '/';
-  const query = url.indexOf('?');
-  return query === -1 ? url : url.slice(0, query);
+  const authority = url.startsWith('/') ? null : /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i.exec(url);
+  if (authority === null) return url;
+  const rest = url.slice(authority[0].length);
+  return rest.startsWith('/') ? rest : `/${rest}`;
+}
+
+/** The path of a request, undecoded, without its query. */
+export function pathOf(request: IncomingMessage): string {
+  const target = targetOf(request);
+  const query = target.indexOf('?');
+  return query === -1 ? target : target.slice(0, query);
+}
+
+/** Nothing has no type, as the SockJS protocol tests ask of 405. */
+function contentHeaders(body: string): AnswerHeaders {
+  const length = { 'Content-Length': String(Buffer.byteLength(body)) };
+  return body === '' ? length : { 'Content-Type': 'text/plain; charset=UTF-8', ...length };
 }

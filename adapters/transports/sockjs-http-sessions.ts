@@ -43,7 +43,8 @@ export class SockJsHttpSessions {
 
   /** Greeting, info and the rest that belongs to no session. */
   answer(request: IncomingMessage, response: ServerResponse, url: string): void {
-    this.#package.handle(request, response, { url });
+    // The package knows no HEAD, which health checks send; the response drops the body by itself.
+    this.#package.handle(request, response, request.method === 'HEAD' ? { url, method: 'GET' } : { url });
   }
 
   receive(
@@ -63,10 +64,13 @@ export class SockJsHttpSessions {
       answer(response, 503, DRAINING_TEXT, DRAINING_HEADERS);
       return;
     }
+    const isPolling = path.transport === 'xhr' || path.transport === 'jsonp';
+    // Behind nginx a stream arrives when it ends, unless the answer says this.
+    if (!isPolling) response.setHeader('X-Accel-Buffering', 'no');
     const session = known ?? this.#newSession(request, path);
     session.connection.beforeReceiver(response);
     this.#package.handle(request, response, { url: url(session.id) });
-    session.connection.afterReceiver(response, path.transport === 'xhr' || path.transport === 'jsonp');
+    session.connection.afterReceiver(response, isPolling);
   }
 
   async send(

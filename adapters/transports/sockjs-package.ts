@@ -34,7 +34,8 @@ export interface PackageCall {
   /** Path and query below the endpoint, e.g. `/info` or `/0/<id>/xhr`. */
   readonly url: string;
   readonly body?: Buffer | undefined;
-  /** Instead of the request's own. */
+  /** Instead of the request's own, like `contentType`. */
+  readonly method?: string | undefined;
   readonly contentType?: string | undefined;
 }
 
@@ -101,7 +102,7 @@ class PackageRequest extends Readable {
 
   constructor(request: IncomingMessage, call: PackageCall) {
     super();
-    this.method = request.method ?? 'GET';
+    this.method = call.method ?? request.method ?? 'GET';
     this.url = call.url;
     const { contentType } = call;
     this.headers = contentType === undefined ? request.headers : { ...request.headers, 'content-type': contentType };

@@ -7,6 +7,7 @@ import type { Socket } from 'node:net';
 import { WebSocket } from 'ws';
 import type { CloseReason } from '../../broker/close-reason.js';
 import type { Framing, Handshake, TransportName } from '../../broker/ports.js';
+import { targetOf } from './http-answers.js';
 import { SocketConnection } from './socket-connection.js';
 import { isTypedCommand, TypedLines } from './typed-lines.js';
 import { WEBSOCKET_FRAMING } from './websocket-framing.js';
@@ -26,7 +27,7 @@ export class EndpointSocket extends WebSocket {
 
 /** What of the request outlives the handshake: the request itself would cost an idle connection over a kilobyte. */
 export function handshakeOf(request: IncomingMessage): Handshake {
-  return { url: request.url ?? '/', headers: request.headers };
+  return { url: targetOf(request), headers: request.headers };
 }
 
 export interface WebSocketConnectionOptions {

@@ -48,7 +48,8 @@ export class WebSocketEndpoint implements HttpEndpoint {
     }
     const host = request.headers.host ?? 'this-host';
     const text = `This is a STOMP endpoint for WebSocket clients: connect to ws://${host}${this.path}`;
-    answer(response, 426, text, { Upgrade: 'websocket', Connection: 'Upgrade' });
+    // Node would keep the connection, though the client asked to close it, were this only `Upgrade`.
+    answer(response, 426, text, { Upgrade: 'websocket', Connection: 'Upgrade, close' });
   }
 
   onUpgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {

@@ -20,6 +20,11 @@ export const DEFAULT_MAX_MESSAGE_BYTES = 16 * 1024 * 1024 + 256 * 1024;
 const CLOSE_TIMEOUT_MS = 5_000;
 /** `ws` allows 16,384; a 4 MiB message in pieces of 64 octets, as conformance suites send it, has four times as many. */
 const MAX_FRAGMENTS = 128 * 1024;
+/**
+ * Pings to answer within one turn; more cut the connection, for a flood. `ws` allows 60, which one a second reach when
+ * the network holds them back for a minute and lets them go at once.
+ */
+const MAX_PENDING_PONGS = 1024;
 /** The STOMP versions as subprotocols, best first (STOMP 1.2 has no word on WebSocket; the names are IANA's). */
 const SUBPROTOCOLS = ['v12.stomp', 'v11.stomp', 'v10.stomp'];
 
@@ -28,8 +33,8 @@ export class WebSocketUpgrade {
   readonly #open = new Set<EndpointSocket>();
 
   constructor(options: WebSocketOptions = {}) {
-    // An option that the type declarations of `ws` do not know yet.
-    const newer = { closeTimeout: CLOSE_TIMEOUT_MS };
+    // Options that the type declarations of `ws` do not know yet.
+    const newer = { closeTimeout: CLOSE_TIMEOUT_MS, maxPendingAutoPongs: MAX_PENDING_PONGS };
     this.#server = new WebSocketServer<typeof EndpointSocket>({
       ...newer,
       noServer: true,
