@@ -106,6 +106,9 @@ t.test('arithmetic has precedence, goes from left to right and promotes as in Ja
     `price--3 = 18`,
     `5-price = -10`,
     `9223372036854775807 + 1 = 9223372036854775808`,
+    // Beyond 64 bits it is a double, so that no header can make numbers of any length.
+    `9223372036854775807 + 2 = 9223372036854775807 + 1`,
+    `9223372036854775807 + 1 - 1 = 9223372036854775808`,
   ]);
   table(t, null, [
     `price / 0 = 1`,
@@ -185,6 +188,22 @@ t.test('LIKE has _ for one character and % for any run of them', async (t) => {
     `type LIKE 'o!%' ESCAPE '!'`,
   ]);
   table(t, null, [`missing LIKE '%'`, `missing NOT LIKE '%'`]);
+});
+
+t.test('LIKE takes patterns longer than a word of bits', async (t) => {
+  const text = Array.from({ length: 100 }, (_, k) => String.fromCharCode(97 + (k % 26))).join('');
+  const headers = new Map([['x', text]]);
+  const matches = (pattern: string): boolean => new Selector(`x LIKE '${pattern}'`, MAX_BYTES).matches(headers);
+  for (const length of [31, 32, 33, 63, 64, 65, 99]) {
+    const start = text.slice(0, length);
+    t.ok(matches(`${start}%`), `${length} characters and more`);
+    t.ok(matches(`${start}${'_'.repeat(100 - length)}`), `${length} characters and as many others`);
+    t.ok(matches(`%${text.slice(-length)}`), `the last ${length} characters`);
+    t.notOk(matches(start), `${length} characters alone`);
+    t.notOk(matches(`${start}!%`), `${length} characters and another`);
+    t.notOk(matches(`${'_'.repeat(length)}%${'_'.repeat(101 - length)}`), `${length} characters and too many others`);
+  }
+  t.ok(matches(text));
 });
 
 t.test('IS NULL asks whether a header is there', async (t) => {
