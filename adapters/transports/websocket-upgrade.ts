@@ -25,6 +25,11 @@ const MAX_FRAGMENTS = 128 * 1024;
  * the network holds them back for a minute and lets them go at once.
  */
 const MAX_PENDING_PONGS = 1024;
+/**
+ * After this silence the system asks whether the peer is still there: one that vanished, and wanted no heart-beats, would
+ * stay for ever, for HTTP servers leave their sockets without.
+ */
+const KEEP_ALIVE_MS = 60_000;
 /** The STOMP versions as subprotocols, best first (STOMP 1.2 has no word on WebSocket; the names are IANA's). */
 const SUBPROTOCOLS = ['v12.stomp', 'v11.stomp', 'v10.stomp'];
 
@@ -74,6 +79,7 @@ export class WebSocketUpgrade {
     }
     // Versions 7 and 8 are 13 under the names of the drafts.
     request.headers['sec-websocket-version'] = '13';
+    socket.setKeepAlive(true, KEEP_ALIVE_MS);
     this.#server.handleUpgrade(request, socket, head, (ws) => {
       this.#open.add(ws);
       ws.registry = this.#open;

@@ -1,4 +1,5 @@
 /** Handshakes and control frames as proxies and slow networks bring them. */
+import type { Socket } from 'node:net';
 import t from 'tap';
 import { startEchoServer } from '../../helpers/transport-echo-server.js';
 import { RawWebSocket } from '../../helpers/raw-websocket.js';
@@ -38,4 +39,21 @@ t.test('a handshake for the whole URL, as forward proxies make it, is taken', as
   }
   const lost = new RawWebSocket(echo.port);
   t.match(await lost.handshake('http://broker.example/nowhere/ws-echo'), /^HTTP\/1\.1 404 /);
+});
+
+t.test('the system watches over WebSockets, whose clients may vanish without a word', async (t) => {
+  for (const path of ['/ws-echo', '/echo/0/0/websocket']) {
+    const calls: (readonly unknown[])[] = [];
+    echo.server.once('connection', (socket: Socket) => {
+      t.intercept(socket, 'setKeepAlive', {
+        value: (...given: Parameters<Socket['setKeepAlive']>) => {
+          calls.push(given);
+          return socket;
+        },
+      });
+    });
+    const client = await RawWebSocket.open(echo.port, path);
+    client.close();
+    t.same(calls, [[true, 60_000]], path);
+  }
 });
