@@ -139,7 +139,7 @@ export const DEFAULT_BROKER_OPTIONS: BrokerOptions = deepFreeze({
     maxConnections: 100_000,
     maxSubscriptionsPerSession: 20_000,
     maxSelectorBytes: 4 * KIB,
-    // Compiled, a selector takes some thirty times its text, and each message of a topic may cost all of them.
+    // Compiled, a selector takes up to sixty times its text (measured), and each message of a topic may cost all of them.
     maxSelectorBytesPerSession: 256 * KIB,
     maxPatternWildcards: 8,
     // RabbitMQ: 16 open transactions, 1,024 actions each.

@@ -140,7 +140,8 @@ class Parser {
     if (!this.#skipKeyword('ESCAPE')) return { kind: 'like', name, pattern, escape: null };
     const token = this.#token;
     const escape = this.#text('one character in quotes');
-    if (Array.from(escape).length !== 1) throw invalidSelector(token.at, describeToken(token), 'one character in quotes');
+    if (Array.from(escape).length !== 1)
+      throw invalidSelector(token.at, describeToken(token), 'one character in quotes');
     if (endsInEscape(pattern, escape)) {
       throw invalidSelector(patternStart.at, describeToken(patternStart), 'a character behind each escape');
     }
