@@ -10,8 +10,8 @@ import { describeMachine, median, medianRatio, printTable } from './measure.js';
 import { ServerProcess } from './servers/server-process.js';
 
 const isQuick = process.argv.includes('--quick');
-const ROUNDS = isQuick ? 5 : 21;
-const DELIVERIES_PER_ROUND = isQuick ? 40_000 : 200_000;
+const ROUNDS = isQuick ? 5 : 11;
+const DELIVERIES_PER_ROUND = isQuick ? 40_000 : 120_000;
 
 const copies = [await copyBuildWithoutHooks(), await copyBuild()] as const;
 const [without, same] = copies.map(({ dist }) => path.join(dist, 'bench/servers'));

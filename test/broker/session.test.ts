@@ -126,33 +126,39 @@ t.test('C-18 after a refusal none of them runs', async (t) => {
   t.ok(client.isGone);
 });
 
-t.test('R-15 what arrived before the connection went, while its authenticator was thinking, is still handled', async (t) => {
-  let decide: (principal: Principal) => void = () => undefined;
-  const verdict = new Promise<Principal>((resolve) => (decide = resolve));
-  const fixture = new BrokerFixture({}, { authenticate: () => verdict });
-  const client = fixture.open();
-  client.send(
-    frameText('CONNECT', { 'accept-version': '1.2', host: 'h', 'client-id': 'c' }) +
-      frameText('SEND', { destination: '/queue/a' }, 'x'),
-  );
-  client.connection.vanish();
-  decide({ name: 'u', roles: [] });
-  await promises();
-  t.strictSame(client.frames(), []);
-  t.match(fixture.broker.stats(), { messagesIn: 1, connections: { current: 0 } });
-  fixture.clock.advance(100);
-  t.equal(fixture.clock.intervalCount, 0);
-});
+t.test(
+  'R-15 what arrived before the connection went, while its authenticator was thinking, is still handled',
+  async (t) => {
+    let decide: (principal: Principal) => void = () => undefined;
+    const verdict = new Promise<Principal>((resolve) => (decide = resolve));
+    const fixture = new BrokerFixture({}, { authenticate: () => verdict });
+    const client = fixture.open();
+    client.send(
+      frameText('CONNECT', { 'accept-version': '1.2', host: 'h', 'client-id': 'c' }) +
+        frameText('SEND', { destination: '/queue/a' }, 'x'),
+    );
+    client.connection.vanish();
+    decide({ name: 'u', roles: [] });
+    await promises();
+    t.strictSame(client.frames(), []);
+    t.match(fixture.broker.stats(), { messagesIn: 1, connections: { current: 0 } });
+    fixture.clock.advance(100);
+    t.equal(fixture.clock.intervalCount, 0);
+  },
+);
 
-t.test('a connection that goes while its authenticator never answers is forgotten at the connect timeout', async (t) => {
-  const fixture = new BrokerFixture({}, { authenticate: () => new Promise<Principal>(() => undefined) });
-  const client = fixture.open();
-  client.send(CONNECT);
-  client.connection.vanish();
-  t.match(fixture.broker.stats(), { connections: { current: 1 } });
-  fixture.clock.advance(11_000);
-  t.match(fixture.broker.stats(), { connections: { current: 0 } });
-});
+t.test(
+  'a connection that goes while its authenticator never answers is forgotten at the connect timeout',
+  async (t) => {
+    const fixture = new BrokerFixture({}, { authenticate: () => new Promise<Principal>(() => undefined) });
+    const client = fixture.open();
+    client.send(CONNECT);
+    client.connection.vanish();
+    t.match(fixture.broker.stats(), { connections: { current: 1 } });
+    fixture.clock.advance(11_000);
+    t.match(fixture.broker.stats(), { connections: { current: 0 } });
+  },
+);
 
 t.test('an error that is nobody’s fault is told under an id only, and logged', async (t) => {
   const fixture = new BrokerFixture(
