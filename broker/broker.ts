@@ -32,7 +32,15 @@ import { MessagePublisher } from './message-publisher.js';
 import type { DeadLetterReason } from './destinations/dead-letter-reason.js';
 import type { PathVariables } from './application/path-variables.js';
 import type { StandardSchema } from './application/standard-schema.js';
-import type { Authenticator, Authorizer, Clock, Connection, ConnectionListener, Logger } from './ports.js';
+import type {
+  Authenticator,
+  Authorizer,
+  Clock,
+  Connection,
+  ConnectionListener,
+  Logger,
+  TransportName,
+} from './ports.js';
 import type { SessionEnvironment } from './session-environment.js';
 
 /** How often a stopping broker looks whether its sessions are gone. */
@@ -48,7 +56,17 @@ export interface BrokerPorts {
 
 /** What the broker counts, at one moment. */
 export interface StatsSnapshot {
-  readonly connections: { readonly current: number; readonly total: number; readonly refused: number };
+  readonly connections: {
+    readonly current: number;
+    readonly total: number;
+    readonly refused: number;
+    /** Open now; transports without any are left out or 0. */
+    readonly byTransport: Readonly<Partial<Record<TransportName, number>>>;
+    /** Ended by the network since start. */
+    readonly transportErrors: number;
+  };
+  /** Since start: CONNECT and STOMP frames received, CONNECTED written, DISCONNECT received. */
+  readonly stomp: { readonly connect: number; readonly connected: number; readonly disconnect: number };
   readonly subscriptions: number;
   readonly framesIn: number;
   readonly framesOut: number;
@@ -252,13 +270,21 @@ export class Broker implements HandlerGroup {
     wheel.touch();
     const session = new Session(createId(16), connection, this.#environment);
     registry.add(session);
+    stats.countTransport(connection.transport, 1);
     return session;
   }
 
   stats(): StatsSnapshot {
     const { stats, registry, writer } = this.#environment;
     return {
-      connections: { current: registry.size, total: stats.connectionsTotal, refused: stats.connectionsRefused },
+      connections: {
+        current: registry.size,
+        total: stats.connectionsTotal,
+        refused: stats.connectionsRefused,
+        byTransport: Object.fromEntries(stats.currentByTransport),
+        transportErrors: stats.transportErrors,
+      },
+      stomp: { connect: stats.connectFrames, connected: stats.connectedFrames, disconnect: stats.disconnectFrames },
       subscriptions: stats.subscriptions,
       framesIn: stats.framesIn,
       framesOut: writer.framesOut,

@@ -232,7 +232,8 @@ export class Session
 
   /** @returns whether the parser may go on */
   #receive(frame: Frame): boolean {
-    const { logger, tracesFrames, interceptors } = this.#environment;
+    const { logger, tracesFrames, interceptors, stats } = this.#environment;
+    if (frame.command === 'CONNECT' || frame.command === 'STOMP') stats.connectFrames++;
     if (tracesFrames) logger.debug({ session: this.id, frame: traceFrame(frame) }, 'frame received');
     if (interceptors.inbound === null) return this.#handle(frame, () => this.#dispatch(frame));
     return this.#handle(frame, () => {
@@ -353,12 +354,13 @@ export class Session
 
   #enter(welcome: Welcome): void {
     if (this.#state !== 'authenticating') return;
-    const { options, wheel, registry, logger, users, events } = this.#environment;
+    const { options, wheel, registry, logger, users, events, stats } = this.#environment;
     const { version, principal, clientId } = welcome;
     if (clientId !== undefined && clientId !== '') {
       registry.claimClientId(clientId, this);
       this.#clientId = clientId;
     }
+    stats.connectedFrames++;
     this.#state = 'connected';
     this.#wasConnected = true;
     this.#parser.version = this.#outbox.version = version;
@@ -462,6 +464,7 @@ export class Session
   }
 
   goodbye(): void {
+    this.#environment.stats.disconnectFrames++;
     this.close('client-disconnected');
   }
 
@@ -641,6 +644,8 @@ export class Session
     if (this.#state === 'closed') return;
     const { wheel, registry, stats, logger, users, events } = this.#environment;
     const wasConnected = this.#wasConnected;
+    stats.countTransport(this.connection.transport, -1);
+    if (cause !== undefined) stats.transportErrors++;
     this.#release();
     this.#state = 'closed';
     this.#outbox.close(true);

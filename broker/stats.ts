@@ -1,11 +1,21 @@
 /** Counters of one node: plain numbers, added to where things happen, read by whoever reports. */
 import { CLOSE_CODES, type CloseCode } from './close-reason.js';
 import type { DeadLetterReason } from './destinations/dead-letter-reason.js';
+import type { TransportName } from './ports.js';
 
 export class BrokerStats {
   /** Since start. */
   connectionsTotal = 0;
   connectionsRefused = 0;
+  /** Connections that are open now, by transport. */
+  readonly currentByTransport = new Map<TransportName, number>();
+  /** Connections that the network, not client or server, ended. */
+  transportErrors = 0;
+  /** CONNECT and STOMP frames, counted before interceptors and authentication (Spring S13.2). */
+  connectFrames = 0;
+  connectedFrames = 0;
+  /** DISCONNECT frames of clients; connections that just ended are not in here. */
+  disconnectFrames = 0;
   /** Frames of clients, heart-beats not counted. */
   framesIn = 0;
   /** SENDs taken on. */
@@ -29,4 +39,9 @@ export class BrokerStats {
     CloseCode,
     number
   >;
+
+  /** @param by 1 when a connection opens, -1 when it ends */
+  countTransport(transport: TransportName, by: 1 | -1): void {
+    this.currentByTransport.set(transport, (this.currentByTransport.get(transport) ?? 0) + by);
+  }
 }
