@@ -52,9 +52,9 @@ t.test(
     slow.subscribe('s', '/topic/a');
     slow.connection.freeze();
     for (let k = 0; k < 10; k++) {
-    sender.publish('/topic/a', 'x'.repeat(1_000));
-    fixture.clock.turn();
-  }
+      sender.publish('/topic/a', 'x'.repeat(1_000));
+      fixture.clock.turn();
+    }
     fixture.open();
     fixture.clock.advance(20_000);
     t.match(fixture.broker.stats().closed, { 'slow-consumer': 1, 'connect-timeout': 1 });
