@@ -1,4 +1,5 @@
 /** What `hoofbeat serve` does. Loaded by that command alone: `pub` and `sub` start three times as fast without it. */
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ListenAddress } from '../../broker/ports.js';
 import { readConfigFile, type LogLevel } from '../config/index.js';
@@ -55,13 +56,22 @@ function jsonLine(server: StompServer, version: string): string {
 function banner(server: StompServer, version: string): string {
   const urls = server.addresses.flatMap((address) => urlsOf(server, address));
   const [, first] = urls[0] ?? ['', ''];
+  const self = commandName();
   const lines = [
     `hoofbeat ${version} is listening. Connect a STOMP client to`,
     ...urls.map(([name, url]) => `  ${name.padEnd(9)}  ${url}`),
-    `Try it:  hoofbeat sub -u ${first} -d /topic/hello  and  hoofbeat pub -u ${first} -d /topic/hello -m hi`,
+    `Try it:  ${self} sub -u ${first} -d /topic/hello`,
+    `   and    ${self} pub -u ${first} -d /topic/hello -m hi`,
     `Read on: ${fileURLToPath(new URL('../../../README.md', import.meta.url))}`,
   ];
   return `${lines.join('\n')}\n`;
+}
+
+/** How this program was called: in a checkout nothing is on the path yet. */
+function commandName(): string {
+  const script = process.argv[1];
+  if (script === undefined || path.basename(script) === 'hoofbeat') return 'hoofbeat';
+  return `node ${path.relative(process.cwd(), script)}`;
 }
 
 /** What a client is given to connect to this address: name of the way, URL. */
