@@ -1,7 +1,8 @@
 /**
  * Octets → frames, incrementally: cut anywhere, bounded in memory, linear in time (STOMP 1.2, Augmented BNF).
  * Deviations from the grammar, all lenient: NULs between frames are skipped; one CR before an LF ends a line on every
- * version; content-length is honoured on every frame and may have blanks around its digits.
+ * version; content-length is honoured on every frame and may have blanks around its digits; a few line ends before the
+ * NUL of a frame without body are no body (RabbitMQ's tests and many hand-written clients end CONNECT so).
  *
  * A frame that lies whole in one chunk is never copied. Only a frame that straddles chunks is gathered in a buffer of
  * its own, which nobody writes to again once the frame is handed out.
@@ -58,6 +59,9 @@ const SCANNED_BODY = 4;
 
 /** Header octets are gathered in pieces of this size when a frame straddles chunks before its blank line. */
 const HEADER_PIECE_BYTES = 1024;
+
+/** Line ends skipped where a body may not be: clients were seen to write one or two. */
+const MAX_BLANK_TAIL_BYTES = 16;
 const MAX_LENGTH_DIGITS = 15;
 
 const CLASS = new Uint8Array(256).fill(FrameFlag.NON_ASCII, 128);
@@ -381,7 +385,7 @@ export class FrameParser {
 
   #scanUntilNul(buffer: Buffer, end: number): boolean {
     const frame = this.#frame;
-    if (this.#at < end && buffer[this.#at] !== NUL && !this.#bodyAllowed()) throw this.#bodyNotAllowed();
+    if (this.#at < end && buffer[this.#at] !== NUL && !this.#bodyAllowed()) this.#skipBlankTail(buffer, end);
     const nul = buffer.indexOf(NUL, this.#at);
     const bodyEnd = nul < 0 ? end : nul;
     if (bodyEnd - frame.bodyStart > this.limits.maxBodyBytes) throw this.#bodyTooLong(bodyEnd - frame.bodyStart);
@@ -390,6 +394,16 @@ export class FrameParser {
     frame.bodyEnd = nul;
     this.#at = frame.end = nul + 1;
     return true;
+  }
+
+  /** Leaves the (empty) body beginning behind the line ends, so that no limit counts them. */
+  #skipBlankTail(buffer: Buffer, end: number): void {
+    const frame = this.#frame;
+    let at = this.#at;
+    while (at < end && (buffer[at] === LF || buffer[at] === CR)) at++;
+    const isBlank = at - frame.headersEnd <= MAX_BLANK_TAIL_BYTES + 2;
+    if (!isBlank || (at < end && buffer[at] !== NUL)) throw this.#bodyNotAllowed();
+    this.#at = frame.bodyStart = at;
   }
 
   /** STOMP 1.0 lets SUBSCRIBE carry a body that is ignored. */

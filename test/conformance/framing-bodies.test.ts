@@ -157,6 +157,11 @@ t.test('F-49 only SEND may have a body; the body of a SUBSCRIBE on 1.0 is ignore
     await client.send(`${command}\naccept-version:1.2\n\nbody\0`);
     await client.expectError('body-not-allowed');
   }
+  const byHand = await RawClient.openFor(t, port);
+  await byHand.send('CONNECT\naccept-version:1.2\n\n\n\0');
+  await byHand.frame('CONNECTED');
+  await byHand.send('SUBSCRIBE\nid:1\ndestination:/topic/a\nreceipt:s\n\n\r\n\n\0');
+  await byHand.receipt('s');
   const old = await openConnected(t, port, '1.0');
   await old.send('SUBSCRIBE\nid:1\ndestination:/topic/a\nreceipt:s\n\nbody\0');
   await old.receipt('s');

@@ -192,6 +192,25 @@ t.test('only SEND may have a body', async (t) => {
   }
 });
 
+t.test('line ends between the blank line and the NUL of a frame without body are no body', async (t) => {
+  const limits: FrameLimits = { maxHeaders: 2, maxHeaderLineBytes: 10, maxBodyBytes: 0 };
+  const octets = 'CONNECT\nlogin:a\n\n\n\r\n\0BEGIN\n\n\n\0\nABORT\n\n\0';
+  for (const chunks of [[octets], Array.from(octets)]) {
+    const frames = parse(chunks, { limits });
+    t.same(
+      frames.map(({ command, body }) => [command, body]),
+      [
+        ['CONNECT', ''],
+        ['BEGIN', ''],
+        ['ABORT', ''],
+      ],
+    );
+  }
+  t.throws(() => parse(['BEGIN\n\n\n\nx\0'], { limits }), { code: 'body-not-allowed' });
+  t.throws(() => parse(Array.from(`BEGIN\n\n${'\n'.repeat(20)}`), { limits }), { code: 'body-not-allowed' });
+  t.same(parse(['SEND\n\n\n\0'])[0]?.body, '\n', 'the body of a SEND keeps them');
+});
+
 t.test('every limit is checked before what exceeds it is held, and named with what was got', async (t) => {
   const limits: FrameLimits = { maxHeaders: 2, maxHeaderLineBytes: 10, maxBodyBytes: 5 };
   const cases: readonly [string, string, RegExp][] = [

@@ -53,7 +53,7 @@ t.test('without --json it says what listens where and how to go on', async (t) =
   t.match(command.stdout, /TCP +tcp:\/\/127\.0\.0\.1:\d+\n/);
   t.match(command.stdout, /WebSocket +ws:\/\/127\.0\.0\.1:\d+\/ws\n/);
   t.match(command.stdout, /SockJS +http:\/\/127\.0\.0\.1:\d+\/ws\n/);
-  t.match(command.stdout, /hoofbeat sub -u tcp:/);
+  t.match(command.stdout, /node dist\/adapters\/cli\/main\.js sub -u tcp:/, 'a command that works in a checkout');
   t.equal(command.stderr, '');
 });
 
