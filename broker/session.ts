@@ -440,6 +440,10 @@ export class Session
     return this.#subscriptions.ofAck(ackId);
   }
 
+  hasEndedSubscription(number?: number): boolean {
+    return this.#subscriptions.hasEnded(number);
+  }
+
   subscriptions(): Iterable<Subscription> {
     return this.#subscriptions.values();
   }

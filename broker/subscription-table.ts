@@ -7,6 +7,8 @@ export class SubscriptionTable {
   /** Those in the client ack modes. */
   #byNumber: Map<number, Subscription> | null = null;
   #lastNumber = 0;
+  /** Whether one in the client ack modes has ended. */
+  #hasLeftAcks = false;
   #selectorBytes = 0;
 
   get size(): number {
@@ -37,6 +39,14 @@ export class SubscriptionTable {
     return this.#byNumber?.get(Number.parseInt(ackId, 10));
   }
 
+  /** Whether an ACK can be late: for the subscription of this number, or without one for any, that has ended. */
+  hasEnded(number?: number): boolean {
+    if (!this.#hasLeftAcks || number === undefined) return this.#hasLeftAcks;
+    if (number < 1 || number > this.#lastNumber) return false;
+    for (const subscription of this.values()) if (subscription.number === number) return false;
+    return true;
+  }
+
   values(): Iterable<Subscription> {
     return this.#byKey?.values() ?? [];
   }
@@ -46,7 +56,7 @@ export class SubscriptionTable {
     if (subscription === undefined) return undefined;
     this.#byKey?.delete(key);
     this.#selectorBytes -= subscription.selector?.bytes ?? 0;
-    this.#byNumber?.delete(subscription.number);
+    if (this.#byNumber?.delete(subscription.number) === true) this.#hasLeftAcks = true;
     return subscription;
   }
 

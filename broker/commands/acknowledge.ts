@@ -1,4 +1,7 @@
-/** ACK and NACK: by `id` on 1.2, by `message-id` and `subscription` on 1.1, by `message-id` on 1.0. */
+/**
+ * ACK and NACK: by `id` on 1.2, by `message-id` and `subscription` on 1.1, by `message-id` on 1.0.
+ * Those that come after UNSUBSCRIBE are late, not wrong: what was pending has gone back, and nothing is left to do.
+ */
 import { quoteInput, type Frame } from '../../protocol/index.js';
 import { BrokerError } from '../errors.js';
 import { flagHeader, requireHeader, wholeHeader } from './require-header.js';
@@ -25,7 +28,12 @@ export function handleNack(context: CommandContext, frame: Frame): void {
 function acknowledge(context: CommandContext, frame: Frame, refusal: Refusal | null): void {
   const transactionId = frame.headers.get('transaction');
   const transaction = transactionId === undefined ? undefined : context.transactions.get(transactionId);
-  const { subscription, ackId } = context.version === '1.2' ? findById(context, frame) : findByMessage(context, frame);
+  const named = context.version === '1.2' ? findById(context, frame) : findByMessage(context, frame);
+  if (named === null) {
+    context.receipt(frame.headers.get('receipt'));
+    return;
+  }
+  const { subscription, ackId } = named;
   const { source } = subscription;
   const deliveries = subscription.pending?.take(ackId);
   if (deliveries === undefined || source === null) throw unknown(frame, ackId);
@@ -41,14 +49,18 @@ interface Named {
   readonly ackId: string;
 }
 
-function findById(context: CommandContext, frame: Frame): Named {
+/** Null when the subscription has ended. */
+function findById(context: CommandContext, frame: Frame): Named | null {
   const ackId = requireHeader(frame, 'id');
   const subscription = context.findSubscriptionOfAck(ackId);
   if (subscription?.pending?.has(ackId) === true) return { subscription, ackId };
+  const number = /^(\d{1,15})-\d+$/.exec(ackId)?.[1];
+  if (number !== undefined && context.hasEndedSubscription(Number(number))) return null;
   throw unknown(frame, ackId);
 }
 
-function findByMessage(context: CommandContext, frame: Frame): Named {
+/** Null when the subscription has ended. */
+function findByMessage(context: CommandContext, frame: Frame): Named | null {
   const messageId = requireHeader(frame, 'message-id');
   const named =
     context.version === '1.1' ? [context.findSubscription(`id:${requireHeader(frame, 'subscription')}`)] : undefined;
@@ -59,6 +71,8 @@ function findByMessage(context: CommandContext, frame: Frame): Named {
     const ackId = subscription?.pending?.findByMessage(number);
     if (subscription !== undefined && ackId !== undefined) return { subscription, ackId };
   }
+  const isLate = named === undefined || named[0] === undefined;
+  if (isLate && Number.isInteger(number) && context.hasEndedSubscription()) return null;
   throw unknown(frame, messageId);
 }
 

@@ -39,6 +39,8 @@ export interface CommandContext {
   findSubscription(key: string): Subscription | undefined;
   /** The subscription that an ack id was made for, by the number in its front. */
   findSubscriptionOfAck(ackId: string): Subscription | undefined;
+  /** Whether a subscription in the client ack modes has ended: the one of this number, or any. */
+  hasEndedSubscription(number?: number): boolean;
   removeSubscription(key: string): void;
   subscriptions(): Iterable<Subscription>;
   /** The subscription is live: tells the application. */

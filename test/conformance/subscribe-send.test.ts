@@ -141,6 +141,28 @@ t.test('S-11 what a removed subscription left unsettled goes to another subscrib
   }
 });
 
+t.test('S-11 ACK and NACK behind UNSUBSCRIBE find nothing to do and are no fault', async (t) => {
+  for (const version of VERSIONS) {
+    for (const verb of version === '1.0' ? ['ACK'] : ['ACK', 'NACK']) {
+      const destination = `/queue/s11.late.${verb}.${version}`;
+      const client = await openConnected(t, port, version);
+      await client.subscribe(destination, 'a', { ack: 'client' });
+      client.sendFrame('SEND', { destination }, '1');
+      const [message] = await client.messages(1);
+      client.sendFrame('UNSUBSCRIBE', { id: 'a' });
+      const id = message?.getRaw('ack') ?? '';
+      const headers = { id, 'message-id': message?.getRaw('message-id') ?? '', subscription: 'a' };
+      client.sendFrame(verb, { ...headers, receipt: 'late' });
+      await client.receipt('late');
+      await client.subscribe(destination, 'b', { ack: 'client-individual' });
+      const [again] = await client.messages(1);
+      t.equal(again?.text, '1', 'it was not settled');
+      client.sendFrame('ACK', { id: '99-1', 'message-id': 'x-1', subscription: 'b' });
+      await client.expectError('ack-unknown');
+    }
+  }
+});
+
 t.test('S-12 ack is auto when missing, and auto, client and client-individual are accepted', async (t) => {
   for (const version of VERSIONS) {
     const client = await openConnected(t, port, version);
