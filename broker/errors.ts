@@ -26,6 +26,8 @@ const BROKER_ERRORS = {
   'transaction-unknown': 'a transaction that is not open on this session',
   'limit-exceeded': 'a limit of this server was exceeded',
   'queue-full': 'the queue holds as much as it may',
+  'store-full': 'the store has no room, by its limit or on its disk: nothing of the frame has taken effect',
+  'store-failed': 'the store could not write or read: nothing of the frame has taken effect',
   'access-denied': 'the rules do not allow this user to do this',
   'credentials-expired': 'the token the session was opened with has expired',
   'payload-invalid': 'the body does not fit its content-type or the schema of the handler',

@@ -44,7 +44,8 @@ export class Message implements Tail {
   end: number;
   /** Set by the queue that takes the message on; null elsewhere. */
   terms: MessageTerms | null = null;
-  readonly #bodyBytes: number;
+  /** Length of the body. */
+  readonly bodyBytes: number;
   readonly #headers: Headers | null;
   readonly #headerBytes: number;
   /** By version, then by version for the encoded form; made lazily. */
@@ -68,7 +69,7 @@ export class Message implements Tail {
     this.octets = octets;
     this.start = start;
     this.end = end;
-    this.#bodyBytes = bodyBytes;
+    this.bodyBytes = bodyBytes;
     this.#headers = headers;
     this.#headerBytes = headers === null ? 0 : weighHeaders(headers);
     this.#owned = false;
@@ -100,6 +101,20 @@ export class Message implements Tail {
     return new Message(id, body, 0, body.length, body.length, relayed);
   }
 
+  /** From a tail that `fromPlain` made: octets that belong to the message. */
+  static fromTail(id: number, octets: Buffer, bodyBytes: number): Message {
+    const message = new Message(id, octets, 0, octets.length, bodyBytes, null);
+    message.#owned = true;
+    return message;
+  }
+
+  /** From headers that may be relayed, all of them, and a body that belongs to the message. */
+  static fromRelayed(id: number, headers: Headers, body: Buffer): Message {
+    const message = new Message(id, body, 0, body.length, body.length, headers);
+    message.#owned = true;
+    return message;
+  }
+
   /** Null for a message relayed octet by octet, which has no header that the server acts on. */
   get decodedHeaders(): Headers | null {
     return this.#headers;
@@ -119,7 +134,7 @@ export class Message implements Tail {
   get isText(): boolean {
     if (this.#text === null) {
       const bodyEnd = this.#headers === null ? this.end - 1 : this.end;
-      this.#text = isUtf8(this.octets.subarray(bodyEnd - this.#bodyBytes, bodyEnd));
+      this.#text = isUtf8(this.octets.subarray(bodyEnd - this.bodyBytes, bodyEnd));
     }
     return this.#text;
   }
@@ -152,7 +167,7 @@ export class Message implements Tail {
   decode(): { readonly headers: Headers; readonly body: Buffer } {
     if (this.#headers !== null) return { headers: this.#headers, body: this.octets.subarray(this.start, this.end) };
     const headers = new Headers();
-    const bodyStart = this.end - 1 - this.#bodyBytes;
+    const bodyStart = this.end - 1 - this.bodyBytes;
     // Plain octets: no escapes, nothing that a version would read otherwise.
     for (const line of this.octets.toString('utf8', this.start + 1, bodyStart - 2).split('\n')) {
       const colon = line.indexOf(':');
@@ -188,7 +203,7 @@ export class Message implements Tail {
     if (this.#headers !== null) {
       return messageTail(this.#headers, version, Buffer.from(this.octets.toString('utf8', this.start, this.end)));
     }
-    const bodyStart = this.end - 1 - this.#bodyBytes;
+    const bodyStart = this.end - 1 - this.bodyBytes;
     const body = Buffer.from(this.octets.toString('utf8', bodyStart, this.end - 1));
     const lines = this.octets.toString('utf8', this.start, bodyStart - 1).replace(/\ncontent-length:\d+\n/, '\n');
     return Buffer.concat([

@@ -1,0 +1,234 @@
+/**
+ * The one door to the store. Gathers what is asked for while a commit is under way, so that many frames share one sync
+ * (group commit); keeps the order of asking; tells when publishers should wait; keeps trying what may not be lost.
+ */
+import { BrokerError } from '../errors.js';
+import type { Clock, Logger, Store, StoredMessage, StoreOperation } from '../ports.js';
+import type { UnitWriter, WriteUnit } from './write-unit.js';
+
+export interface JournalParts {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Octets on their way to the store above which publishers are to wait. */
+  readonly maxPendingBytes: number;
+}
+
+/** Why the store cannot be used at the moment. */
+export interface StoreProblem {
+  readonly code: 'store-full' | 'store-failed';
+  /** One line, with the cause. */
+  readonly message: string;
+  readonly sinceEpochMs: number;
+}
+
+interface Waiting {
+  readonly unit: WriteUnit;
+  readonly bytes: number;
+  readonly resolve: () => void;
+  readonly reject: (error: BrokerError) => void;
+}
+
+/** What an operation without a message is taken to weigh. */
+const OPERATION_BYTES = 64;
+/** One commit takes no more than this, so that the first of a burst does not wait for the last. */
+const MAX_COMMIT_BYTES = 4 * 1024 * 1024;
+const RETRY_EVERY_MS = 1_000;
+
+export class Journal implements UnitWriter {
+  readonly #parts: JournalParts;
+  #waiting: Waiting[] = [];
+  #pendingBytes = 0;
+  #isCommitting = false;
+  #isScheduled = false;
+  #problem: StoreProblem | null = null;
+  #stopRetrying: (() => void) | null = null;
+  /** What may not be lost and could not be stored: stands in front of the next commit. */
+  #owed: StoreOperation[] = [];
+  /** Those who wait until there is less on its way. */
+  #held: (() => void)[] = [];
+  #idle: (() => void)[] = [];
+
+  constructor(parts: JournalParts) {
+    this.#parts = parts;
+  }
+
+  /** Null while the store works. */
+  get problem(): StoreProblem | null {
+    return this.#problem;
+  }
+
+  /** So much is on its way that publishers should not be read from. */
+  get isBehind(): boolean {
+    return this.#pendingBytes > this.#parts.maxPendingBytes;
+  }
+
+  /** Resolves once the journal is not behind any more. */
+  caughtUp(): Promise<void> {
+    if (!this.isBehind) return Promise.resolve();
+    return new Promise((resolve) => this.#held.push(resolve));
+  }
+
+  /** Resolves once everything asked for so far is stored or refused. */
+  flush(): Promise<void> {
+    if (this.#isIdle) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  /** Ends the retries; what is owed is tried once more. */
+  async close(): Promise<void> {
+    await this.flush();
+    this.#stopRetrying?.();
+    if (this.#owed.length > 0) await this.#parts.store.commit(this.#owed).catch(() => undefined);
+    await this.#parts.store.close();
+  }
+
+  write(unit: WriteUnit): Promise<void> {
+    const bytes = unit.operations.reduce((sum, operation) => sum + weigh(operation), 0);
+    this.#pendingBytes += bytes;
+    const written = new Promise<void>((resolve, reject) => {
+      this.#waiting.push({ unit, bytes, resolve, reject });
+    });
+    this.#schedule();
+    return written;
+  }
+
+  /**
+   * For what nobody waits for and what may not be lost: removals, counts. When the store fails it is kept and tried again,
+   * before anything asked for later.
+   */
+  owe(operation: StoreOperation): void {
+    this.#owed.push(operation);
+    this.#schedule();
+  }
+
+  read(
+    stream: string,
+    priority: number,
+    afterSequence: number,
+    limits: { readonly maxMessages: number; readonly maxBytes: number },
+  ): Promise<readonly StoredMessage[]> {
+    return this.#parts.store.read(stream, priority, afterSequence, limits);
+  }
+
+  get #isIdle(): boolean {
+    return !this.#isCommitting && this.#waiting.length === 0 && (this.#owed.length === 0 || this.#problem !== null);
+  }
+
+  /** At the end of the turn: what else the turn asks for comes along. */
+  #schedule(): void {
+    if (this.#isScheduled || this.#isCommitting) return;
+    this.#isScheduled = true;
+    this.#parts.clock.soon(() => {
+      this.#isScheduled = false;
+      if (!this.#isCommitting) void this.#commitAll();
+    });
+  }
+
+  async #commitAll(): Promise<void> {
+    this.#isCommitting = true;
+    while (this.#waiting.length > 0 || (this.#owed.length > 0 && this.#problem === null)) await this.#commitSome();
+    this.#isCommitting = false;
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  async #commitSome(): Promise<void> {
+    const batch = this.#takeBatch();
+    const owed = this.#owed;
+    this.#owed = [];
+    const operations = [...coalesce(owed), ...batch.flatMap(({ unit }) => unit.operations)];
+    try {
+      await this.#parts.store.commit(operations);
+    } catch (error) {
+      this.#owed = [...owed, ...this.#owed];
+      this.#failed(batch, error);
+      return;
+    }
+    this.#succeeded();
+    for (const { unit, bytes, resolve, reject } of batch) {
+      this.#pendingBytes -= bytes;
+      this.#settle(() => {
+        unit.applyAll();
+      }, reject);
+      resolve();
+    }
+    this.#releaseHeld();
+  }
+
+  #takeBatch(): Waiting[] {
+    let bytes = 0;
+    let count = 0;
+    for (const waiting of this.#waiting) {
+      if (count > 0 && bytes + waiting.bytes > MAX_COMMIT_BYTES) break;
+      bytes += waiting.bytes;
+      count++;
+    }
+    return this.#waiting.splice(0, count);
+  }
+
+  #failed(batch: readonly Waiting[], cause: unknown): void {
+    const error = cause instanceof BrokerError ? cause : new BrokerError('store-failed', String(cause), { cause });
+    if (this.#problem === null) {
+      this.#parts.logger.error({ store: this.#parts.store.name, err: error }, 'the store fails');
+    }
+    const code = error.code === 'store-full' ? 'store-full' : 'store-failed';
+    const sinceEpochMs = this.#problem?.sinceEpochMs ?? this.#parts.clock.epochMs();
+    this.#problem = { code, message: error.message, sinceEpochMs };
+    this.#stopRetrying ??= this.#parts.clock.every(RETRY_EVERY_MS, () => void this.#retry());
+    for (const { unit, bytes, reject } of batch) {
+      this.#pendingBytes -= bytes;
+      this.#settle(() => {
+        unit.undoAll();
+      }, reject);
+      reject(error);
+    }
+    this.#releaseHeld();
+  }
+
+  #succeeded(): void {
+    if (this.#problem === null) return;
+    this.#parts.logger.info({ store: this.#parts.store.name }, 'the store works again');
+    this.#problem = null;
+    this.#stopRetrying?.();
+    this.#stopRetrying = null;
+  }
+
+  /** Also a question: without anything owed, an empty record tells whether the store works again. */
+  async #retry(): Promise<void> {
+    if (this.#isCommitting) return;
+    this.#isCommitting = true;
+    if (this.#owed.length === 0) this.#owed.push({ kind: 'put', key: 'probe', value: '', expiresEpochMs: 0 });
+    await this.#commitSome();
+    await this.#commitAll();
+  }
+
+  /** What a step throws is a fault of ours; it must not keep the others from being done. */
+  #settle(step: () => void, reject: (error: BrokerError) => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.#parts.logger.error({ err: error }, 'internal error behind a commit');
+      reject(new BrokerError('internal', 'A fault of the server', { cause: error }));
+    }
+  }
+
+  #releaseHeld(): void {
+    if (this.#held.length === 0 || this.isBehind) return;
+    for (const resolve of this.#held.splice(0)) resolve();
+  }
+}
+
+function weigh(operation: StoreOperation): number {
+  return OPERATION_BYTES + (operation.kind === 'append' ? operation.message.octets.length : 0);
+}
+
+/** Of the marks of one stream and priority the last says everything. */
+function coalesce(operations: readonly StoreOperation[]): readonly StoreOperation[] {
+  const marks = new Map<string, StoreOperation>();
+  const others = operations.filter((operation) => {
+    if (operation.kind !== 'mark') return true;
+    marks.set(`${operation.priority}${operation.stream}`, operation);
+    return false;
+  });
+  return marks.size === 0 ? operations : [...others, ...marks.values()];
+}

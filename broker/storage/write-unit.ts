@@ -1,0 +1,70 @@
+/**
+ * What one frame or one transaction changes in the store: all of it is stored, or nothing. What it leads to in memory is
+ * done afterwards, in the order it was asked for, so that nobody sees what a crash could take back.
+ */
+import type { StoreOperation } from '../ports.js';
+
+/** Takes units in; implemented by Journal. */
+export interface UnitWriter {
+  /** Resolves once the unit is stored and its steps are done; rejects with BrokerError `store-full`, `store-failed`. */
+  write(unit: WriteUnit): Promise<void>;
+}
+
+interface Step {
+  readonly apply: (() => void) | null;
+  readonly undo: (() => void) | null;
+}
+
+const NOTHING: readonly never[] = [];
+
+export class WriteUnit {
+  /** Of a transaction: what needs no storing has to wait too, so that everything becomes visible at once. */
+  readonly holdsBack: boolean;
+  readonly #writer: UnitWriter;
+  #operations: StoreOperation[] | null = null;
+  #steps: Step[] | null = null;
+
+  constructor(writer: UnitWriter, holdsBack = false) {
+    this.#writer = writer;
+    this.holdsBack = holdsBack;
+  }
+
+  get operations(): readonly StoreOperation[] {
+    return this.#operations ?? NOTHING;
+  }
+
+  /**
+   * Asks for a change.
+   * @param apply what follows once it is stored
+   * @param undo what follows when it could not be stored
+   */
+  add(operation: StoreOperation, apply: (() => void) | null = null, undo: (() => void) | null = null): void {
+    (this.#operations ??= []).push(operation);
+    if (apply !== null || undo !== null) this.then(apply, undo);
+  }
+
+  /** What follows once everything is stored, in turn with the others. */
+  then(apply: (() => void) | null, undo: (() => void) | null = null): void {
+    (this.#steps ??= []).push({ apply, undo });
+  }
+
+  /**
+   * Asks for everything at once; nothing may be added afterwards.
+   * @returns undefined when there was nothing to store: everything is done then
+   */
+  submit(): Promise<void> | undefined {
+    if (this.#operations !== null) return this.#writer.write(this);
+    this.applyAll();
+    return undefined;
+  }
+
+  /** Everything is stored. */
+  applyAll(): void {
+    for (const { apply } of this.#steps ?? NOTHING) apply?.();
+  }
+
+  /** Nothing could be stored, or nothing is to be: the last asked for is undone first. */
+  undoAll(): void {
+    for (const { undo } of this.#steps?.toReversed() ?? NOTHING) undo?.();
+  }
+}
