@@ -39,8 +39,11 @@ import type {
   Connection,
   ConnectionListener,
   Logger,
+  Store,
   TransportName,
 } from './ports.js';
+import { Journal, type StoreProblem } from './storage/journal.js';
+import { MessageNumbers } from './storage/message-numbers.js';
 import type { SessionEnvironment } from './session-environment.js';
 
 /** How often a stopping broker looks whether its sessions are gone. */
@@ -52,6 +55,14 @@ export interface BrokerPorts {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly authenticator: Authenticator;
+  /** Missing: nothing is stored; what asks for it is kept in memory. */
+  readonly store?: Store | null | undefined;
+}
+
+/** Whether a node works, and what does not. */
+export interface Health {
+  readonly isOk: boolean;
+  readonly problems: readonly ({ readonly part: 'store' } & StoreProblem)[];
 }
 
 /** What the broker counts, at one moment. */
@@ -96,6 +107,7 @@ export class Broker implements HandlerGroup {
   readonly #handlers: HandlerRegistry;
   readonly #template: MessagingTemplate;
   readonly #environment: SessionEnvironment;
+  readonly #numbers: MessageNumbers;
   #isAccepting = false;
 
   /** @throws BrokerError `invalid-option` */
@@ -108,14 +120,18 @@ export class Broker implements HandlerGroup {
     const users = new UserRegistry();
     const nodeId = resolved.nodeId === '' ? createId(6) : resolved.nodeId;
     const messageIdPrefix = `${nodeId}-`;
-    let lastMessageId = 0;
-    const nextMessageId = (): number => ++lastMessageId;
-    const { clock, logger, authenticator } = ports;
+    const numbers = new MessageNumbers();
+    const nextMessageId = (): number => numbers.next();
+    const { clock, logger, authenticator, store = null } = ports;
+    const { maxPendingBytes } = resolved.store;
+    const journal = store === null ? null : new Journal({ store, clock, logger, maxPendingBytes });
     const router = new Router(resolved, {
       stats,
       users,
       wheel,
       clock,
+      logger,
+      journal,
       nextMessageId,
       onOverflow: (subscription) => {
         registry.get(subscription.sessionId)?.onSlowConsumer(subscription.outbox.queuedBytes);
@@ -132,6 +148,7 @@ export class Broker implements HandlerGroup {
       logger,
       authenticator,
       authorizer,
+      journal,
       publisher,
       users,
       interceptors,
@@ -140,6 +157,7 @@ export class Broker implements HandlerGroup {
       invoker: new HandlerInvoker({
         registry: handlers,
         publisher,
+        journal,
         options: resolved,
         clock,
         logger,
@@ -161,7 +179,8 @@ export class Broker implements HandlerGroup {
     this.#handlers = handlers;
     this.users = users;
     this.events = events;
-    this.#template = new MessagingTemplate(publisher);
+    this.#template = new MessagingTemplate(publisher, journal);
+    this.#numbers = numbers;
     authorizer?.onChange?.(() => {
       for (const session of registry.values()) session.forgetAllowed();
     });
@@ -248,10 +267,33 @@ export class Broker implements HandlerGroup {
     this.#environment.decodesAll = true;
   }
 
+  /**
+   * Opens the store and takes up what it holds; then connections are accepted. Without a store that is at once.
+   * @throws Error of one line when the store cannot be used
+   */
   start(): Promise<void> {
+    const { journal } = this.#environment;
+    if (journal !== null) return this.#restore(journal).then(() => this.#accept());
+    this.#accept();
+    return Promise.resolve();
+  }
+
+  async #restore(journal: Journal): Promise<void> {
+    const { router } = this.#environment;
+    const { lanes, records } = await journal.open();
+    this.#numbers.restore(records, journal);
+    router.restore(lanes);
+  }
+
+  #accept(): void {
     this.#isAccepting = true;
     this.events.emit('availability', { available: true });
-    return Promise.resolve();
+  }
+
+  /** Whether everything works. */
+  health(): Health {
+    const store = this.#environment.journal?.problem ?? null;
+    return { isOk: store === null, problems: store === null ? [] : [{ part: 'store', ...store }] };
   }
 
   /** A transport's new connection. Null when the node is full, not started, or stopping. */
@@ -302,16 +344,17 @@ export class Broker implements HandlerGroup {
 
   /**
    * Ends every session: what is queued is written, WebSockets close with 1001. Resolves when all connections are gone;
-   * those that have not closed by `deadlineMs` are cut.
+   * those that have not closed by `deadlineMs` are cut, and the store is closed.
    */
   async stop(deadlineMs = 5_000): Promise<void> {
     if (this.#isAccepting) this.events.emit('availability', { available: false });
     this.#isAccepting = false;
-    const { clock, registry } = this.#environment;
+    const { clock, registry, journal } = this.#environment;
     for (const session of registry.values()) session.close('server-shutdown');
     if (registry.size > 0) await this.#sessionsGone(clock.nowMs() + deadlineMs);
     for (const session of registry.values()) session.connection.destroy(closeReason('server-shutdown'));
     this.events.close();
+    await journal?.close();
   }
 
   /** Resolves when no session is left, or at `untilMs`. */

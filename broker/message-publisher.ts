@@ -7,6 +7,7 @@ import { Message } from './message.js';
 import type { Interceptors } from './application/interceptors.js';
 import type { UserDestinations } from './destinations/user-destinations.js';
 import type { Router } from './router.js';
+import type { WriteUnit } from './storage/write-unit.js';
 import type { BrokerStats } from './stats.js';
 
 export interface PublisherParts {
@@ -27,6 +28,7 @@ export class MessagePublisher {
   /**
    * @param destination overrides what `headers` say
    * @param senderId the sending session; null for the application
+   * @param unit what has to be stored for it goes there; to be submitted by the caller
    * @throws BrokerError `destination-…`, `queue-full`, or what an interceptor throws
    */
   publish(
@@ -34,14 +36,15 @@ export class MessagePublisher {
     headers: Iterable<readonly [string, string]>,
     body: Buffer,
     senderId: string | null,
+    unit: WriteUnit,
   ): void {
     const { interceptors } = this.#parts;
     if (interceptors.broker === null) {
-      this.#route(destination, headers, body, senderId);
+      this.#route(destination, headers, body, senderId, unit);
       return;
     }
     const message = interceptors.applyBroker({ destination, headers: [...headers], body });
-    if (message !== null) this.#route(message.destination, message.headers, message.body, senderId);
+    if (message !== null) this.#route(message.destination, message.headers, message.body, senderId, unit);
   }
 
   /**
@@ -56,18 +59,19 @@ export class MessagePublisher {
     headers: Iterable<readonly [string, string]>,
     body: Buffer,
     sessionId: string | null,
+    unit: WriteUnit,
   ): void {
     const { users, interceptors } = this.#parts;
     if (interceptors.broker === null) {
-      this.#toSessions(users.sessionsOf(user, sessionId), rest, headers, body);
+      this.#toSessions(users.sessionsOf(user, sessionId), rest, headers, body, unit);
       return;
     }
     const destination = users.format(user, rest);
     const message = interceptors.applyBroker({ destination, headers: [...headers], body });
     if (message === null) return;
     if (message.destination === destination) {
-      this.#toSessions(users.sessionsOf(user, sessionId), rest, message.headers, message.body);
-    } else this.#route(message.destination, message.headers, message.body, sessionId);
+      this.#toSessions(users.sessionsOf(user, sessionId), rest, message.headers, message.body, unit);
+    } else this.#route(message.destination, message.headers, message.body, sessionId, unit);
   }
 
   #route(
@@ -75,27 +79,34 @@ export class MessagePublisher {
     headers: Iterable<readonly [string, string]>,
     body: Buffer,
     senderId: string | null,
+    unit: WriteUnit,
   ): void {
     const { users, router, nextMessageId, stats } = this.#parts;
     if (users.covers(destination)) {
       const target = users.parse(destination);
       if (target === null) stats.messagesDropped++;
-      else this.#toSessions(users.resolve(target.user, senderId), target.rest, headers, body);
+      else this.#toSessions(users.resolve(target.user, senderId), target.rest, headers, body, unit);
       return;
     }
     const message = Message.fromHeaders(nextMessageId(), withDestination(headers, destination), body);
-    router.publish(router.route(destination), message);
+    router.publish(router.route(destination), message, unit);
   }
 
   /** One message, shared by the sessions: all see the same `/user/queue/…`. */
-  #toSessions(ids: Iterable<string>, rest: string, headers: Iterable<readonly [string, string]>, body: Buffer): void {
+  #toSessions(
+    ids: Iterable<string>,
+    rest: string,
+    headers: Iterable<readonly [string, string]>,
+    body: Buffer,
+    unit: WriteUnit,
+  ): void {
     const { users, router, nextMessageId, stats } = this.#parts;
     stats.messagesIn++;
     let delivered = false;
     if (users.leadsSomewhere(rest)) {
       const visible = withDestination(headers, users.visibleDestination(rest));
       const message = Message.fromHeaders(nextMessageId(), visible, body);
-      for (const id of ids) if (users.publish(id, rest, message)) delivered = true;
+      for (const id of ids) if (users.publish(id, rest, message, unit)) delivered = true;
     } else router.check(rest);
     if (!delivered) stats.messagesDropped++;
   }

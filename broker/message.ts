@@ -44,6 +44,8 @@ export class Message implements Tail {
   end: number;
   /** Set by the queue that takes the message on; null elsewhere. */
   terms: MessageTerms | null = null;
+  /** A store keeps it until it is settled. */
+  isStored = false;
   /** Length of the body. */
   readonly bodyBytes: number;
   readonly #headers: Headers | null;
@@ -118,6 +120,11 @@ export class Message implements Tail {
   /** Null for a message relayed octet by octet, which has no header that the server acts on. */
   get decodedHeaders(): Headers | null {
     return this.#headers;
+  }
+
+  /** Whether the sender wants it stored. */
+  get isPersistent(): boolean {
+    return this.#headers?.get('persistent') === 'true';
   }
 
   /** Whether the octets are this message's own rather than part of a read chunk. */

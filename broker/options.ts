@@ -28,6 +28,12 @@ export interface BrokerOptions {
   readonly handlers: HandlerLimits;
   readonly limits: LimitOptions;
   readonly outbox: OutboxOptions;
+  readonly store: StoreOptions;
+}
+
+export interface StoreOptions {
+  /** Octets on their way to the store above which publishers of stored messages are not read from. */
+  readonly maxPendingBytes: number;
 }
 
 export interface HeartBeatOptions {
@@ -151,6 +157,8 @@ export const DEFAULT_BROKER_OPTIONS: BrokerOptions = deepFreeze({
   },
   // redis' pub/sub limits have this form: 8 MiB for 60 s or 32 MiB at once.
   outbox: { highWaterBytes: MIB, softLimitBytes: 4 * MIB, softLimitMs: 10_000, hardLimitBytes: 32 * MIB, policies: [] },
+  // Two commits' worth: more would only wait.
+  store: { maxPendingBytes: 8 * MIB },
 });
 
 /**

@@ -93,6 +93,16 @@ export class Outbox implements MessageSink {
     return this.connection.bufferedBytes < this.#limits.highWaterBytes;
   }
 
+  /** Behind the newest entry: what `hasSent` asks about. */
+  get place(): number {
+    return this.#shifted + (this.#entries?.length ?? 0);
+  }
+
+  /** Whether everything that was enqueued before `place` was read is with the transport; never too early. */
+  hasSent(place: number): boolean {
+    return this.isEmpty || this.#shifted + this.#first >= place;
+  }
+
   /** Numbers the deliveries that wait for an ACK. */
   nextDelivery(): number {
     return ++this.#deliveries;
@@ -252,10 +262,10 @@ export class Outbox implements MessageSink {
       taken.push({ message: payload as Message, deliveryCount });
     }
     this.#entries = kept;
-    this.#first = this.#ownedTo = 0;
     // Places have changed in a way that one number cannot tell: what waits now will not give way any more.
     this.#replaceable?.clear();
-    this.#shifted = 0;
+    this.#shifted += this.#first;
+    this.#first = this.#ownedTo = 0;
     return taken;
   }
 

@@ -8,6 +8,8 @@ import { SubscriptionIndex } from './destinations/subscription-index.js';
 export interface QueueOptions {
   /** `broadcast` gives every subscriber each message and keeps none, as Spring's simple broker does. */
   readonly mode: 'point-to-point' | 'broadcast';
+  /** Every message is stored, as if its sender had asked for it with `persistent:true`. */
+  readonly durable: boolean;
   /** Messages and octets kept while nobody takes them. */
   readonly maxMessages: number;
   readonly maxBytes: number;
@@ -44,6 +46,7 @@ const MIB = 1024 * 1024;
 
 export const DEFAULT_QUEUE_OPTIONS: QueueOptions = {
   mode: 'point-to-point',
+  durable: false,
   maxMessages: 100_000,
   maxBytes: 64 * MIB,
   onFull: 'refuse',

@@ -7,7 +7,7 @@ import { quoteInput, type Headers } from '../protocol/index.js';
 import { compileSegment, hasWildcard, isPattern, splitSegments } from './destinations/pattern.js';
 import { DeadLetters } from './destinations/dead-letters.js';
 import { readTerms } from './destinations/message-terms.js';
-import { Queue, type QueueParts } from './destinations/queue.js';
+import { Queue, QUEUE_STREAM, type QueueParts } from './destinations/queue.js';
 import { SubscriptionIndex } from './destinations/subscription-index.js';
 import { Topic } from './destinations/topic.js';
 import { TopicSource } from './destinations/topic-source.js';
@@ -17,7 +17,9 @@ import type { DestinationKind, Route } from './destinations/route.js';
 import { OverflowPolicies } from './overflow-policy.js';
 import type { Message } from './message.js';
 import type { BrokerOptions } from './options.js';
-import type { Clock } from './ports.js';
+import type { Clock, Logger, StoredLane } from './ports.js';
+import type { Journal } from './storage/journal.js';
+import type { WriteUnit } from './storage/write-unit.js';
 import { QueueRules } from './queue-options.js';
 import type { BrokerStats } from './stats.js';
 import type { Subscription } from './subscription.js';
@@ -28,6 +30,9 @@ export interface RouterParts {
   readonly users: UserRegistry;
   readonly wheel: TimerWheel;
   readonly clock: Clock;
+  readonly logger: Logger;
+  /** Null: nothing is stored. */
+  readonly journal: Journal | null;
   readonly nextMessageId: () => number;
   /** A topic subscription whose client leaves too much unacknowledged. */
   readonly onOverflow: (subscription: Subscription) => void;
@@ -36,6 +41,7 @@ export interface RouterParts {
 export class Router {
   readonly #options: BrokerOptions;
   readonly #stats: BrokerStats;
+  readonly #logger: Logger;
   readonly #routes = new Map<string, Route>();
   readonly #patterns: SubscriptionIndex<Subscription>;
   readonly #topicSource: TopicSource;
@@ -50,9 +56,10 @@ export class Router {
   #forgetAt: number;
 
   constructor(options: BrokerOptions, parts: RouterParts) {
-    const { stats, wheel, clock, nextMessageId, onOverflow } = parts;
+    const { stats, wheel, clock, nextMessageId, onOverflow, logger, journal } = parts;
     this.#options = options;
     this.#stats = stats;
+    this.#logger = logger;
     this.#patterns = new SubscriptionIndex(options.destinations.separator);
     this.#topicSource = new TopicSource({
       maxWaitingBytes: options.outbox.hardLimitBytes,
@@ -66,9 +73,11 @@ export class Router {
     const deadLetters = new DeadLetters({
       stats,
       nextMessageId,
-      publish: (destination, message) => this.route(destination).publish(message),
+      publish: (destination, message, unit) => {
+        this.route(destination).publish(message, unit);
+      },
     });
-    this.#queueParts = { wheel, clock, stats, deadLetters };
+    this.#queueParts = { wheel, clock, stats, deadLetters, logger, journal };
     const { separator, userPrefix } = options.destinations;
     this.users = new UserDestinations(
       { prefix: `${userPrefix}/`, separator, isBrokerDestination: (rest) => this.#isBrokerDestination(rest) },
@@ -102,11 +111,24 @@ export class Router {
 
   /**
    * Hands a message on; in the order of calls for each destination and subscription.
+   * @param unit what has to be stored for it goes there; null for a message that asks for nothing, on a direct route
    * @throws BrokerError `queue-full`
    */
-  publish(route: Route, message: Message): void {
+  publish(route: Route, message: Message, unit: WriteUnit | null): void {
     this.#stats.messagesIn++;
-    route.publish(message);
+    route.publish(message, unit);
+  }
+
+  /** What the store held when it was opened; once, before anything is published. */
+  restore(lanes: readonly StoredLane[]): void {
+    for (const stream of new Set(lanes.map((lane) => lane.stream))) {
+      if (!stream.startsWith(QUEUE_STREAM)) continue;
+      const own = lanes.filter((lane) => lane.stream === stream);
+      const destination = stream.slice(QUEUE_STREAM.length);
+      const route = this.#kindOf(destination) === 'queue' ? this.route(destination) : null;
+      if (route instanceof Queue) route.restore(own);
+      else this.#logger.warn({ destination }, 'stored messages are of a queue that is none any more: they stay stored');
+    }
   }
 
   /**

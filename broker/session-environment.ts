@@ -9,6 +9,7 @@ import type { UserRegistry } from './application/user-registry.js';
 import type { MessagePublisher } from './message-publisher.js';
 import type { Authenticator, Authorizer, Clock, Logger } from './ports.js';
 import type { Router } from './router.js';
+import type { Journal } from './storage/journal.js';
 import type { SessionRegistry } from './session-registry.js';
 import type { BrokerStats } from './stats.js';
 import type { TimerWheel } from './timer-wheel.js';
@@ -20,6 +21,8 @@ export interface SessionEnvironment {
   readonly authenticator: Authenticator;
   /** Null when there are no rules: everything is allowed and nothing is asked. */
   readonly authorizer: Authorizer | null;
+  /** Null: nothing is stored. */
+  readonly journal: Journal | null;
   readonly publisher: MessagePublisher;
   readonly invoker: HandlerInvoker;
   readonly users: UserRegistry;

@@ -29,7 +29,9 @@ import { traceFrame } from './frame-trace.js';
 import { after } from './maybe-promise.js';
 import { Message } from './message.js';
 import { Outbox, type OutboxOwner } from './outbox.js';
+import { ReceiptOrder } from './receipt-order.js';
 import { SessionDeadlines, type DeadlineOwner } from './session-deadlines.js';
+import { WriteUnit, type UnitTerms } from './storage/write-unit.js';
 import { Subscription, type SubscriptionSpec } from './subscription.js';
 import type { DeliveryHead } from './delivery.js';
 import { SubscriptionTable } from './subscription-table.js';
@@ -85,6 +87,8 @@ export class Session
   /** The connection went while a handler was waiting: what had arrived before is still handled, then the session ends. */
   #isOrphaned = false;
   #backlog: { readonly chunk: Buffer; readonly endsMessage: boolean }[] | null = null;
+  /** Null until something had to be stored. */
+  #receipts: ReceiptOrder | null = null;
   /** The last destination sent to, as octets: compared before anything is looked up (DESIGN P5). */
   #memoOctets: Buffer | null = null;
   #memoRoute: Route | null = null;
@@ -203,7 +207,7 @@ export class Session
     try {
       const route = this.#routeOf(raw);
       if (route === null) return this.#receive(raw.decode(this.version));
-      this.router.publish(route, Message.fromPlain(this.#environment.nextMessageId(), raw));
+      this.router.publish(route, Message.fromPlain(this.#environment.nextMessageId(), raw), null);
       return true;
     } catch (error) {
       this.#fail(error);
@@ -297,13 +301,38 @@ export class Session
 
   // ——— What command handlers ask for ———
 
-  publish(frame: Frame): void | Promise<void> {
+  publish(frame: Frame, unit: WriteUnit): void | Promise<void> {
     const { publisher, invoker } = this.#environment;
     const destination = frame.headers.get('destination') ?? '';
     const path = this.router.handlerPath(destination);
     if (path !== null)
       return isRenewal(path) ? handleRenewal(this, frame) : invoker.invoke('message', path, frame, this);
-    publisher.publish(destination, frame.headers, frame.body, this.id);
+    publisher.publish(destination, frame.headers, frame.body, this.id, unit);
+  }
+
+  createUnit(terms?: UnitTerms): WriteUnit {
+    return new WriteUnit(this.#environment.journal, terms);
+  }
+
+  submit(unit: WriteUnit, frame: Frame): void | Promise<void> {
+    const receiptId = frame.headers.get('receipt');
+    const stored = unit.submit();
+    if (stored === undefined) {
+      this.receipt(receiptId);
+      return;
+    }
+    const give = (this.#receipts ??= new ReceiptOrder((id) => {
+      this.#writeReceipt(id);
+    })).owe(receiptId);
+    stored.then(give, (error: unknown) => {
+      this.#fail(error, frame);
+    });
+    const { journal } = this.#environment;
+    if (journal?.isBehind === true) return journal.caughtUp();
+  }
+
+  afterReceipts(next: () => void | Promise<void>): void | Promise<void> {
+    return this.#receipts === null || this.#receipts.isEmpty ? next() : this.#receipts.emptied().then(next);
   }
 
   callSubscribeHandler(frame: Frame, subscription: Subscription): void | Promise<void> {
@@ -401,7 +430,13 @@ export class Session
   }
 
   receipt(receiptId: string | undefined): void {
-    if (receiptId !== undefined) this.#sendIntercepted('RECEIPT', [['receipt-id', receiptId]]);
+    if (receiptId === undefined) return;
+    if (this.#receipts === null || this.#receipts.isEmpty) this.#writeReceipt(receiptId);
+    else this.#receipts.add(receiptId);
+  }
+
+  #writeReceipt(receiptId: string): void {
+    this.#sendIntercepted('RECEIPT', [['receipt-id', receiptId]]);
   }
 
   /** A frame of the server's own, seen by the outbound interceptors. */
@@ -554,7 +589,9 @@ export class Session
 
   /** A message of the server's own to this session alone, where it may have subscribed under `/user`. */
   #tell(rest: string, headers: [string, string][], body: string): void {
-    this.#environment.publisher.publishToUser(this.id, rest, headers, Buffer.from(body), this.id);
+    const unit = this.createUnit();
+    this.#environment.publisher.publishToUser(this.id, rest, headers, Buffer.from(body), this.id, unit);
+    unit.submit()?.catch((error: unknown) => this.#logInternal(error));
   }
 
   /** Whatever went wrong, the client is told once, in one ERROR frame, and the connection ends (STOMP 1.2, ERROR). */

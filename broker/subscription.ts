@@ -6,6 +6,7 @@
 import type { Message } from './message.js';
 import type { GivingWay } from './overflow-policy.js';
 import type { Refusal } from './destinations/redelivery.js';
+import type { WriteUnit } from './storage/write-unit.js';
 import type { Selector } from './selector/selector.js';
 import { PendingAcks, type AckOwner } from './pending-acks.js';
 import { Redelivery, redeliveryLines, type Delivery, type DeliveryHead, type ReturnedMessage } from './delivery.js';
@@ -21,6 +22,10 @@ export interface MessageSink {
   /** As `enqueue`, but older messages may give way to this one while the transport is backed up. */
   enqueueReplaceable(head: DeliveryHead, message: Message, way: GivingWay, destination: string): void;
   nextDelivery(): number;
+  /** Behind what was enqueued last. */
+  readonly place: number;
+  /** Whether everything before a `place` has left. */
+  hasSent(place: number): boolean;
   encode(text: string): Buffer;
   /** Asks to be told, through its source, when there is room again. */
   hold(subscription: Subscription): void;
@@ -31,12 +36,12 @@ export interface MessageSink {
 
 /** Where a subscription's messages come from, and what is to happen with those it gives back. */
 export interface MessageSource {
-  /** Settled for good. */
-  settled(subscription: Subscription, deliveries: readonly Delivery[]): void;
+  /** Settled for good. What has to be stored for that goes into `unit`. */
+  settled(subscription: Subscription, deliveries: readonly Delivery[], unit: WriteUnit): void;
   /** Not consumed, as the session or the subscription ended. In the order they were delivered. */
   returned(subscription: Subscription, deliveries: readonly ReturnedMessage[]): void;
   /** Not wanted: NACK. In the order they were delivered. */
-  refused(subscription: Subscription, deliveries: readonly Delivery[], refusal: Refusal): void;
+  refused(subscription: Subscription, deliveries: readonly Delivery[], refusal: Refusal, unit: WriteUnit): void;
   /** The subscription can take messages again. */
   ready(subscription: Subscription): void;
 }

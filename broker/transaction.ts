@@ -7,6 +7,7 @@ import { BrokerError } from './errors.js';
 import type { LimitOptions } from './options.js';
 import type { Delivery } from './delivery.js';
 import type { Refusal } from './destinations/redelivery.js';
+import type { WriteUnit } from './storage/write-unit.js';
 import type { MessageSource, Subscription } from './subscription.js';
 
 /** An ACK or NACK whose deliveries are taken out of the pending ones and not yet settled. */
@@ -25,7 +26,7 @@ export interface HeldSend {
   /** Of headers and body. */
   readonly bytes: number;
   /** What COMMIT is to do. */
-  readonly publish: () => void | Promise<void>;
+  readonly publish: (unit: WriteUnit) => void | Promise<void>;
 }
 
 /** What COMMIT asks before anything takes effect; implemented by Router. */
@@ -34,9 +35,10 @@ export interface RoomCheck {
   checkRoom(sends: readonly HeldSend[]): void;
 }
 
-export function settle({ refusal, subscription, source, deliveries }: Settlement): void {
-  if (refusal === null) source.settled(subscription, deliveries);
-  else source.refused(subscription, deliveries, refusal);
+/** What has to be stored for it goes into `unit`. */
+export function settle({ refusal, subscription, source, deliveries }: Settlement, unit: WriteUnit): void {
+  if (refusal === null) source.settled(subscription, deliveries, unit);
+  else source.refused(subscription, deliveries, refusal, unit);
 }
 
 /** Undoes an ACK or NACK: pending again, or back to its source when the subscription is gone. */
@@ -73,31 +75,44 @@ export class Transaction {
   }
 
   /**
-   * SENDs become visible in order, ACKs and NACKs take effect; all of it or, when a queue has no room, nothing.
-   * A promise only when a handler has to be waited for.
+   * SENDs become visible in order, ACKs and NACKs take effect; all of it or, when a queue has no room or the store fails,
+   * nothing. A promise only when a handler has to be waited for.
+   * @param unit holds back what others could see until everything is stored; to be submitted by the caller
    * @throws BrokerError `queue-full`
    */
-  commit(room: RoomCheck): void | Promise<void> {
+  commit(room: RoomCheck, unit: WriteUnit): void | Promise<void> {
     room.checkRoom(this.#sends);
-    const published = this.#publishFrom(0);
     const settleAll = (): void => {
-      for (const settlement of this.#settlements) settle(settlement);
+      for (const settlement of this.#settlements) {
+        settle(settlement, unit);
+        unit.then(null, () => {
+          undo(settlement);
+        });
+      }
     };
+    let published: void | Promise<void>;
+    try {
+      published = this.#publishFrom(0, unit);
+    } catch (error) {
+      unit.undoAll();
+      throw error;
+    }
     if (!(published instanceof Promise)) {
       settleAll();
       return;
     }
     // The table has let go of a transaction that waits for a handler, so it has to undo itself.
     return published.then(settleAll, (error: unknown) => {
+      unit.undoAll();
       this.abort();
       throw error;
     });
   }
 
-  #publishFrom(start: number): void | Promise<void> {
+  #publishFrom(start: number, unit: WriteUnit): void | Promise<void> {
     for (let k = start; k < this.#sends.length; k++) {
-      const pending = this.#sends[k]?.publish();
-      if (pending instanceof Promise) return pending.then(() => this.#publishFrom(k + 1));
+      const pending = this.#sends[k]?.publish(unit);
+      if (pending instanceof Promise) return pending.then(() => this.#publishFrom(k + 1, unit));
     }
   }
 
@@ -148,10 +163,10 @@ export class TransactionTable {
   }
 
   /** @throws BrokerError `transaction-unknown`, or what publishing throws */
-  commit(id: string, room: RoomCheck): void | Promise<void> {
+  commit(id: string, room: RoomCheck, unit: WriteUnit): void | Promise<void> {
     const transaction = this.get(id);
     // When it is refused it stays open, and ends with its session as any open one does.
-    const pending = transaction.commit(room);
+    const pending = transaction.commit(room, unit);
     this.#open?.delete(id);
     return pending;
   }

@@ -16,6 +16,8 @@ import type {
   HandlerRegistry,
   ReplyOptions,
 } from './handler-registry.js';
+import { WriteUnit } from '../storage/write-unit.js';
+import type { Journal } from '../storage/journal.js';
 import type { MessagePublisher } from '../message-publisher.js';
 import type { BrokerOptions } from '../options.js';
 import type { Clock, Logger, Principal } from '../ports.js';
@@ -26,6 +28,8 @@ import type { SessionHandle } from './session-handle.js';
 export interface InvokerParts {
   readonly registry: HandlerRegistry;
   readonly publisher: MessagePublisher;
+  /** Null: nothing is stored. */
+  readonly journal: Journal | null;
   readonly options: BrokerOptions;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -142,7 +146,7 @@ export class HandlerInvoker {
 
   #replyOrFail(value: unknown, call: Call): void | Promise<void> {
     try {
-      this.#reply(value, call.entry.options, call);
+      return this.#reply(value, call.entry.options, call)?.catch((error: unknown) => this.#failed(error, call));
     } catch (error) {
       return this.#failed(error, call);
     }
@@ -167,8 +171,7 @@ export class HandlerInvoker {
   #recover(error: unknown, { handler, options }: ErrorEntry, call: Call): Promise<void> | undefined {
     const result = handler(error, call.context);
     if (isThenable(result)) return this.#inTime(result, call).then((value) => this.#reply(value, options, call));
-    this.#reply(result, options, call);
-    return undefined;
+    return this.#reply(result, options, call);
   }
 
   /** Spring's clients hear nothing of it and stay connected (S6.23); one that asked for a receipt must not wait for ever. */
@@ -182,41 +185,44 @@ export class HandlerInvoker {
       throw refusal ?? new BrokerError('handler-failed', 'The handler of this destination failed', { cause: error });
   }
 
-  #reply(value: unknown, options: ReplyOptions, call: Call): void {
-    if (value === undefined || value === null) return;
+  /** @returns a promise when something of the reply has to be stored */
+  #reply(value: unknown, options: ReplyOptions, call: Call): Promise<void> | undefined {
+    if (value === undefined || value === null) return undefined;
     const { contentType, body } = encodePayload(value);
     const headers = new Headers([['content-type', contentType]]);
     const { sendTo, sendToUser } = options;
     const toUser = sendToUser !== undefined && sendToUser !== false;
     if (sendTo === undefined && !toUser) {
-      if (call.subscription === null) this.#send([`/topic${slashed(call.path)}`], call, headers, body);
-      else this.#answer(call.subscription, headers, body);
-      return;
+      if (call.subscription === null) return this.#send({ sendTo: `/topic${slashed(call.path)}` }, call, headers, body);
+      this.#answer(call.subscription, headers, body);
+      return undefined;
     }
-    if (sendTo !== undefined) this.#send(typeof sendTo === 'string' ? [sendTo] : sendTo, call, headers, body);
-    if (toUser) this.#sendToUser(sendToUser, options.broadcast ?? true, call, headers, body);
+    return this.#send(options, call, headers, body);
   }
 
-  #send(destinations: readonly string[], call: Call, headers: Headers, body: Buffer): void {
+  #send(options: ReplyOptions, call: Call, headers: Headers, body: Buffer): Promise<void> | undefined {
+    const { sendTo, sendToUser, broadcast = true } = options;
+    const unit = new WriteUnit(this.#parts.journal);
+    const reply: Reply = { call, headers, body, unit };
+    if (sendTo !== undefined) this.#sendTo(typeof sendTo === 'string' ? [sendTo] : sendTo, reply);
+    if (sendToUser !== undefined && sendToUser !== false) this.#sendToUser(sendToUser, broadcast, reply);
+    return unit.submit();
+  }
+
+  #sendTo(destinations: readonly string[], { call, headers, body, unit }: Reply): void {
     for (const template of destinations) {
       const destination = fillVariables(template, call.context.variables);
-      this.#parts.publisher.publish(destination, headers, body, null);
+      this.#parts.publisher.publish(destination, headers, body, null, unit);
     }
   }
 
-  #sendToUser(
-    to: true | string | readonly string[],
-    broadcast: boolean,
-    call: Call,
-    headers: Headers,
-    body: Buffer,
-  ): void {
+  #sendToUser(to: true | string | readonly string[], broadcast: boolean, { call, headers, body, unit }: Reply): void {
     const { session, user, variables } = call.context;
     const destinations = to === true ? [`/queue${slashed(call.path)}`] : typeof to === 'string' ? [to] : to;
     const toOne = user.name === null || !broadcast ? session.id : null;
     for (const template of destinations) {
       const rest = slashed(fillVariables(template, variables));
-      this.#parts.publisher.publishToUser(user.name ?? session.id, rest, headers, body, toOne);
+      this.#parts.publisher.publishToUser(user.name ?? session.id, rest, headers, body, toOne, unit);
     }
   }
 
@@ -240,6 +246,14 @@ export class HandlerInvoker {
     if (cache.size < MAX_CACHED_PATHS) cache.set(path, entry);
     return entry;
   }
+}
+
+/** What goes to each destination of one reply. */
+interface Reply {
+  readonly call: Call;
+  readonly headers: Headers;
+  readonly body: Buffer;
+  readonly unit: WriteUnit;
 }
 
 /** What a handler is given; the parts that cost something are made when they are asked for. */

@@ -4,7 +4,9 @@
  */
 import { Headers, quoteInput } from '../../protocol/index.js';
 import { BrokerError } from '../errors.js';
+import { WriteUnit } from '../storage/write-unit.js';
 import { encodePayload } from './payload.js';
+import type { Journal } from '../storage/journal.js';
 import type { MessagePublisher } from '../message-publisher.js';
 
 /** Header names and values of a message; values become text. */
@@ -12,15 +14,18 @@ export type MessageHeaders = Readonly<Record<string, string | number | boolean>>
 
 export class MessagingTemplate {
   readonly #publisher: MessagePublisher;
+  readonly #journal: Journal | null;
 
-  constructor(publisher: MessagePublisher) {
+  /** @param journal null: nothing is stored */
+  constructor(publisher: MessagePublisher, journal: Journal | null) {
     this.#publisher = publisher;
+    this.#journal = journal;
   }
 
   /**
    * Sends `payload`: text as text, octets as octets, anything else as JSON; its content-type wins over one in `headers`.
-   * Resolves when accepted: with every subscriber's outbox, or in the queue. Order of calls is order of messages.
-   * @throws BrokerError `payload-invalid`, `header-invalid`, `destination-…`, `queue-full`
+   * Resolves when accepted: with every subscriber's outbox, in the queue, and stored if it is to be. Order of calls is order of messages.
+   * @throws BrokerError `payload-invalid`, `header-invalid`, `destination-…`, `queue-full`, `store-full`, `store-failed`
    */
   convertAndSend(destination: string, payload: unknown, headers: MessageHeaders = {}): Promise<void> {
     return this.#send(destination, payload, headers);
@@ -41,29 +46,30 @@ export class MessagingTemplate {
     headers: MessageHeaders = {},
     options: { readonly session?: string | undefined } = {},
   ): Promise<void> {
-    return this.#try(() => {
+    return this.#try((unit) => {
       if (user === '' || user.includes('%2F')) {
         throw new BrokerError('destination-invalid', `${quoteInput(user, 120)} cannot be a user in a destination`);
       }
       const rest = destination.startsWith('/') ? destination : `/${destination}`;
       checkText(destination);
       const { body, list } = encode(payload, headers);
-      this.#publisher.publishToUser(user, rest, list, body, options.session ?? null);
+      this.#publisher.publishToUser(user, rest, list, body, options.session ?? null, unit);
     });
   }
 
   #send(destination: string, payload: unknown, headers: MessageHeaders): Promise<void> {
-    return this.#try(() => {
+    return this.#try((unit) => {
       checkText(destination);
       const { body, list } = encode(payload, headers);
-      this.#publisher.publish(destination, list, body, null);
+      this.#publisher.publish(destination, list, body, null, unit);
     });
   }
 
-  #try(action: () => void): Promise<void> {
+  #try(action: (unit: WriteUnit) => void): Promise<void> {
     try {
-      action();
-      return Promise.resolve();
+      const unit = new WriteUnit(this.#journal);
+      action(unit);
+      return unit.submit() ?? Promise.resolve();
     } catch (error) {
       return Promise.reject(error);
     }

@@ -11,21 +11,21 @@ import type { Subscription } from '../subscription.js';
 import type { CommandContext } from './command-context.js';
 
 /** @throws BrokerError `header-missing`, `ack-unknown`, `transaction-unknown`, `limit-exceeded` */
-export function handleAck(context: CommandContext, frame: Frame): void {
-  acknowledge(context, frame, null);
+export function handleAck(context: CommandContext, frame: Frame): void | Promise<void> {
+  return acknowledge(context, frame, null);
 }
 
 /**
  * NACK came with 1.1. `requeue:false` says that nobody is to get the message, `delay` how many ms nobody is.
  * @throws BrokerError as ACK, and `header-invalid`
  */
-export function handleNack(context: CommandContext, frame: Frame): void {
+export function handleNack(context: CommandContext, frame: Frame): void | Promise<void> {
   if (context.version === '1.0') throw new BrokerError('header-invalid', 'NACK is no command of STOMP 1.0');
   const requeue = flagHeader(frame, 'requeue') ?? true;
-  acknowledge(context, frame, { requeue, delayMs: wholeHeader(frame, 'delay') ?? null });
+  return acknowledge(context, frame, { requeue, delayMs: wholeHeader(frame, 'delay') ?? null });
 }
 
-function acknowledge(context: CommandContext, frame: Frame, refusal: Refusal | null): void {
+function acknowledge(context: CommandContext, frame: Frame, refusal: Refusal | null): void | Promise<void> {
   const transactionId = frame.headers.get('transaction');
   const transaction = transactionId === undefined ? undefined : context.transactions.get(transactionId);
   const named = context.version === '1.2' ? findById(context, frame) : findByMessage(context, frame);
@@ -39,9 +39,15 @@ function acknowledge(context: CommandContext, frame: Frame, refusal: Refusal | n
   if (deliveries === undefined || source === null) throw unknown(frame, ackId);
   const settlement: Settlement = { refusal, subscription, source, deliveries };
   // In a transaction the range is fixed now and takes effect at COMMIT (conformance T-13).
-  if (transaction === undefined) settle(settlement);
-  else transaction.addSettlement(settlement);
-  context.receipt(frame.headers.get('receipt'));
+  if (transaction !== undefined) {
+    transaction.addSettlement(settlement);
+    context.receipt(frame.headers.get('receipt'));
+    return;
+  }
+  // An ACK cannot be taken back: the client has consumed the messages.
+  const unit = context.createUnit({ isRetried: refusal === null });
+  settle(settlement, unit);
+  return context.submit(unit, frame);
 }
 
 interface Named {

@@ -4,6 +4,7 @@ import type { BrokerOptions } from '../options.js';
 import type { ConnectRequest, Principal } from '../ports.js';
 import type { Router } from '../router.js';
 import type { Subscription, SubscriptionSpec } from '../subscription.js';
+import type { UnitTerms, WriteUnit } from '../storage/write-unit.js';
 import type { TransactionTable } from '../transaction.js';
 
 export interface CommandContext {
@@ -20,7 +21,15 @@ export interface CommandContext {
   /** Asks the rules, as written and as resolved. @throws BrokerError `access-denied` */
   authorize(action: 'send' | 'subscribe', destination: string): void | Promise<void>;
   /** Publishes a SEND of this session on the strict path: to handlers, users, topics or queues. */
-  publish(frame: Frame): void | Promise<void>;
+  publish(frame: Frame, unit: WriteUnit): void | Promise<void>;
+  createUnit(terms?: UnitTerms): WriteUnit;
+  /**
+   * Has the unit stored, then answers the frame's `receipt`; frames behind it are handled meanwhile. A store that fails
+   * ends the session with ERROR. A promise when so much is on its way to the store that the client has to wait.
+   */
+  submit(unit: WriteUnit, frame: Frame): void | Promise<void>;
+  /** Runs `next` once every RECEIPT owed so far is given. */
+  afterReceipts(next: () => void | Promise<void>): void | Promise<void>;
   /** Calls the `/app` handler of a SUBSCRIBE, whose result goes to `subscription`. */
   callSubscribeHandler(frame: Frame, subscription: Subscription): void | Promise<void>;
   /** Takes new credentials on: same user, later expiry. @throws BrokerError `authentication-failed` */
@@ -30,7 +39,10 @@ export interface CommandContext {
   ): Principal | Promise<Principal>;
   /** Enters the connected state and writes CONNECTED. */
   connected(welcome: Welcome): void | Promise<void>;
-  /** Answers `receipt`, when the frame has one, with RECEIPT: to be called once the frame's effect is there. */
+  /**
+   * Answers `receipt`, when the frame has one, with RECEIPT: to be called once the frame's effect is there. Behind the
+   * RECEIPTs of earlier frames that wait for the store.
+   */
   receipt(receiptId: string | undefined): void;
   createSubscription(
     key: string,

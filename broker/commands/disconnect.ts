@@ -2,7 +2,9 @@
 import type { Frame } from '../../protocol/index.js';
 import type { CommandContext } from './command-context.js';
 
-export function handleDisconnect(context: CommandContext, frame: Frame): void {
-  context.receipt(frame.headers.get('receipt'));
-  context.goodbye();
+export function handleDisconnect(context: CommandContext, frame: Frame): void | Promise<void> {
+  return context.afterReceipts(() => {
+    context.receipt(frame.headers.get('receipt'));
+    context.goodbye();
+  });
 }

@@ -8,24 +8,26 @@ import type { CommandContext } from './command-context.js';
 
 /**
  * @throws BrokerError `header-missing`, `destination-…`, `access-denied`, `transaction-unknown`, `queue-full`,
- * `limit-exceeded`, and with a receipt what a handler refuses
+ * `limit-exceeded`, `store-full`, `store-failed`, and with a receipt what a handler refuses
  */
 export function handleSend(context: CommandContext, frame: Frame): void | Promise<void> {
   const destination = requireHeader(frame, 'destination');
   const transactionId = frame.headers.get('transaction');
   const transaction = transactionId === undefined ? undefined : context.transactions.get(transactionId);
   const receive = (): void | Promise<void> => {
-    if (transaction === undefined) return context.publish(frame);
+    if (transaction === undefined) {
+      const unit = context.createUnit();
+      return after(context.publish(frame, unit), () => context.submit(unit, frame));
+    }
     context.router.checkSend(destination, frame.headers);
     // The octets of the body belong to a read chunk; a transaction may last.
     const kept: Frame = { ...frame, body: Buffer.from(frame.body) };
     const bytes = kept.body.length + weighHeaders(kept.headers);
-    transaction.add({ destination, bytes, publish: () => context.publish(kept) });
-  };
-  // Inside a transaction the effect is to join it: some clients wait for this RECEIPT before they COMMIT (DESIGN D4).
-  return after(after(authorize(context, destination), receive), () => {
+    transaction.add({ destination, bytes, publish: (unit) => context.publish(kept, unit) });
+    // The effect is to join it: some clients wait for this RECEIPT before they COMMIT (DESIGN D4).
     context.receipt(frame.headers.get('receipt'));
-  });
+  };
+  return after(authorize(context, destination), receive);
 }
 
 /** Whoever may connect may show new credentials: that is no matter of the rules for destinations. */

@@ -15,7 +15,10 @@ const ACK_MODES: readonly AckMode[] = ['auto', 'client', 'client-individual'];
  */
 export function handleSubscribe(context: CommandContext, frame: Frame): void | Promise<void> {
   const destination = requireHeader(frame, 'destination');
-  return after(context.authorize('subscribe', destination), () => subscribe(context, frame, destination));
+  return after(context.authorize('subscribe', destination), () =>
+    // The first MESSAGE has to stand behind RECEIPT, and that behind the RECEIPTs before it.
+    context.afterReceipts(() => subscribe(context, frame, destination)),
+  );
 }
 
 function subscribe(context: CommandContext, frame: Frame, destination: string): void | Promise<void> {

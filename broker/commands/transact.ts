@@ -10,11 +10,11 @@ export function handleBegin(context: CommandContext, frame: Frame): void {
   context.receipt(frame.headers.get('receipt'));
 }
 
-/** @throws BrokerError `header-missing`, `transaction-unknown`, `queue-full` */
+/** @throws BrokerError `header-missing`, `transaction-unknown`, `queue-full`, `store-full`, `store-failed` */
 export function handleCommit(context: CommandContext, frame: Frame): void | Promise<void> {
-  return after(context.transactions.commit(requireHeader(frame, 'transaction'), context.router), () => {
-    context.receipt(frame.headers.get('receipt'));
-  });
+  const unit = context.createUnit({ holdsBack: true });
+  const published = context.transactions.commit(requireHeader(frame, 'transaction'), context.router, unit);
+  return after(published, () => context.submit(unit, frame));
 }
 
 /** @throws BrokerError `header-missing`, `transaction-unknown` */

@@ -24,6 +24,8 @@ export class BacklogCursor {
         this.#marks[priority] = isWanted ? entry.message.id - 1 : entry.message.id;
         if (isWanted) return entry;
       }
+      // What stands behind, in the store, may be wanted: nothing of a lower priority before that is known.
+      if (backlog.wantsMore(priority)) return undefined;
     }
     return undefined;
   }

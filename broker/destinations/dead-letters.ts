@@ -5,6 +5,7 @@
 import { Headers } from '../../protocol/index.js';
 import { BrokerError } from '../errors.js';
 import { Message } from '../message.js';
+import type { WriteUnit } from '../storage/write-unit.js';
 import type { BrokerStats } from '../stats.js';
 import type { DeadLetterReason } from './dead-letter-reason.js';
 import { TIMING_HEADERS } from './message-terms.js';
@@ -19,7 +20,7 @@ export interface DeadLetterParts {
   readonly stats: BrokerStats;
   readonly nextMessageId: () => number;
   /** @throws BrokerError when it cannot be taken on */
-  readonly publish: (destination: string, message: Message) => void;
+  readonly publish: (destination: string, message: Message, unit: WriteUnit) => void;
 }
 
 /** The server's own words on a dead letter: those of an earlier life are left out. */
@@ -43,14 +44,21 @@ export class DeadLetters {
   /**
    * Gives a message up. A destination that refuses it is no error here.
    * @param target null: it is dropped
+   * @param unit what has to be stored for the letter goes there
    */
-  giveUp({ message, deliveryCount }: GivenUp, origin: string, reason: DeadLetterReason, target: string | null): void {
+  giveUp(
+    { message, deliveryCount }: GivenUp,
+    origin: string,
+    reason: DeadLetterReason,
+    target: string | null,
+    unit: WriteUnit,
+  ): void {
     const { stats } = this.#parts;
     stats.givenUp[reason]++;
     if (target === null || target === origin || this.#open.has(target)) return;
     this.#open.add(origin);
     try {
-      this.#parts.publish(target, this.#letter(message, target, origin, reason, deliveryCount));
+      this.#parts.publish(target, this.#letter(message, target, origin, reason, deliveryCount), unit);
       stats.deadLettered++;
     } catch (error) {
       // Nobody is there who could be told: a dead-letter queue that is full shows in the difference of the two counters.

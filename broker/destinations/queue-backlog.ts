@@ -1,6 +1,7 @@
 /**
  * Messages that wait in one queue: higher priority first, oldest first within one. What comes back takes its old place.
  * A message taken from the middle leaves a mark in its place, so that taking is O(1) whichever it is.
+ * Of stored messages only the next ones are held in memory; those behind them are pages in the store, read when needed.
  */
 import type { Message } from '../message.js';
 import type { QueueTimer } from './queue-timer.js';
@@ -12,12 +13,16 @@ export class QueuedMessage {
   isWaiting = false;
   /** Ends its time to live; null when that is for ever. */
   expiry: QueueTimer | null = null;
+  /** Time of day before which nobody is to get it, in ms since the epoch; 0 is at once. */
+  notBeforeEpochMs: number;
 
   constructor(
     readonly message: Message,
     /** How often it was delivered so far. */
     readonly deliveryCount: number,
-  ) {}
+  ) {
+    this.notBeforeEpochMs = message.terms?.notBeforeEpochMs ?? 0;
+  }
 
   get priority(): number {
     return this.message.terms?.priority ?? DEFAULT_PRIORITY;
@@ -25,6 +30,28 @@ export class QueuedMessage {
 }
 
 const COMPACT_AT = 1024;
+/** Waiting messages of a queue above which stored ones are not held in memory any more. */
+const MAX_RESIDENT_MESSAGES = 8_192;
+const MAX_RESIDENT_BYTES = 8 * 1024 * 1024;
+/** Messages of one priority below which its next page is read. */
+const READ_AHEAD_AT = 4_096;
+
+/** Reads pages; implemented by Queue. */
+export interface Pager {
+  /** Wants the next stored messages of one priority; to be answered by `QueueBacklog.loaded`. */
+  load(priority: number, afterSequence: number): void;
+}
+
+/** What waits in the store alone: the newest of one priority, without those that are in memory for another reason. */
+interface Paged {
+  messages: number;
+  bytes: number;
+  /** All of them are newer. */
+  afterSequence: number;
+  isLoading: boolean;
+  /** Newer than `afterSequence` and in memory already: delayed ones. */
+  readonly known: Set<number>;
+}
 
 /** Messages of one priority, by message number, which is the order of publication. */
 class Lane {
@@ -32,6 +59,13 @@ class Lane {
   #first = 0;
   /** Places behind the first that hold nothing that waits. */
   #spent = 0;
+  /** Null: everything is here. */
+  paged: Paged | null = null;
+
+  /** Messages here, those that do not wait any more included. */
+  get length(): number {
+    return this.#entries.length - this.#first;
+  }
 
   /** The oldest. */
   get head(): QueuedMessage | undefined {
@@ -41,6 +75,11 @@ class Lane {
       this.#drop();
     }
     return undefined;
+  }
+
+  /** 0 when empty. */
+  get newestId(): number {
+    return this.#entries.at(-1)?.message.id ?? 0;
   }
 
   put(entry: QueuedMessage): void {
@@ -119,6 +158,15 @@ export class QueueBacklog {
   readonly #lanes: (Lane | undefined)[] = [];
   #size = 0;
   #bytes = 0;
+  /** Of these, the ones in the store alone. */
+  #pagedMessages = 0;
+  #pagedBytes = 0;
+  readonly #pager: Pager | null;
+
+  /** @param pager null when nothing is stored */
+  constructor(pager: Pager | null = null) {
+    this.#pager = pager;
+  }
 
   get size(): number {
     return this.#size;
@@ -128,17 +176,21 @@ export class QueueBacklog {
     return this.#bytes;
   }
 
-  /** The one that is next. */
+  /** The one that is next; undefined also while it is being read. */
   get head(): QueuedMessage | undefined {
     if (this.#size === 0) return undefined;
     for (let priority = HIGHEST_PRIORITY; priority >= 0; priority--) {
-      const head = this.#lanes[priority]?.head;
+      const lane = this.#lanes[priority];
+      if (lane === undefined) continue;
+      const { head } = lane;
+      if (lane.paged !== null && lane.length < READ_AHEAD_AT) this.#load(priority, lane.paged);
       if (head !== undefined) return head;
+      if (lane.paged !== null) return undefined;
     }
     return undefined;
   }
 
-  /** The oldest of the lowest priority: what is missed least. */
+  /** The oldest of the lowest priority, of those in memory: what is missed least. */
   get leastWanted(): QueuedMessage | undefined {
     for (let priority = 0; priority <= HIGHEST_PRIORITY; priority++) {
       const head = this.#lanes[priority]?.head;
@@ -147,15 +199,69 @@ export class QueueBacklog {
     return undefined;
   }
 
-  put(entry: QueuedMessage): void {
+  /** @returns false when the message went to the store's pages: nothing of it is held here */
+  put(entry: QueuedMessage): boolean {
+    if (this.#page(entry)) return false;
     this.#count(entry);
     this.#lane(entry.priority).put(entry);
+    return true;
+  }
+
+  /** Whether stored messages of this priority that are published now are paged. */
+  isPaged(priority: number): boolean {
+    return this.#pagedOf(priority) !== null;
+  }
+
+  /** What the store holds of one priority when the queue begins. */
+  restore(priority: number, messages: number, bytes: number): void {
+    this.#lane(priority).paged = { messages: 0, bytes: 0, afterSequence: 0, isLoading: false, known: new Set() };
+    this.#countPaged(this.#lane(priority).paged as Paged, messages, bytes);
+  }
+
+  /** A stored message that waits for its time: it is not to be taken from a page as well. */
+  keepsApart({ message, priority }: QueuedMessage): void {
+    const paged = this.#pagedOf(priority);
+    if (paged !== null && message.id > paged.afterSequence) paged.known.add(message.id);
+  }
+
+  /**
+   * A page was read.
+   * @param entries by message number; none: there is nothing more
+   * @returns those that are new here, to be put back
+   */
+  loaded(priority: number, entries: readonly QueuedMessage[]): QueuedMessage[] {
+    const paged = this.#pagedOf(priority);
+    if (paged === null) return [];
+    paged.isLoading = false;
+    const found = entries.filter(({ message }) => !paged.known.has(message.id));
+    paged.afterSequence = entries.at(-1)?.message.id ?? Infinity;
+    for (const id of paged.known) if (id <= paged.afterSequence) paged.known.delete(id);
+    const isLast = entries.length === 0;
+    const bytes = found.reduce((sum, { message }) => sum + message.weightBytes, 0);
+    this.#countPaged(paged, isLast ? -paged.messages : -found.length, isLast ? -paged.bytes : -bytes);
+    if (paged.messages <= 0) this.#lane(priority).paged = null;
+    return found;
+  }
+
+  /** The page could not be read; it is asked for again when it is needed. */
+  loadFailed(priority: number): void {
+    const paged = this.#pagedOf(priority);
+    if (paged !== null) paged.isLoading = false;
+  }
+
+  /** Whoever looks for more than is in memory wants the next page. @returns whether there is one */
+  wantsMore(priority: number): boolean {
+    const paged = this.#pagedOf(priority);
+    if (paged === null) return false;
+    this.#load(priority, paged);
+    return true;
   }
 
   /** Several at once, in any order: each to the place that publication gave it. */
   putBack(entries: readonly QueuedMessage[]): void {
     const byPriority = new Map<number, QueuedMessage[]>();
     for (const entry of entries) {
+      if (this.#page(entry)) continue;
       this.#count(entry);
       const same = byPriority.get(entry.priority);
       if (same === undefined) byPriority.set(entry.priority, [entry]);
@@ -184,10 +290,46 @@ export class QueueBacklog {
     return this.#lanes[priority]?.after(id) ?? [];
   }
 
+  /** Behind a page everything stored belongs to the pages, or it would be found twice. */
+  #page({ message, priority }: QueuedMessage): boolean {
+    if (!message.isStored || this.#pager === null) return false;
+    const lane = this.#lane(priority);
+    if (lane.paged === null) {
+      const resident = this.#size - this.#pagedMessages;
+      const residentBytes = this.#bytes - this.#pagedBytes;
+      if (resident < MAX_RESIDENT_MESSAGES && residentBytes < MAX_RESIDENT_BYTES) return false;
+      // What comes back to an old place is not what pages are for.
+      if (lane.newestId >= message.id) return false;
+      lane.paged = { messages: 0, bytes: 0, afterSequence: message.id - 1, isLoading: false, known: new Set() };
+    } else if (message.id <= lane.paged.afterSequence) return false;
+    lane.paged.known.delete(message.id);
+    this.#countPaged(lane.paged, 1, message.weightBytes);
+    return true;
+  }
+
+  #countPaged(paged: Paged, messages: number, bytes: number): void {
+    paged.messages += messages;
+    paged.bytes += bytes;
+    this.#pagedMessages += messages;
+    this.#pagedBytes += bytes;
+    this.#size += messages;
+    this.#bytes += bytes;
+  }
+
+  #load(priority: number, paged: Paged): void {
+    if (paged.isLoading || this.#pager === null) return;
+    paged.isLoading = true;
+    this.#pager.load(priority, paged.afterSequence);
+  }
+
   #count(entry: QueuedMessage): void {
     entry.isWaiting = true;
     this.#size++;
     this.#bytes += entry.message.weightBytes;
+  }
+
+  #pagedOf(priority: number): Paged | null {
+    return this.#lanes[priority]?.paged ?? null;
   }
 
   #lane(priority: number): Lane {

@@ -1,13 +1,15 @@
 /**
  * A queue: each message goes to one subscription, in turn among those that can take one, and is kept while none can
- * (DESIGN D2, D3). In memory and bounded. What a client did not consume returns to its old place, marked `redelivered`,
- * or is given up after so many deliveries.
+ * (DESIGN D2, D3). Bounded; in memory, and in the store what is to outlive the process (D5). What a client did not consume
+ * returns to its old place, marked `redelivered`, or is given up after so many deliveries.
  */
 import { BrokerError } from '../errors.js';
 import { quoteInput } from '../../protocol/index.js';
 import { countOf, type Delivery, type ReturnedMessage } from '../delivery.js';
 import type { Message } from '../message.js';
-import type { Clock } from '../ports.js';
+import type { Clock, Logger, StoredLane } from '../ports.js';
+import type { Journal } from '../storage/journal.js';
+import { WriteUnit } from '../storage/write-unit.js';
 import type { QueueOptions } from '../queue-options.js';
 import type { BrokerStats } from '../stats.js';
 import type { MessageSource, Subscription } from '../subscription.js';
@@ -15,8 +17,9 @@ import type { TimerWheel } from '../timer-wheel.js';
 import type { DeadLetterReason } from './dead-letter-reason.js';
 import type { DeadLetters } from './dead-letters.js';
 import { DEFAULT_TERMS, readTerms } from './message-terms.js';
-import { QueueBacklog, QueuedMessage } from './queue-backlog.js';
+import { QueueBacklog, QueuedMessage, type Pager } from './queue-backlog.js';
 import { QueueConsumers } from './queue-consumers.js';
+import { QueueStorage } from './queue-storage.js';
 import { QueueTimer } from './queue-timer.js';
 import { backoffMs, type Refusal } from './redelivery.js';
 import type { Route } from './route.js';
@@ -27,17 +30,31 @@ export interface QueueParts {
   readonly clock: Clock;
   readonly stats: BrokerStats;
   readonly deadLetters: DeadLetters;
+  readonly logger: Logger;
+  /** Null: nothing is stored. */
+  readonly journal: Journal | null;
 }
 
-export class Queue implements Route, MessageSource {
+/** What precedes the destination in the name of a queue's stream. */
+export const QUEUE_STREAM = 'queue:';
+/** How long a message waits that was to be given up while the store failed. */
+const STORE_RETRY_MS = 1_000;
+
+export class Queue implements Route, MessageSource, Pager {
   readonly kind = 'queue';
-  readonly isDirect = true;
+  /** What has to be stored has to be waited for. */
+  readonly isDirect: boolean;
   readonly destination: string;
   isLive = true;
   readonly #options: QueueOptions;
   readonly #parts: QueueParts;
   readonly #consumers = new QueueConsumers();
-  readonly #backlog = new QueueBacklog();
+  readonly #backlog: QueueBacklog;
+  /** Null: nothing is stored. */
+  readonly #storage: QueueStorage | null;
+  /** Accepted, and not here until they are stored. */
+  #arriving = 0;
+  #arrivingBytes = 0;
   /** Messages whose time has not come; they count towards the bounds. */
   #delayed = 0;
   #delayedBytes = 0;
@@ -45,10 +62,23 @@ export class Queue implements Route, MessageSource {
   #unsettled = 0;
   #isDispatching = false;
 
-  constructor(destination: string, options: QueueOptions, parts: QueueParts) {
+  /** @param stream its name in the store */
+  constructor(destination: string, options: QueueOptions, parts: QueueParts, stream = QUEUE_STREAM + destination) {
+    const { journal, clock } = parts;
     this.destination = destination;
+    this.isDirect = !options.durable || journal === null;
     this.#options = options;
     this.#parts = parts;
+    this.#storage = journal === null ? null : new QueueStorage(stream, { journal, clock });
+    this.#backlog = new QueueBacklog(this.#storage === null ? null : this);
+  }
+
+  /** What the store held of it when it was opened; once, before anything else. */
+  restore(lanes: readonly StoredLane[]): void {
+    for (const { priority, messages, bytes, markedSequence } of lanes) {
+      this.#storage?.restoreMark(priority, markedSequence);
+      this.#backlog.restore(priority, messages, bytes);
+    }
   }
 
   get subscriberCount(): number {
@@ -65,25 +95,57 @@ export class Queue implements Route, MessageSource {
   }
 
   get isIdle(): boolean {
-    return this.#consumers.size === 0 && this.depth === 0 && this.#unsettled === 0;
+    return this.#consumers.size === 0 && this.depth === 0 && this.#unsettled === 0 && this.#arriving === 0;
   }
 
   /** @throws BrokerError `queue-full`, `header-invalid` */
-  publish(message: Message): void {
+  publish(message: Message, unit: WriteUnit | null): void {
+    this.#setTerms(message);
+    const storage = this.#options.durable || message.isPersistent ? this.#storage : null;
+    if (unit !== null && (storage !== null || unit.holdsBack)) this.#announce(message, unit, storage);
+    else this.#arrive(message, true);
+  }
+
+  /** Takes the message's place; it arrives when the unit is stored. */
+  #announce(message: Message, unit: WriteUnit, storage: QueueStorage | null): void {
+    const { weightBytes } = message.own();
+    this.checkRoom(1, weightBytes);
+    this.#arriving++;
+    this.#arrivingBytes += weightBytes;
+    const release = (): void => {
+      this.#arriving--;
+      this.#arrivingBytes -= weightBytes;
+    };
+    const arrive = (): void => {
+      release();
+      this.#arrive(message, false);
+    };
+    if (storage === null) unit.then(arrive, release);
+    else storage.append(message, unit, arrive, release);
+  }
+
+  /**
+   * @param isRefusable false when it has been accepted already
+   * @throws BrokerError `queue-full`
+   */
+  #arrive(message: Message, isRefusable: boolean): void {
     const entry = new QueuedMessage(message, 0);
-    const delayMs = this.#setTerms(message);
     if (this.#isExpired(message)) {
       this.#giveUp(entry, 'expired');
       return;
     }
+    const delayMs = this.#delayOf(entry);
     // With selectors, what waits is what nobody who is ready wants: a new message passes nothing that was before it.
-    if (delayMs === 0 && (this.#backlog.size === 0 || this.#consumers.hasSelectors)) {
+    const passesNone =
+      this.#backlog.size === 0 || (this.#consumers.hasSelectors && !this.#backlog.isPaged(entry.priority));
+    if (delayMs === 0 && passesNone) {
       const subscription = this.#consumers.nextFor(message);
       if (subscription !== null) {
         this.#give(subscription, message, 1);
         return;
       }
     }
+    if (isRefusable) this.checkRoom(1, message.weightBytes);
     this.#makeRoom(message.weightBytes);
     message.own();
     if (delayMs > 0) this.#delay(entry, delayMs);
@@ -96,7 +158,8 @@ export class Queue implements Route, MessageSource {
     // What waits for its time cannot give way: that was promised.
     const [messagesKept, bytesKept] =
       onFull === 'refuse' ? [this.depth, this.#bytes] : [this.#delayed, this.#delayedBytes];
-    if (messagesKept + messages <= maxMessages && bytesKept + bytes <= maxBytes) return;
+    const fits = messagesKept + this.#arriving + messages <= maxMessages;
+    if (fits && bytesKept + this.#arrivingBytes + bytes <= maxBytes) return;
     this.#parts.stats.queueFull++;
     throw new BrokerError(
       'queue-full',
@@ -115,43 +178,68 @@ export class Queue implements Route, MessageSource {
     subscription.source = null;
     subscription.outbox.forget(subscription);
     const unsent = subscription.outbox.takeUnsent(subscription);
+    this.#storage?.end(subscription, new Set(unsent.map(({ message }) => message)));
     const pending = subscription.pending?.takeAll() ?? [];
     this.#unsettled -= pending.length;
-    this.#takeBack([...pending, ...unsent], null);
+    this.#takeBack([...pending, ...unsent], null, null);
   }
 
-  settled(_subscription: Subscription, deliveries: readonly Delivery[]): void {
-    this.#unsettled -= deliveries.length;
-    this.#dispatch();
+  settled(_subscription: Subscription, deliveries: readonly Delivery[], unit: WriteUnit): void {
+    for (const { message } of deliveries) this.#storage?.remove(message, unit);
+    unit.show(() => {
+      this.#unsettled -= deliveries.length;
+      this.#dispatch();
+    });
   }
 
   returned(_subscription: Subscription, deliveries: readonly ReturnedMessage[]): void {
     this.#unsettled -= deliveries.length;
-    this.#takeBack(deliveries, null);
+    this.#takeBack(deliveries, null, null);
   }
 
-  refused(_subscription: Subscription, deliveries: readonly Delivery[], refusal: Refusal): void {
-    this.#unsettled -= deliveries.length;
-    this.#takeBack(deliveries, refusal);
+  refused(_subscription: Subscription, deliveries: readonly Delivery[], refusal: Refusal, unit: WriteUnit): void {
+    // What is told the store is told now; what others can see may have to wait for it.
+    if (unit.holdsBack) this.#recordRefusal(deliveries, refusal, unit);
+    else this.#takeBackRefused(deliveries, refusal, unit);
   }
 
-  ready(): void {
+  ready(subscription: Subscription): void {
+    this.#storage?.settleSent(subscription);
     this.#dispatch();
   }
 
-  /** Reads what the sender asks for. Returns how long the message is to wait, in ms. @throws BrokerError `header-invalid` */
-  #setTerms(message: Message): number {
+  /** A page of the backlog is wanted. */
+  load(priority: number, afterSequence: number): void {
+    const { logger } = this.#parts;
+    this.#storage?.read(priority, afterSequence).then(
+      (entries) => {
+        this.#putBackInTime(this.#backlog.loaded(priority, entries));
+      },
+      (error: unknown) => {
+        // Asked for again at the next occasion: whoever publishes or consumes brings it.
+        this.#backlog.loadFailed(priority);
+        logger.error({ queue: this.destination, err: error }, 'stored messages cannot be read');
+      },
+    );
+  }
+
+  /** Reads what the sender asks for. @throws BrokerError `header-invalid` */
+  #setTerms(message: Message): void {
     const { ttlMs } = this.#options;
     if (message.decodedHeaders === null && ttlMs === 0) {
       message.terms = DEFAULT_TERMS;
-      return 0;
+      return;
     }
     const epochMs = this.#parts.clock.epochMs();
     const terms = readTerms(message.decodedHeaders, epochMs);
     const ownEnd = terms.expiresEpochMs === 0 ? Infinity : terms.expiresEpochMs;
     const end = ttlMs === 0 ? ownEnd : Math.min(ownEnd, epochMs + ttlMs);
     message.terms = { ...terms, expiresEpochMs: end === Infinity ? 0 : end };
-    return Math.max(0, terms.notBeforeEpochMs - epochMs);
+  }
+
+  /** How long the message is to wait, in ms. */
+  #delayOf({ notBeforeEpochMs }: QueuedMessage): number {
+    return notBeforeEpochMs === 0 ? 0 : Math.max(0, notBeforeEpochMs - this.#parts.clock.epochMs());
   }
 
   #isExpired({ terms }: Message): boolean {
@@ -159,10 +247,10 @@ export class Queue implements Route, MessageSource {
     return terms.expiresEpochMs <= this.#parts.clock.epochMs();
   }
 
-  /** By the policy for a full queue. @throws BrokerError `queue-full` */
+  /** By the policy for a full queue, when it has one. */
   #makeRoom(bytes: number): void {
-    const { maxMessages, maxBytes } = this.#options;
-    this.checkRoom(1, bytes);
+    const { maxMessages, maxBytes, onFull } = this.#options;
+    if (onFull === 'refuse') return;
     while (this.depth + 1 > maxMessages || this.#bytes + bytes > maxBytes) {
       const oldest = this.#backlog.leastWanted;
       if (oldest === undefined) return;
@@ -175,6 +263,7 @@ export class Queue implements Route, MessageSource {
     if (subscription.pending !== null) this.#unsettled++;
     if (deliveryCount > 1) this.#parts.stats.redelivered++;
     subscription.deliver(message, deliveryCount);
+    this.#storage?.given(subscription, message);
   }
 
   #dispatch(): void {
@@ -222,7 +311,7 @@ export class Queue implements Route, MessageSource {
   }
 
   #put(entry: QueuedMessage): void {
-    this.#backlog.put(entry);
+    if (!this.#backlog.put(entry)) return;
     this.#consumers.onPut(entry);
     this.#watchExpiry(entry);
   }
@@ -246,6 +335,7 @@ export class Queue implements Route, MessageSource {
   }
 
   #delay(entry: QueuedMessage, delayMs: number): void {
+    if (entry.message.isStored) this.#backlog.keepsApart(entry);
     this.#delayed++;
     this.#delayedBytes += entry.message.weightBytes;
     const timer = new QueueTimer(() => {
@@ -265,23 +355,64 @@ export class Queue implements Route, MessageSource {
     wheel.schedule(timer, clock.nowMs() + Math.max(inMs, 1));
   }
 
+  /** In a transaction: the store is told now, the rest happens once it is stored. */
+  #recordRefusal(deliveries: readonly Delivery[], refusal: Refusal, unit: WriteUnit): void {
+    const now: QueuedMessage[] = [];
+    for (const delivery of deliveries) {
+      const entry = new QueuedMessage(delivery.message, countOf(delivery));
+      if (this.#settleRefused(entry, refusal, unit)) now.push(entry);
+    }
+    unit.then(() => {
+      this.#unsettled -= deliveries.length;
+      this.#putBackInTime(now);
+    });
+  }
+
+  #takeBackRefused(deliveries: readonly Delivery[], refusal: Refusal, unit: WriteUnit): void {
+    this.#unsettled -= deliveries.length;
+    this.#takeBack(deliveries, refusal, unit);
+  }
+
   /**
    * To the place that publication gave them: the head, unless others older than they came back before. Those that were
    * delivered too often, refused for good or whose time is over are given up.
    * @param refusal null when the client did not say that it does not want them
+   * @param unit null: nobody waits until it is stored
    */
-  #takeBack(returned: readonly ReturnedMessage[], refusal: Refusal | null): void {
+  #takeBack(returned: readonly ReturnedMessage[], refusal: Refusal | null, unit: WriteUnit | null): void {
     const now: QueuedMessage[] = [];
     for (const delivery of returned) {
       const entry = new QueuedMessage(delivery.message.own(), countOf(delivery));
-      const reason = this.#reasonToGiveUp(entry, refusal);
-      const delayMs = refusal === null ? 0 : (refusal.delayMs ?? backoffMs(this.#options.backoff, entry.deliveryCount));
-      if (reason !== null) this.#giveUp(entry, reason);
-      else if (delayMs > 0) this.#delay(entry, delayMs);
+      if (this.#settleRefused(entry, refusal, unit)) now.push(entry);
+    }
+    this.#putBackInTime(now);
+  }
+
+  /** Gives the message up when it is time, or notes how often it was delivered. @returns whether it stays */
+  #settleRefused(entry: QueuedMessage, refusal: Refusal | null, unit: WriteUnit | null): boolean {
+    const reason = this.#reasonToGiveUp(entry, refusal);
+    if (reason !== null) {
+      this.#giveUp(entry, reason, unit);
+      return false;
+    }
+    const { clock } = this.#parts;
+    const delayMs = refusal === null ? 0 : (refusal.delayMs ?? backoffMs(this.#options.backoff, entry.deliveryCount));
+    entry.notBeforeEpochMs = delayMs > 0 ? clock.epochMs() + delayMs : 0;
+    this.#storage?.count(entry, unit);
+    return true;
+  }
+
+  /** Now, or when their time has come. */
+  #putBackInTime(entries: readonly QueuedMessage[]): void {
+    const now: QueuedMessage[] = [];
+    for (const entry of entries) {
+      const delayMs = this.#delayOf(entry);
+      if (delayMs > 0) this.#delay(entry, delayMs);
       else now.push(entry);
     }
     this.#backlog.putBack(now);
     for (const entry of now) {
+      if (!entry.isWaiting) continue;
       this.#consumers.onPut(entry);
       this.#watchExpiry(entry);
     }
@@ -297,15 +428,18 @@ export class Queue implements Route, MessageSource {
     return 'max-deliveries';
   }
 
-  #giveUp(entry: QueuedMessage, reason: DeadLetterReason): void {
+  /** @param given null: nobody waits until it is stored, and a store that fails brings the message back */
+  #giveUp(entry: QueuedMessage, reason: DeadLetterReason, given: WriteUnit | null = null): void {
     const { deadLetter, onExpiry, onFull } = this.#options;
     const isDropped =
       (reason === 'expired' && onExpiry === 'drop') || (reason === 'overflow' && onFull === 'drop-oldest');
-    this.#parts.deadLetters.giveUp(
-      entry,
-      this.destination,
-      reason,
-      isDropped || deadLetter === false ? null : deadLetter,
-    );
+    const unit = given ?? new WriteUnit(this.#parts.journal);
+    this.#storage?.remove(entry.message, unit, () => {
+      // In a transaction it is pending again; elsewhere nobody else has it.
+      if (!unit.holdsBack) this.#delay(entry, STORE_RETRY_MS);
+    });
+    const target = isDropped || deadLetter === false ? null : deadLetter;
+    this.#parts.deadLetters.giveUp(entry, this.destination, reason, target, unit);
+    if (given === null) unit.submit()?.catch(() => undefined);
   }
 }

@@ -1,5 +1,6 @@
 /** One destination as the router knows it: its kind, decided once, and who is subscribed to it (DESIGN D1). */
 import type { Message } from '../message.js';
+import type { WriteUnit } from '../storage/write-unit.js';
 import type { Subscription } from '../subscription.js';
 
 export type DestinationKind = 'topic' | 'queue' | 'app' | 'user' | 'unknown';
@@ -17,9 +18,10 @@ export interface Route {
   isLive: boolean;
   /**
    * Takes a message on.
-   * @throws BrokerError `queue-full`
+   * @param unit what has to be stored for it goes there; null for a message that asks for nothing, on a direct route
+   * @throws BrokerError `queue-full`, `header-invalid`
    */
-  publish(message: Message): void;
+  publish(message: Message, unit: WriteUnit | null): void;
   add(subscription: Subscription): void;
   /** Ends a subscription: nothing more is delivered to it, and what it holds unsettled goes back. */
   remove(subscription: Subscription): void;

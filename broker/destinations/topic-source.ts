@@ -7,6 +7,7 @@ import type { Delivery, ReturnedMessage } from '../delivery.js';
 import type { Message } from '../message.js';
 import type { QueueOptions } from '../queue-options.js';
 import type { BrokerStats } from '../stats.js';
+import type { WriteUnit } from '../storage/write-unit.js';
 import type { MessageSource, Subscription } from '../subscription.js';
 import type { TimerWheel } from '../timer-wheel.js';
 import type { Clock } from '../ports.js';
@@ -55,8 +56,10 @@ export class TopicSource implements MessageSource {
     }
   }
 
-  settled(subscription: Subscription): void {
-    this.ready(subscription);
+  settled(subscription: Subscription, _deliveries: readonly Delivery[], unit: WriteUnit): void {
+    unit.show(() => {
+      this.ready(subscription);
+    });
   }
 
   /** The subscription is gone, and with it the only one who was to get them. */
@@ -64,7 +67,13 @@ export class TopicSource implements MessageSource {
     // Nothing is kept of a topic.
   }
 
-  refused(subscription: Subscription, deliveries: readonly Delivery[], { requeue, delayMs }: Refusal): void {
+  refused(subscription: Subscription, deliveries: readonly Delivery[], refusal: Refusal, unit: WriteUnit): void {
+    unit.show(() => {
+      this.#takeBack(subscription, deliveries, refusal);
+    });
+  }
+
+  #takeBack(subscription: Subscription, deliveries: readonly Delivery[], { requeue, delayMs }: Refusal): void {
     const { stats, redelivery } = this.#parts;
     // Its subscription may have ended before COMMIT.
     if (subscription.source === null) return;

@@ -1,6 +1,7 @@
 /** A topic: every subscription that matches gets each message published while it is subscribed. */
 import type { Message } from '../message.js';
 import type { GivingWay } from '../overflow-policy.js';
+import type { WriteUnit } from '../storage/write-unit.js';
 import type { Subscription } from '../subscription.js';
 import type { Route } from './route.js';
 import type { SubscriptionIndex } from './subscription-index.js';
@@ -41,7 +42,16 @@ export class Topic implements Route {
     return this.#subscriptions.length === 0;
   }
 
-  publish(message: Message): void {
+  publish(message: Message, unit: WriteUnit | null): void {
+    if (unit?.holdsBack === true) {
+      message.own();
+      unit.then(() => {
+        this.#offer(message);
+      });
+    } else this.#offer(message);
+  }
+
+  #offer(message: Message): void {
     this.#offerTo(this.#subscriptions, message);
     if (this.#matchedVersion !== this.#patterns.version) {
       this.#matched = this.#patterns.match(this.destination);

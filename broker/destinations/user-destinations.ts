@@ -5,6 +5,7 @@
  */
 import type { UserRegistry } from '../application/user-registry.js';
 import type { Message } from '../message.js';
+import type { WriteUnit } from '../storage/write-unit.js';
 import type { Subscription } from '../subscription.js';
 import { isPattern } from './pattern.js';
 import { SubscriptionIndex } from './subscription-index.js';
@@ -128,16 +129,19 @@ export class UserDestinations {
   }
 
   /** Hands a message to one session's own subscriptions; false when it has none that match. */
-  publish(sessionId: string, rest: string, message: Message): boolean {
+  publish(sessionId: string, rest: string, message: Message, unit: WriteUnit): boolean {
     const queues = this.#sessions.get(sessionId);
     if (queues === undefined) return false;
     const topic = queues.topics.get(rest);
     if (topic !== undefined) {
-      topic.publish(message);
+      topic.publish(message, unit);
       return true;
     }
     const matched = queues.patterns.match(rest);
-    for (const subscription of matched) this.#source.offer(subscription, message);
+    if (unit.holdsBack) message.own();
+    unit.show(() => {
+      for (const subscription of matched) this.#source.offer(subscription, message);
+    });
     return matched.length > 0;
   }
 

@@ -3,7 +3,7 @@
  * (group commit); keeps the order of asking; tells when publishers should wait; keeps trying what may not be lost.
  */
 import { BrokerError } from '../errors.js';
-import type { Clock, Logger, Store, StoredMessage, StoreOperation } from '../ports.js';
+import type { Clock, Logger, Store, StoreContents, StoredMessage, StoreOperation } from '../ports.js';
 import type { UnitWriter, WriteUnit } from './write-unit.js';
 
 export interface JournalParts {
@@ -22,6 +22,8 @@ export interface StoreProblem {
   readonly sinceEpochMs: number;
 }
 
+type Mark = Extract<StoreOperation, { kind: 'mark' }>;
+
 interface Waiting {
   readonly unit: WriteUnit;
   readonly bytes: number;
@@ -34,6 +36,8 @@ const OPERATION_BYTES = 64;
 /** One commit takes no more than this, so that the first of a burst does not wait for the last. */
 const MAX_COMMIT_BYTES = 4 * 1024 * 1024;
 const RETRY_EVERY_MS = 1_000;
+/** How long deliveries may go unnoted when nothing else is stored. */
+const MARKS_AFTER_MS = 250;
 
 export class Journal implements UnitWriter {
   readonly #parts: JournalParts;
@@ -43,14 +47,27 @@ export class Journal implements UnitWriter {
   #isScheduled = false;
   #problem: StoreProblem | null = null;
   #stopRetrying: (() => void) | null = null;
-  /** What may not be lost and could not be stored: stands in front of the next commit. */
+  #stopMarking: (() => void) | null = null;
+  /** What may not be lost: stands in front of the next commit, and stays until one succeeds. */
   #owed: StoreOperation[] = [];
+  /** Units among it, to be told when it is stored. */
+  #owedUnits: Waiting[] = [];
+  /** Deliveries, by stream and priority: they go along with the next commit. */
+  #marks = new Map<string, Mark>();
+  #isOpen = false;
   /** Those who wait until there is less on its way. */
   #held: (() => void)[] = [];
   #idle: (() => void)[] = [];
 
   constructor(parts: JournalParts) {
     this.#parts = parts;
+  }
+
+  /** @throws what `Store.open` throws */
+  async open(): Promise<StoreContents> {
+    const contents = await this.#parts.store.open();
+    this.#isOpen = true;
+    return contents;
   }
 
   /** Null while the store works. */
@@ -77,13 +94,21 @@ export class Journal implements UnitWriter {
 
   /** Ends the retries; what is owed is tried once more. */
   async close(): Promise<void> {
+    if (!this.#isOpen) return;
     await this.flush();
+    this.#isOpen = false;
     this.#stopRetrying?.();
-    if (this.#owed.length > 0) await this.#parts.store.commit(this.#owed).catch(() => undefined);
+    this.#stopMarking?.();
+    const last = [...this.#owed, ...this.#marks.values()];
+    if (last.length > 0) await this.#parts.store.commit(last).catch(() => undefined);
     await this.#parts.store.close();
   }
 
   write(unit: WriteUnit): Promise<void> {
+    if (!this.#isOpen) {
+      unit.undoAll();
+      return Promise.reject(new BrokerError('store-failed', 'The store is not open'));
+    }
     const bytes = unit.operations.reduce((sum, operation) => sum + weigh(operation), 0);
     this.#pendingBytes += bytes;
     const written = new Promise<void>((resolve, reject) => {
@@ -102,6 +127,18 @@ export class Journal implements UnitWriter {
     this.#schedule();
   }
 
+  /** A message was delivered: noted with the next commit, or soon. */
+  mark(stream: string, priority: number, sequence: number): void {
+    const key = `${priority}${stream}`;
+    if (sequence <= (this.#marks.get(key)?.sequence ?? 0)) return;
+    this.#marks.set(key, { kind: 'mark', stream, priority, sequence });
+    this.#stopMarking ??= this.#parts.clock.every(MARKS_AFTER_MS, () => {
+      if (this.#marks.size > 0 && this.#problem === null) this.#schedule();
+      this.#stopMarking?.();
+      this.#stopMarking = null;
+    });
+  }
+
   read(
     stream: string,
     priority: number,
@@ -117,7 +154,7 @@ export class Journal implements UnitWriter {
 
   /** At the end of the turn: what else the turn asks for comes along. */
   #schedule(): void {
-    if (this.#isScheduled || this.#isCommitting) return;
+    if (this.#isScheduled || this.#isCommitting || !this.#isOpen) return;
     this.#isScheduled = true;
     this.#parts.clock.soon(() => {
       this.#isScheduled = false;
@@ -127,32 +164,42 @@ export class Journal implements UnitWriter {
 
   async #commitAll(): Promise<void> {
     this.#isCommitting = true;
-    while (this.#waiting.length > 0 || (this.#owed.length > 0 && this.#problem === null)) await this.#commitSome();
+    do await this.#commitSome();
+    while (this.#waiting.length > 0 || (this.#owed.length > 0 && this.#problem === null));
     this.#isCommitting = false;
     for (const resolve of this.#idle.splice(0)) resolve();
   }
 
   async #commitSome(): Promise<void> {
-    const batch = this.#takeBatch();
-    const owed = this.#owed;
+    // When the store was full, what is owed may be what makes room: it goes first, alone.
+    const owesAlone = this.#problem !== null && this.#owed.length > 0;
+    const batch = owesAlone ? [] : this.#takeBatch();
+    const [owed, units, marks] = [this.#owed, this.#owedUnits, this.#marks];
     this.#owed = [];
-    const operations = [...coalesce(owed), ...batch.flatMap(({ unit }) => unit.operations)];
+    this.#owedUnits = [];
+    this.#marks = new Map();
     try {
-      await this.#parts.store.commit(operations);
+      await this.#parts.store.commit([...owed, ...marks.values(), ...batch.flatMap(({ unit }) => unit.operations)]);
     } catch (error) {
       this.#owed = [...owed, ...this.#owed];
-      this.#failed(batch, error);
+      this.#owedUnits = [...units, ...this.#owedUnits];
+      for (const [key, mark] of marks) if (!this.#marks.has(key)) this.#marks.set(key, mark);
+      this.#failed(owesAlone ? this.#takeBatch() : batch, error);
       return;
     }
     this.#succeeded();
-    for (const { unit, bytes, resolve, reject } of batch) {
-      this.#pendingBytes -= bytes;
-      this.#settle(() => {
-        unit.applyAll();
-      }, reject);
-      resolve();
-    }
+    for (const waiting of [...units, ...batch]) this.#stored(waiting);
     this.#releaseHeld();
+  }
+
+  #stored({ unit, bytes, resolve, reject }: Waiting): void {
+    this.#pendingBytes -= bytes;
+    try {
+      unit.applyAll();
+      resolve();
+    } catch (error) {
+      this.#fault(error, reject);
+    }
   }
 
   #takeBatch(): Waiting[] {
@@ -175,14 +222,24 @@ export class Journal implements UnitWriter {
     const sinceEpochMs = this.#problem?.sinceEpochMs ?? this.#parts.clock.epochMs();
     this.#problem = { code, message: error.message, sinceEpochMs };
     this.#stopRetrying ??= this.#parts.clock.every(RETRY_EVERY_MS, () => void this.#retry());
-    for (const { unit, bytes, reject } of batch) {
-      this.#pendingBytes -= bytes;
-      this.#settle(() => {
-        unit.undoAll();
-      }, reject);
-      reject(error);
-    }
+    for (const waiting of batch) this.#refused(waiting, error);
     this.#releaseHeld();
+  }
+
+  #refused(waiting: Waiting, error: BrokerError): void {
+    const { unit, bytes, reject } = waiting;
+    if (unit.isRetried) {
+      this.#owed.push(...unit.operations);
+      this.#owedUnits.push(waiting);
+      return;
+    }
+    this.#pendingBytes -= bytes;
+    try {
+      unit.undoAll();
+      reject(error);
+    } catch (fault) {
+      this.#fault(fault, reject);
+    }
   }
 
   #succeeded(): void {
@@ -196,20 +253,14 @@ export class Journal implements UnitWriter {
   /** Also a question: without anything owed, an empty record tells whether the store works again. */
   async #retry(): Promise<void> {
     if (this.#isCommitting) return;
-    this.#isCommitting = true;
     if (this.#owed.length === 0) this.#owed.push({ kind: 'put', key: 'probe', value: '', expiresEpochMs: 0 });
-    await this.#commitSome();
     await this.#commitAll();
   }
 
   /** What a step throws is a fault of ours; it must not keep the others from being done. */
-  #settle(step: () => void, reject: (error: BrokerError) => void): void {
-    try {
-      step();
-    } catch (error) {
-      this.#parts.logger.error({ err: error }, 'internal error behind a commit');
-      reject(new BrokerError('internal', 'A fault of the server', { cause: error }));
-    }
+  #fault(error: unknown, reject: (error: BrokerError) => void): void {
+    this.#parts.logger.error({ err: error }, 'internal error behind a commit');
+    reject(new BrokerError('internal', 'A fault of the server', { cause: error }));
   }
 
   #releaseHeld(): void {
@@ -220,15 +271,4 @@ export class Journal implements UnitWriter {
 
 function weigh(operation: StoreOperation): number {
   return OPERATION_BYTES + (operation.kind === 'append' ? operation.message.octets.length : 0);
-}
-
-/** Of the marks of one stream and priority the last says everything. */
-function coalesce(operations: readonly StoreOperation[]): readonly StoreOperation[] {
-  const marks = new Map<string, StoreOperation>();
-  const others = operations.filter((operation) => {
-    if (operation.kind !== 'mark') return true;
-    marks.set(`${operation.priority}${operation.stream}`, operation);
-    return false;
-  });
-  return marks.size === 0 ? operations : [...others, ...marks.values()];
 }

@@ -15,18 +15,28 @@ interface Step {
   readonly undo: (() => void) | null;
 }
 
+/** What becomes of a unit on its way. */
+export interface UnitTerms {
+  /** Of a transaction: what needs no storing has to wait too, so that everything becomes visible at once. */
+  readonly holdsBack?: boolean;
+  /** Of removals: when the store fails they are tried again until they are stored, rather than undone. */
+  readonly isRetried?: boolean;
+}
+
 const NOTHING: readonly never[] = [];
 
 export class WriteUnit {
-  /** Of a transaction: what needs no storing has to wait too, so that everything becomes visible at once. */
   readonly holdsBack: boolean;
-  readonly #writer: UnitWriter;
+  readonly isRetried: boolean;
+  readonly #writer: UnitWriter | null;
   #operations: StoreOperation[] | null = null;
   #steps: Step[] | null = null;
 
-  constructor(writer: UnitWriter, holdsBack = false) {
+  /** @param writer null when there is no store: then nothing may be added but steps */
+  constructor(writer: UnitWriter | null, { holdsBack = false, isRetried = false }: UnitTerms = {}) {
     this.#writer = writer;
     this.holdsBack = holdsBack;
+    this.isRetried = isRetried;
   }
 
   get operations(): readonly StoreOperation[] {
@@ -48,12 +58,18 @@ export class WriteUnit {
     (this.#steps ??= []).push({ apply, undo });
   }
 
+  /** What others can see: now, or with everything else when the unit holds back. */
+  show(step: () => void): void {
+    if (this.holdsBack) this.then(step);
+    else step();
+  }
+
   /**
    * Asks for everything at once; nothing may be added afterwards.
    * @returns undefined when there was nothing to store: everything is done then
    */
   submit(): Promise<void> | undefined {
-    if (this.#operations !== null) return this.#writer.write(this);
+    if (this.#operations !== null && this.#writer !== null) return this.#writer.write(this);
     this.applyAll();
     return undefined;
   }

@@ -2,6 +2,7 @@ import t from 'tap';
 import { BrokerFixture, frameText, type FixtureClient } from '../helpers/broker-fixture.js';
 import { header } from '../helpers/server-frames.js';
 import { resolveBrokerOptions } from '../../broker/index.js';
+import { WriteUnit } from '../../broker/storage/write-unit.js';
 import { TransactionTable } from '../../broker/transaction.js';
 import type { Subscription } from '../../broker/subscription.js';
 
@@ -228,10 +229,12 @@ t.test('a COMMIT that waits for a handler and is refused undoes its ACKs', async
     table.get('t').add({ destination: '/app/x', bytes: 0, publish });
     const subscription = { source: null } as unknown as Subscription;
     table.get('t').addSettlement({ refusal: null, subscription, source, deliveries: [] });
-    const committed = table.commit('t', { checkRoom: () => undefined });
+    const unit = new WriteUnit(null, { holdsBack: true });
+    const committed = table.commit('t', { checkRoom: () => undefined }, unit);
     t.strictSame(calls, [], 'nothing before the handler has answered');
     if (refuses) await t.rejects(Promise.resolve(committed), { message: 'no' });
     else await committed;
+    unit.submit();
     t.strictSame(calls, [refuses ? 'returned' : 'settled']);
   }
 });

@@ -26,7 +26,7 @@ function start(): { template: MessagingTemplate; published: unknown[] } {
     },
   };
   // Only these two are used; the class has private parts that a fake cannot have.
-  return { template: new MessagingTemplate(publisher as unknown as MessagePublisher), published };
+  return { template: new MessagingTemplate(publisher as unknown as MessagePublisher, null), published };
 }
 
 t.test('content-type follows from the payload, whatever the headers say', async (t) => {

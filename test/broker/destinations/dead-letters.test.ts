@@ -1,4 +1,5 @@
 import t from 'tap';
+import { WriteUnit } from '../../../broker/storage/write-unit.js';
 import { DeadLetters } from '../../../broker/destinations/dead-letters.js';
 import { BrokerError } from '../../../broker/errors.js';
 import { Message } from '../../../broker/message.js';
@@ -26,7 +27,13 @@ t.test('a dead letter is a new message with its origin and the reason; timing is
     'original-destination': '/queue/earlier',
     kept: 'yes',
   };
-  letters.giveUp({ message: message(headers), deliveryCount: 3 }, '/queue/q', 'max-deliveries', '/queue/DLQ');
+  letters.giveUp(
+    { message: message(headers), deliveryCount: 3 },
+    '/queue/q',
+    'max-deliveries',
+    '/queue/DLQ',
+    new WriteUnit(null),
+  );
   t.equal(sent[0]?.id, 101);
   t.strictSame(
     [...(sent[0]?.decode().headers ?? [])],
@@ -46,7 +53,7 @@ t.test('a dead letter is a new message with its origin and the reason; timing is
 t.test('without a destination, or with its own, a message is dropped and counted', async (t) => {
   const { stats, letters } = setUp(() => t.fail('nothing is to be published'));
   for (const target of [null, '/queue/q']) {
-    letters.giveUp({ message: message(), deliveryCount: 0 }, '/queue/q', 'rejected', target);
+    letters.giveUp({ message: message(), deliveryCount: 0 }, '/queue/q', 'rejected', target, new WriteUnit(null));
   }
   t.match(stats, { givenUp: { rejected: 2 }, deadLettered: 0 });
 });
@@ -55,13 +62,26 @@ t.test('a destination that refuses loses the letter; what is no refusal is not h
   const full = setUp(() => {
     throw new BrokerError('queue-full', 'full');
   });
-  full.letters.giveUp({ message: message(), deliveryCount: 0 }, '/queue/q', 'overflow', '/queue/DLQ');
+  full.letters.giveUp(
+    { message: message(), deliveryCount: 0 },
+    '/queue/q',
+    'overflow',
+    '/queue/DLQ',
+    new WriteUnit(null),
+  );
   t.match(full.stats, { givenUp: { overflow: 1 }, deadLettered: 0 });
   const broken = setUp(() => {
     throw new TypeError('a fault of the program');
   });
   t.throws(
-    () => broken.letters.giveUp({ message: message(), deliveryCount: 0 }, '/queue/q', 'overflow', '/queue/DLQ'),
+    () =>
+      broken.letters.giveUp(
+        { message: message(), deliveryCount: 0 },
+        '/queue/q',
+        'overflow',
+        '/queue/DLQ',
+        new WriteUnit(null),
+      ),
     TypeError,
   );
 });
@@ -71,9 +91,9 @@ t.test('queues that dead-letter into one another do so once', async (t) => {
   const { stats, letters } = setUp((destination, letter) => {
     published.push(destination);
     const back = destination === '/queue/a' ? '/queue/b' : '/queue/a';
-    letters.giveUp({ message: letter, deliveryCount: 0 }, destination, 'overflow', back);
+    letters.giveUp({ message: letter, deliveryCount: 0 }, destination, 'overflow', back, new WriteUnit(null));
   });
-  letters.giveUp({ message: message(), deliveryCount: 0 }, '/queue/a', 'overflow', '/queue/b');
+  letters.giveUp({ message: message(), deliveryCount: 0 }, '/queue/a', 'overflow', '/queue/b', new WriteUnit(null));
   t.strictSame(published, ['/queue/b']);
   t.match(stats, { givenUp: { overflow: 2 }, deadLettered: 1 });
 });

@@ -1,0 +1,149 @@
+/**
+ * The stored side of one queue: which of its messages the store keeps, and what it is told about them. A stored message
+ * stays in the store until it is settled; in auto mode that is when it has left for the client.
+ */
+import { decodeMessage, encodeMessage } from '../storage/message-codec.js';
+import type { Journal } from '../storage/journal.js';
+import type { WriteUnit } from '../storage/write-unit.js';
+import type { Message } from '../message.js';
+import type { Clock, StoredMessage } from '../ports.js';
+import type { Subscription } from '../subscription.js';
+import { DEFAULT_PRIORITY, DEFAULT_TERMS } from './message-terms.js';
+import { QueuedMessage } from './queue-backlog.js';
+
+export interface QueueStorageParts {
+  readonly journal: Journal;
+  readonly clock: Clock;
+}
+
+/** Read at a time from the store. */
+const PAGE = Object.freeze({ maxMessages: 2_048, maxBytes: 2 * 1024 * 1024 });
+
+/** A message given in auto mode that may not have left yet. */
+interface Given {
+  readonly message: Message;
+  /** What the outbox has to be past. */
+  readonly place: number;
+}
+
+export class QueueStorage {
+  readonly stream: string;
+  readonly #journal: Journal;
+  readonly #clock: Clock;
+  /** In auto mode, by subscription. */
+  readonly #given = new Map<Subscription, Given[]>();
+  /** By priority: what the store knew to be delivered when it was opened. */
+  readonly #marks = new Map<number, number>();
+
+  constructor(stream: string, { journal, clock }: QueueStorageParts) {
+    this.stream = stream;
+    this.#journal = journal;
+    this.#clock = clock;
+  }
+
+  /** What the store said of one priority: everything up to `sequence` may have been delivered. */
+  restoreMark(priority: number, sequence: number): void {
+    if (sequence > 0) this.#marks.set(priority, sequence);
+  }
+
+  append(message: Message, unit: WriteUnit, apply: () => void, undo: () => void): void {
+    message.isStored = true;
+    const stored = this.#encode(message);
+    unit.add({ kind: 'append', stream: this.stream, message: stored }, apply, undo);
+  }
+
+  /** @param unit null: nobody waits for it */
+  remove(message: Message, unit: WriteUnit | null, undo: (() => void) | null = null): void {
+    if (!message.isStored) return;
+    const operation = {
+      kind: 'remove',
+      stream: this.stream,
+      priority: priorityOf(message),
+      sequence: message.id,
+    } as const;
+    if (unit === null) this.#journal.owe(operation);
+    else unit.add(operation, null, undo);
+  }
+
+  /** How often it was delivered, for the case that the next delivery is after a crash. */
+  count({ message, deliveryCount, notBeforeEpochMs }: QueuedMessage, unit: WriteUnit | null): void {
+    if (!message.isStored) return;
+    const { stream } = this;
+    const priority = priorityOf(message);
+    const operation = {
+      kind: 'update',
+      stream,
+      priority,
+      sequence: message.id,
+      deliveryCount,
+      notBeforeEpochMs,
+    } as const;
+    if (unit === null) this.#journal.owe(operation);
+    else unit.add(operation);
+  }
+
+  /** A message is on its way to a client. */
+  given(subscription: Subscription, message: Message): void {
+    if (!message.isStored) return;
+    this.#journal.mark(this.stream, priorityOf(message), message.id);
+    if (subscription.pending !== null) return;
+    let given = this.#given.get(subscription);
+    if (given === undefined) this.#given.set(subscription, (given = []));
+    given.push({ message, place: subscription.outbox.place });
+    subscription.outbox.hold(subscription);
+  }
+
+  /** The outbox has written something: what has left is settled. */
+  settleSent(subscription: Subscription): void {
+    const given = this.#given.get(subscription);
+    if (given === undefined) return;
+    const { outbox } = subscription;
+    let sent = 0;
+    while (sent < given.length && outbox.hasSent((given[sent] as Given).place)) sent++;
+    for (const { message } of given.splice(0, sent)) this.remove(message, null);
+    if (given.length === 0) this.#given.delete(subscription);
+    else outbox.hold(subscription);
+  }
+
+  /** The subscription ends; `unsent` never left, everything else given to it did. */
+  end(subscription: Subscription, unsent: ReadonlySet<Message>): void {
+    for (const { message } of this.#given.get(subscription) ?? []) {
+      if (!unsent.has(message)) this.remove(message, null);
+    }
+    this.#given.delete(subscription);
+  }
+
+  /** The next messages of one priority, ready to be put into the backlog. @throws BrokerError `store-failed` */
+  async read(priority: number, afterSequence: number): Promise<QueuedMessage[]> {
+    const stored = await this.#journal.read(this.stream, priority, afterSequence, PAGE);
+    return stored.map((entry) => this.#decode(entry));
+  }
+
+  #encode(message: Message): StoredMessage {
+    const terms = message.terms ?? DEFAULT_TERMS;
+    return {
+      sequence: message.id,
+      priority: terms.priority,
+      octets: encodeMessage(message),
+      weightBytes: message.weightBytes,
+      publishedEpochMs: this.#clock.epochMs(),
+      expiresEpochMs: terms.expiresEpochMs,
+      notBeforeEpochMs: terms.notBeforeEpochMs,
+      deliveryCount: 0,
+    };
+  }
+
+  #decode(stored: StoredMessage): QueuedMessage {
+    const { priority, expiresEpochMs, notBeforeEpochMs, sequence, deliveryCount } = stored;
+    const message = decodeMessage(stored.octets);
+    message.isStored = true;
+    const isPlain = priority === DEFAULT_PRIORITY && expiresEpochMs === 0 && notBeforeEpochMs === 0;
+    message.terms = isPlain ? DEFAULT_TERMS : { priority, expiresEpochMs, notBeforeEpochMs };
+    const wasDelivered = sequence <= (this.#marks.get(priority) ?? 0);
+    return new QueuedMessage(message, wasDelivered ? Math.max(1, deliveryCount) : deliveryCount);
+  }
+}
+
+function priorityOf({ terms }: Message): number {
+  return terms?.priority ?? DEFAULT_PRIORITY;
+}
