@@ -234,7 +234,7 @@ t.test('a COMMIT that waits for a handler and is refused undoes its ACKs', async
     t.strictSame(calls, [], 'nothing before the handler has answered');
     if (refuses) await t.rejects(Promise.resolve(committed), { message: 'no' });
     else await committed;
-    unit.submit();
+    await unit.submit();
     t.strictSame(calls, [refuses ? 'returned' : 'settled']);
   }
 });
