@@ -280,9 +280,9 @@ export class Broker implements HandlerGroup {
 
   async #restore(journal: Journal): Promise<void> {
     const { router } = this.#environment;
-    const { lanes, records } = await journal.open();
-    this.#numbers.restore(records, journal);
-    router.restore(lanes);
+    const contents = await journal.open();
+    this.#numbers.restore(contents.records, journal);
+    router.restore(contents);
   }
 
   #accept(): void {

@@ -28,7 +28,21 @@ export interface BrokerOptions {
   readonly handlers: HandlerLimits;
   readonly limits: LimitOptions;
   readonly outbox: OutboxOptions;
+  readonly durableSubscriptions: DurableSubscriptionOptions;
   readonly store: StoreOptions;
+}
+
+/** Subscriptions to topics that outlive their sessions. */
+export interface DurableSubscriptionOptions {
+  /** How long one lives without its client, in ms. A client may ask for less with `x-expires`. */
+  readonly expireAfterMs: number;
+  /** On this node. */
+  readonly maxSubscriptions: number;
+  /** Kept for each while its client is away. */
+  readonly maxMessages: number;
+  readonly maxBytes: number;
+  /** When there is no room, as for queues: with `refuse` one absent client stops the topic's publishers. */
+  readonly onFull: QueueOptions['onFull'];
 }
 
 export interface StoreOptions {
@@ -157,6 +171,13 @@ export const DEFAULT_BROKER_OPTIONS: BrokerOptions = deepFreeze({
   },
   // redis' pub/sub limits have this form: 8 MiB for 60 s or 32 MiB at once.
   outbox: { highWaterBytes: MIB, softLimitBytes: 4 * MIB, softLimitMs: 10_000, hardLimitBytes: 32 * MIB, policies: [] },
+  durableSubscriptions: {
+    expireAfterMs: 14 * 24 * 60 * 60 * 1_000,
+    maxSubscriptions: 10_000,
+    maxMessages: 100_000,
+    maxBytes: 64 * MIB,
+    onFull: 'drop-oldest',
+  },
   // Two commits' worth: more would only wait.
   store: { maxPendingBytes: 8 * MIB },
 });
@@ -203,6 +224,10 @@ export function resolveBrokerOptions(given: Partially<BrokerOptions> = {}): Brok
       outbox.softLimitBytes,
       `at most hardLimitBytes (${String(outbox.hardLimitBytes)})`,
     );
+  }
+  const { onFull } = merged.durableSubscriptions;
+  if (!isOneOf(onFull, ['refuse', 'drop-oldest', 'dead-letter'])) {
+    throw invalid('durableSubscriptions.onFull', onFull, '"refuse", "drop-oldest" or "dead-letter"');
   }
   const queueDefaults = resolveQueueDefaults(merged, given.queueDefaults?.deadLetter === undefined);
   return deepFreeze({ ...merged, queueDefaults, queues: resolveQueues({ ...merged, queueDefaults }) });

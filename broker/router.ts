@@ -5,6 +5,7 @@
 import { BrokerError } from './errors.js';
 import { quoteInput, type Headers } from '../protocol/index.js';
 import { compileSegment, hasWildcard, isPattern, splitSegments } from './destinations/pattern.js';
+import { DurableSubscriptions } from './destinations/durable-subscriptions.js';
 import { DeadLetters } from './destinations/dead-letters.js';
 import { readTerms } from './destinations/message-terms.js';
 import { Queue, QUEUE_STREAM, type QueueParts } from './destinations/queue.js';
@@ -17,7 +18,7 @@ import type { DestinationKind, Route } from './destinations/route.js';
 import { OverflowPolicies } from './overflow-policy.js';
 import type { Message } from './message.js';
 import type { BrokerOptions } from './options.js';
-import type { Clock, Logger, StoredLane } from './ports.js';
+import type { Clock, Logger, StoreContents } from './ports.js';
 import type { Journal } from './storage/journal.js';
 import type { WriteUnit } from './storage/write-unit.js';
 import { QueueRules } from './queue-options.js';
@@ -47,6 +48,8 @@ export class Router {
   readonly #topicSource: TopicSource;
   readonly #queueRules: QueueRules;
   readonly #queueParts: QueueParts;
+  /** Subscriptions to topics that outlive their sessions. */
+  readonly durables: DurableSubscriptions;
   /** `/user/…`, whose queues are each session's own. */
   readonly users: UserDestinations;
   /** For destinations that keep no subscriptions: one object each, as nothing is kept of them. */
@@ -79,6 +82,16 @@ export class Router {
     });
     this.#queueParts = { wheel, clock, stats, deadLetters, logger, journal };
     const { separator, userPrefix } = options.destinations;
+    const { maxSubscriptions, maxMessages, maxBytes, onFull } = options.durableSubscriptions;
+    this.durables = new DurableSubscriptions(
+      {
+        separator,
+        queue: { ...options.queueDefaults, maxMessages, maxBytes, onFull, durable: false },
+        maxSubscriptions,
+        maxSelectorBytes: options.limits.maxSelectorBytes,
+      },
+      this.#queueParts,
+    );
     this.users = new UserDestinations(
       { prefix: `${userPrefix}/`, separator, isBrokerDestination: (rest) => this.#isBrokerDestination(rest) },
       parts.users,
@@ -120,7 +133,8 @@ export class Router {
   }
 
   /** What the store held when it was opened; once, before anything is published. */
-  restore(lanes: readonly StoredLane[]): void {
+  restore({ lanes, records }: StoreContents): void {
+    this.durables.restore(lanes, records);
     for (const stream of new Set(lanes.map((lane) => lane.stream))) {
       if (!stream.startsWith(QUEUE_STREAM)) continue;
       const own = lanes.filter((lane) => lane.stream === stream);
@@ -200,6 +214,15 @@ export class Router {
     for (const segment of wild) compileSegment(segment);
   }
 
+  /** A durable subscription can be to topics alone, exact or by pattern. @throws BrokerError `destination-invalid` */
+  checkDurable(destination: string): void {
+    if (this.#kindOf(destination) === 'topic') return;
+    throw new BrokerError(
+      'destination-invalid',
+      `A durable subscription is to a topic, got ${quote(destination)}: a queue keeps its messages by itself`,
+    );
+  }
+
   /**
    * Takes a subscription up: messages published from now on reach it.
    * @throws BrokerError as `checkSubscribable`
@@ -207,7 +230,8 @@ export class Router {
   subscribe(subscription: Subscription): void {
     const { destination } = subscription;
     const kind = this.#kindOf(destination);
-    if (kind === 'user') this.users.add(subscription);
+    if (subscription.durableKey !== null) this.durables.attach(subscription, subscription.durableKey);
+    else if (kind === 'user') this.users.add(subscription);
     else if ((kind === 'topic' || kind === 'queue') && isPattern(destination)) {
       this.#patterns.add(destination, subscription);
       subscription.source = this.#topicSource;
@@ -220,7 +244,8 @@ export class Router {
     const { destination } = subscription;
     subscription.outbox.forget(subscription);
     const kind = this.#kindOf(destination);
-    if (kind === 'user') this.users.remove(subscription);
+    if (subscription.durableKey !== null) this.durables.detach(subscription, subscription.durableKey);
+    else if (kind === 'user') this.users.remove(subscription);
     else if ((kind === 'topic' || kind === 'queue') && isPattern(destination)) {
       this.#patterns.remove(destination, subscription);
       this.#topicSource.end(subscription);
@@ -238,7 +263,7 @@ export class Router {
   }
 
   #makeTopic(destination: string): Topic {
-    return new Topic(destination, this.#patterns, this.#topicSource, this.#overflow.of(destination));
+    return new Topic(destination, this.#patterns, this.#topicSource, this.durables, this.#overflow.of(destination));
   }
 
   #makeQueue(destination: string): Queue | Topic {

@@ -59,6 +59,8 @@ export interface SubscriptionSpec {
   readonly isExclusive: boolean;
   /** Null: every message is wanted. */
   readonly selector: Selector | null;
+  /** Of the durable subscription whose messages it takes; null: it lives and dies with its session. */
+  readonly durableKey: string | null;
   readonly head: Buffer;
   readonly outbox: MessageSink;
   readonly sessionId: string;
@@ -72,6 +74,7 @@ export class Subscription implements DeliveryHead, AckOwner {
   readonly window: number;
   readonly isExclusive: boolean;
   readonly selector: Selector | null;
+  readonly durableKey: string | null;
   readonly head: Buffer;
   readonly extra: Buffer | null = null;
   readonly owner: Subscription = this;
@@ -92,6 +95,7 @@ export class Subscription implements DeliveryHead, AckOwner {
     this.window = spec.window;
     this.isExclusive = spec.isExclusive;
     this.selector = spec.selector;
+    this.durableKey = spec.durableKey;
     this.head = spec.head;
     this.outbox = spec.outbox;
     this.sessionId = spec.sessionId;

@@ -10,6 +10,10 @@ import type { TransactionTable } from '../transaction.js';
 export interface CommandContext {
   readonly id: string;
   readonly version: StompVersion;
+  /** Null until CONNECTED. */
+  readonly principal: Principal | null;
+  /** `client-id` of CONNECT. */
+  readonly clientId: string | undefined;
   readonly options: BrokerOptions;
   readonly router: Router;
   readonly transactions: TransactionTable;

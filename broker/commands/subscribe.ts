@@ -1,7 +1,8 @@
 /** SUBSCRIBE and UNSUBSCRIBE (STOMP 1.2, SUBSCRIBE; 1.0 lets the id be missing). */
-import { quoteInput, type Frame } from '../../protocol/index.js';
+import { Headers, quoteInput, type Frame } from '../../protocol/index.js';
 import { BrokerError } from '../errors.js';
 import { after } from '../maybe-promise.js';
+import { durableName } from './durable-headers.js';
 import { flagHeader, positiveHeader, requireHeader } from './require-header.js';
 import { Selector } from '../selector/selector.js';
 import type { AckMode } from '../subscription.js';
@@ -36,23 +37,68 @@ function subscribe(context: CommandContext, frame: Frame, destination: string): 
   const isExclusive = flagHeader(frame, 'exclusive') ?? flagHeader(frame, 'activemq.exclusive') ?? false;
   const selector = parseSelector(context, frame.headers.get('selector'));
   context.router.checkSubscribable(destination);
-  const id = frame.headers.get('id') ?? null;
-  const subscription = context.createSubscription(key, { id, destination, ackMode, window, isExclusive, selector });
-  // Nothing can be published between the two, and the first MESSAGE has to stand behind RECEIPT (conformance S-15).
-  context.receipt(frame.headers.get('receipt'));
-  context.router.subscribe(subscription);
-  context.subscribed(subscription);
-  return context.callSubscribeHandler(frame, subscription);
+  const durable = prepareDurable(context, frame, destination, selector);
+  return after(durable.ready, () => {
+    const id = frame.headers.get('id') ?? null;
+    const durableKey = durable.key;
+    const spec = { id, destination, ackMode, window, isExclusive, selector, durableKey };
+    const subscription = context.createSubscription(key, spec);
+    // Nothing can be published between the two, and the first MESSAGE has to stand behind RECEIPT (conformance S-15).
+    context.receipt(frame.headers.get('receipt'));
+    context.router.subscribe(subscription);
+    context.subscribed(subscription);
+    return context.callSubscribeHandler(frame, subscription);
+  });
 }
 
-/** @throws BrokerError `header-missing`, `subscription-unknown` */
-export function handleUnsubscribe(context: CommandContext, frame: Frame): void {
+interface PreparedDurable {
+  /** Null: the subscription lives and dies with its session. */
+  readonly key: string | null;
+  /** Until then it is not stored. */
+  readonly ready: void | Promise<void>;
+}
+
+function prepareDurable(
+  context: CommandContext,
+  frame: Frame,
+  destination: string,
+  selector: Selector | null,
+): PreparedDurable {
+  const { router, options } = context;
+  const name = durableName(context, frame);
+  // A queue keeps its messages whoever listens: RabbitMQ's headers for one say nothing that would not be so.
+  if (name === null || (name.isShared && router.check(destination) === 'queue')) return { key: null, ready: undefined };
+  router.checkDurable(destination);
+  const { expireAfterMs } = options.durableSubscriptions;
+  const wanted = positiveHeader(frame, 'x-expires') ?? expireAfterMs;
+  const unit = context.createUnit();
+  router.durables.prepare({ ...name, destination, selector, expireAfterMs: Math.min(wanted, expireAfterMs) }, unit);
+  return { key: name.key, ready: unit.submit() };
+}
+
+/**
+ * With the header that made a subscription durable, it is deleted; without, it only loses this client.
+ * @throws BrokerError `header-missing`, `subscription-unknown`
+ */
+export function handleUnsubscribe(context: CommandContext, frame: Frame): void | Promise<void> {
   const key = subscriptionKey(context, frame);
-  if (context.findSubscription(key) === undefined) {
+  const subscription = context.findSubscription(key);
+  const destination = subscription?.destination ?? frame.headers.get('destination');
+  const name = durableName(context, destination === undefined ? frame : withDestination(frame, destination));
+  // One that is not this session's own any more can be deleted too: its client may be gone for good.
+  const unit = context.createUnit({ isRetried: true });
+  if (subscription !== undefined) context.removeSubscription(key);
+  const isDeleted = name !== null && context.router.durables.delete(name.key, unit);
+  if (subscription === undefined && !isDeleted) {
     throw new BrokerError('subscription-unknown', `No subscription ${describe(frame)}`);
   }
-  context.removeSubscription(key);
-  context.receipt(frame.headers.get('receipt'));
+  return context.submit(unit, frame);
+}
+
+function withDestination(frame: Frame, destination: string): Frame {
+  const headers = new Headers(frame.headers);
+  if (!headers.has('destination')) headers.append('destination', destination);
+  return { ...frame, headers };
 }
 
 /** What names a subscription on its session: the id, or on 1.0 without one the destination. */

@@ -49,7 +49,7 @@ export class Queue implements Route, MessageSource, Pager {
   readonly #options: QueueOptions;
   readonly #parts: QueueParts;
   readonly #consumers = new QueueConsumers();
-  readonly #backlog: QueueBacklog;
+  #backlog: QueueBacklog;
   /** Null: nothing is stored. */
   readonly #storage: QueueStorage | null;
   /** Accepted, and not here until they are stored. */
@@ -61,6 +61,9 @@ export class Queue implements Route, MessageSource, Pager {
   /** Delivered and not settled. */
   #unsettled = 0;
   #isDispatching = false;
+  #isClosed = false;
+  /** Of messages whose time has not come. */
+  readonly #timers = new Set<QueueTimer>();
 
   /** @param stream its name in the store */
   constructor(destination: string, options: QueueOptions, parts: QueueParts, stream = QUEUE_STREAM + destination) {
@@ -101,6 +104,11 @@ export class Queue implements Route, MessageSource, Pager {
   /** @throws BrokerError `queue-full`, `header-invalid` */
   publish(message: Message, unit: WriteUnit | null): void {
     this.#setTerms(message);
+    this.take(message, unit);
+  }
+
+  /** As `publish`, of a message whose terms are set. @throws BrokerError `queue-full` */
+  take(message: Message, unit: WriteUnit | null): void {
     const storage = this.#options.durable || message.isPersistent ? this.#storage : null;
     if (unit !== null && (storage !== null || unit.holdsBack)) this.#announce(message, unit, storage);
     else this.#arrive(message, true);
@@ -129,6 +137,7 @@ export class Queue implements Route, MessageSource, Pager {
    * @throws BrokerError `queue-full`
    */
   #arrive(message: Message, isRefusable: boolean): void {
+    if (this.#isClosed) return;
     const entry = new QueuedMessage(message, 0);
     if (this.#isExpired(message)) {
       this.#giveUp(entry, 'expired');
@@ -165,6 +174,15 @@ export class Queue implements Route, MessageSource, Pager {
       'queue-full',
       `Queue ${quoteInput(this.destination, 120)} is full: ${this.depth} messages, ${this.#bytes} octets`,
     );
+  }
+
+  /** Nobody wants it any more: what it holds is forgotten, and what is still asked of it comes to nothing. */
+  close(): void {
+    this.#isClosed = true;
+    for (const timer of this.#timers) this.#parts.wheel.cancel(timer);
+    this.#timers.clear();
+    for (const { expiry } of this.#backlog) if (expiry !== null) this.#parts.wheel.cancel(expiry);
+    this.#backlog = new QueueBacklog();
   }
 
   add(subscription: Subscription): void {
@@ -339,6 +357,7 @@ export class Queue implements Route, MessageSource, Pager {
     this.#delayed++;
     this.#delayedBytes += entry.message.weightBytes;
     const timer = new QueueTimer(() => {
+      this.#timers.delete(timer);
       this.#delayed--;
       this.#delayedBytes -= entry.message.weightBytes;
       this.#backlog.putBack([entry]);
@@ -346,6 +365,7 @@ export class Queue implements Route, MessageSource, Pager {
       this.#watchExpiry(entry);
       this.#dispatch();
     });
+    this.#timers.add(timer);
     this.#schedule(timer, delayMs);
   }
 
@@ -404,6 +424,7 @@ export class Queue implements Route, MessageSource, Pager {
 
   /** Now, or when their time has come. */
   #putBackInTime(entries: readonly QueuedMessage[]): void {
+    if (this.#isClosed) return;
     const now: QueuedMessage[] = [];
     for (const entry of entries) {
       const delayMs = this.#delayOf(entry);

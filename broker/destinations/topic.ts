@@ -3,9 +3,23 @@ import type { Message } from '../message.js';
 import type { GivingWay } from '../overflow-policy.js';
 import type { WriteUnit } from '../storage/write-unit.js';
 import type { Subscription } from '../subscription.js';
+import type { DurableSubscription } from './durable-subscription.js';
 import type { Route } from './route.js';
 import type { SubscriptionIndex } from './subscription-index.js';
 import type { TopicSource } from './topic-source.js';
+
+const NONE: readonly never[] = [];
+
+/** Which durable subscriptions there are; implemented by DurableSubscriptions. */
+export interface DurableBindings {
+  readonly version: number;
+  /** Time of day, in ms since the epoch. */
+  readonly epochMs: number;
+  matching(topic: string): readonly DurableSubscription[];
+}
+
+/** Of topics that cannot be subscribed to durably. */
+const UNBOUND: DurableBindings = { version: 0, epochMs: 0, matching: () => NONE };
 
 export class Topic implements Route {
   readonly kind = 'topic';
@@ -19,6 +33,10 @@ export class Topic implements Route {
   #matched: readonly Subscription[] = [];
   #matchedVersion = -1;
 
+  readonly #durables: DurableBindings;
+  /** Durable subscriptions that match, good for one version of theirs. */
+  #durable: readonly DurableSubscription[] = NONE;
+  #durableVersion = -1;
   /** Null: messages wait, and who reads too slowly is cut. */
   readonly #givingWay: GivingWay | null;
 
@@ -26,8 +44,10 @@ export class Topic implements Route {
     destination: string,
     patterns: SubscriptionIndex<Subscription>,
     source: TopicSource,
+    durables: DurableBindings = UNBOUND,
     givingWay: GivingWay | null = null,
   ) {
+    this.#durables = durables;
     this.#givingWay = givingWay;
     this.destination = destination;
     this.#patterns = patterns;
@@ -43,12 +63,22 @@ export class Topic implements Route {
   }
 
   publish(message: Message, unit: WriteUnit | null): void {
+    if (this.#durableVersion !== this.#durables.version) {
+      this.#durable = this.#durables.matching(this.destination);
+      this.#durableVersion = this.#durables.version;
+    }
+    if (this.#durable.length > 0) this.#publishDurably(message, unit);
     if (unit?.holdsBack === true) {
       message.own();
       unit.then(() => {
         this.#offer(message);
       });
     } else this.#offer(message);
+  }
+
+  #publishDurably(message: Message, unit: WriteUnit | null): void {
+    const epochMs = this.#durables.epochMs;
+    for (const durable of this.#durable) durable.publish(message, unit, epochMs);
   }
 
   #offer(message: Message): void {

@@ -7,6 +7,7 @@ import { compileCondition, type Condition, type HeaderMap } from './compiler.js'
 import { parseSelector } from './parser.js';
 
 export class Selector {
+  readonly text: string;
   /** Length of its text in octets, which bounds what one evaluation and the compiled form cost. */
   readonly bytes: number;
   readonly #condition: Condition;
@@ -17,6 +18,7 @@ export class Selector {
    * there and what was wanted
    */
   constructor(text: string, maxBytes: number) {
+    this.text = text;
     this.bytes = Buffer.byteLength(text);
     if (this.bytes > maxBytes) {
       throw new BrokerError('selector-invalid', `Selector of ${this.bytes} octets, the limit is ${maxBytes}`);

@@ -43,6 +43,7 @@ function setUp() {
       window: 100,
       isExclusive: false,
       selector: null,
+      durableKey: null,
       head,
       outbox,
       sessionId: 's',
