@@ -11,7 +11,16 @@ const SEED = process.env['HOOFBEAT_FUZZ_SEED'];
 /** Fails the test with the smallest counterexample and its seed. */
 export function check<T>(t: Test, property: fc.IProperty<T>, runs: number): void {
   const numRuns = Math.ceil(runs * FACTOR);
-  const details = fc.check(property, SEED === undefined ? { numRuns } : { numRuns, seed: Number(SEED) });
+  report(t, fc.check(property, SEED === undefined ? { numRuns } : { numRuns, seed: Number(SEED) }));
+}
+
+/** The same for what has to be waited for. */
+export async function checkAsync<T>(t: Test, property: fc.IAsyncProperty<T>, runs: number): Promise<void> {
+  const numRuns = Math.ceil(runs * FACTOR);
+  report(t, await fc.check(property, SEED === undefined ? { numRuns } : { numRuns, seed: Number(SEED) }));
+}
+
+function report<T>(t: Test, details: fc.RunDetails<T>): void {
   if (details.failed) {
     const { errorInstance, seed } = details;
     const cause = errorInstance instanceof Error ? errorInstance.message : String(errorInstance);

@@ -1,0 +1,174 @@
+/**
+ * Opens the data file: makes what is missing, refuses what it should not touch, and leaves what it refuses as it was.
+ * Needs no help after a crash: SQLite takes over what its log holds.
+ */
+import { closeSync, fsyncSync, mkdirSync, openSync, statSync } from 'node:fs';
+import path from 'node:path';
+import SqliteDatabase, { type Database } from 'better-sqlite3';
+import { BrokerError } from '../../broker/errors.js';
+import { APPLICATION_ID, migrate, SCHEMA_VERSION } from './sqlite-schema.js';
+
+const FILE_NAME = 'hoofbeat.db';
+
+export interface SqliteFileOptions {
+  /** Holds the file; made when it is missing, its parent is not. */
+  readonly directory: string;
+  /** Octets that the file may grow to; 0 leaves that to the disk. */
+  readonly maxBytes: number;
+}
+
+/** What is kept of the file in memory. Messages pass through once, so more would not be hit more often. */
+const PAGE_CACHE_KIB = 8 * 1024;
+/** In pages of 4 KiB: 16 MB, which costs a third less than SQLite's 4 MB, as a page is more often written once for many commits. */
+const CHECKPOINT_PAGES = 4_000;
+const MAX_LOG_BYTES = 16 * 1024 * 1024;
+/** Beyond this, a check of the whole file after a crash would take longer than a restart should (1 GB: about 1 s and the reading). */
+const MAX_CHECKED_BYTES = 1024 * 1024 * 1024;
+
+export function fileOf({ directory }: Pick<SqliteFileOptions, 'directory'>): string {
+  return path.join(directory, FILE_NAME);
+}
+
+/** @throws BrokerError `store-failed`, one line that names the file */
+export function openFile(options: SqliteFileOptions): Database {
+  const file = fileOf(options);
+  makeDirectory(options.directory);
+  try {
+    makeFile(file);
+    inspect(file);
+    return openForWriting(file, options.maxBytes);
+  } catch (error) {
+    if (error instanceof BrokerError) throw error;
+    throw refusal(file, describe(error), error);
+  }
+}
+
+/** What SQLite or the system says, in words for an operator; the code stands behind. */
+export function describe(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const known = Object.entries(CAUSES).find(([prefix]) => code?.startsWith(prefix));
+  if (known !== undefined) return `${known[1]} (${String(code)})`;
+  return code === undefined ? message : `${message} (${code})`;
+}
+
+/** By the beginning of the code, the more exact first. */
+const CAUSES: Readonly<Record<string, string>> = {
+  SQLITE_FULL: 'no room, by maxBytes or on the disk',
+  SQLITE_NOTADB: 'is no SQLite database',
+  SQLITE_CORRUPT: 'is damaged',
+  SQLITE_BUSY: 'is in use by another process',
+  SQLITE_LOCKED: 'is in use by another process',
+  SQLITE_READONLY: 'is read-only',
+  SQLITE_CANTOPEN: 'cannot be opened',
+  SQLITE_IOERR: 'the system could not read or write',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  EROFS: 'is on a read-only file system',
+  ENOSPC: 'no room on the disk',
+};
+
+function refusal(file: string, what: string, cause?: unknown): BrokerError {
+  return new BrokerError('store-failed', `${file}: ${what}`, { cause });
+}
+
+function makeDirectory(directory: string): void {
+  try {
+    mkdirSync(directory, { mode: 0o700 });
+    syncDirectory(path.dirname(path.resolve(directory)));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST' && statSync(directory).isDirectory()) return;
+    if (code === 'EEXIST' || code === 'ENOTDIR') throw refusal(directory, 'is no directory', error);
+    if (code === 'ENOENT') throw refusal(directory, 'cannot be made, as the directory above it is missing', error);
+    throw refusal(directory, `cannot be made: ${describe(error)}`, error);
+  }
+}
+
+/** So that the entry of what was made is on the disk too. */
+function syncDirectory(directory: string): void {
+  const descriptor = openSync(directory, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Nobody else may read messages. SQLite's files beside it take over its mode. */
+function makeFile(file: string): void {
+  try {
+    closeSync(openSync(file, 'wx', 0o600));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+}
+
+/**
+ * Looks at what is there without the means to change it: a connection that may write would, on closing, move SQLite's log
+ * into the file. Not by reading the file ourselves: closing it would free the locks that this process holds on it.
+ */
+function inspect(file: string): void {
+  const log = sizeOf(`${file}-wal`);
+  const database = new SqliteDatabase(file, { readonly: true, fileMustExist: true, timeout: 0 });
+  try {
+    refuseForeign(file, database);
+    // A log is left behind where the file was not closed. Otherwise damage shows when the messages are counted.
+    if (log > 0 && sizeOf(file) + log <= MAX_CHECKED_BYTES) refuseDamaged(file, database);
+  } catch (error) {
+    // Killed while it was made: SQLite has to undo that first, which needs to write.
+    if ((error as NodeJS.ErrnoException).code !== 'SQLITE_READONLY_ROLLBACK') throw error;
+  } finally {
+    database.close();
+  }
+}
+
+function refuseForeign(file: string, database: Database): void {
+  const id = database.pragma('application_id', { simple: true }) as number;
+  const version = database.pragma('user_version', { simple: true }) as number;
+  const tables = database.prepare<[], number>('SELECT count(*) FROM sqlite_schema').pluck().get() ?? 0;
+  if (id === 0 && version === 0 && tables === 0) return;
+  if (id !== APPLICATION_ID) {
+    throw refusal(file, `is a database of another program (application_id ${id}); name another data directory`);
+  }
+  if (version <= SCHEMA_VERSION) return;
+  throw refusal(file, `was written by a newer hoofbeat (schema ${version}, this one knows up to ${SCHEMA_VERSION})`);
+}
+
+function refuseDamaged(file: string, database: Database): void {
+  const result = database.pragma('quick_check(1)', { simple: true }) as string;
+  if (result === 'ok') return;
+  throw refusal(file, `is damaged (${result.replaceAll('\n', ' ')}); restore it from a backup, or move it away`);
+}
+
+function openForWriting(file: string, maxBytes: number): Database {
+  const database = new SqliteDatabase(file, { fileMustExist: true, timeout: 0 });
+  try {
+    // First of all: held from the first read until the process ends, however it ends. Keeps SQLite's index in memory, too.
+    database.pragma('locking_mode = EXCLUSIVE');
+    refuseForeign(file, database);
+    // Fails here rather than at the first message when the file or its directory is read-only.
+    database.exec('BEGIN IMMEDIATE; COMMIT');
+    migrate(database);
+    database.pragma('journal_mode = WAL');
+    database.pragma('synchronous = FULL');
+    database.pragma(`cache_size = -${PAGE_CACHE_KIB}`);
+    database.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+    database.pragma(`journal_size_limit = ${MAX_LOG_BYTES}`);
+    limitSize(database, maxBytes);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/** A file that is larger already stays, and does not grow. */
+function limitSize(database: Database, maxBytes: number): void {
+  if (maxBytes === 0) return;
+  const pageBytes = database.pragma('page_size', { simple: true }) as number;
+  database.pragma(`max_page_count = ${Math.max(1, Math.floor(maxBytes / pageBytes))}`);
+}
+
+function sizeOf(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+}
