@@ -4,7 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { Broker } from '../broker/broker.js';
-import type { Clock, Logger } from '../broker/ports.js';
+import type { Clock, Logger, Store } from '../broker/ports.js';
 import { type AccessPorts, composeAccess } from './access.js';
 import {
   OptionsError,
@@ -14,6 +14,7 @@ import {
 } from './config/index.js';
 import { createLogger, type ServerLogger } from './logging/index.js';
 import type { Listener } from './listeners.js';
+import { MemoryStore, SqliteStore } from './stores/index.js';
 import { SystemClock } from './system-clock.js';
 import { type EndpointOptions, HttpTransport, TcpTransport } from './transports/index.js';
 
@@ -50,6 +51,11 @@ export function composeBroker(
   const clock = ports.clock ?? new SystemClock();
   const { authenticator, authorizer, load } = composeAccess(options, ports, { clock, logger });
   return { broker: new Broker(options.broker, { clock, logger, authenticator, authorizer }), loadAccess: load };
+}
+
+/** Where stored messages go: into the directory `data`, or into memory where that is false. Not open yet. */
+export function composeStore({ data }: Pick<ResolvedServerOptions, 'data'>, clock: Pick<Clock, 'epochMs'>): Store {
+  return data === false ? new MemoryStore({ clock }) : new SqliteStore({ directory: data, clock });
 }
 
 /** @throws OptionsError when a TLS file cannot be read */

@@ -17,4 +17,5 @@ export {
 } from './embedding/index.js';
 export { createLogger, type LoggerOptions, type ServerLogger } from './logging/index.js';
 export { createStompServer, type StompServer, type StompServerPorts } from './stomp-server.js';
+export * from './stores/index.js';
 export { SystemClock } from './system-clock.js';
