@@ -25,10 +25,12 @@ import {
   type OutboundInterceptor,
 } from './application/interceptors.js';
 import { OutboundChannel } from './application/outbound-channel.js';
+import { Requests, type Reply, type RequestOptions } from './application/requests.js';
 import { MessagingTemplate, type MessageHeaders } from './application/messaging-template.js';
 import { SessionEvents } from './application/session-events.js';
 import { UserRegistry } from './application/user-registry.js';
 import { MessagePublisher } from './message-publisher.js';
+import { ReplyAddresses } from './destinations/reply-addresses.js';
 import type { DeadLetterReason } from './destinations/dead-letter-reason.js';
 import type { PathVariables } from './application/path-variables.js';
 import type { StandardSchema } from './application/standard-schema.js';
@@ -106,6 +108,7 @@ export class Broker implements HandlerGroup {
   readonly events: SessionEvents;
   readonly #handlers: HandlerRegistry;
   readonly #template: MessagingTemplate;
+  readonly #requests: Requests;
   readonly #environment: SessionEnvironment;
   readonly #numbers: MessageNumbers;
   #isAccepting = false;
@@ -125,6 +128,8 @@ export class Broker implements HandlerGroup {
     const { clock, logger, authenticator, store = null } = ports;
     const { maxPendingBytes } = resolved.store;
     const journal = store === null ? null : new Journal({ store, clock, logger, maxPendingBytes });
+    const createToken = (): string => createId(16);
+    const replyAddresses = new ReplyAddresses(createToken);
     const router = new Router(resolved, {
       stats,
       users,
@@ -133,6 +138,7 @@ export class Broker implements HandlerGroup {
       logger,
       journal,
       nextMessageId,
+      replyAddresses,
       onOverflow: (subscription) => {
         registry.get(subscription.sessionId)?.onSlowConsumer(subscription.outbox.queuedBytes);
       },
@@ -174,12 +180,22 @@ export class Broker implements HandlerGroup {
       messageIdPrefix,
       tracesFrames,
       nextMessageId,
-      createId: () => createId(16),
+      createId: createToken,
     };
     this.#handlers = handlers;
     this.users = users;
     this.events = events;
-    this.#template = new MessagingTemplate(publisher, journal);
+    const template = new MessagingTemplate(publisher, journal);
+    this.#template = template;
+    this.#requests = new Requests({
+      template,
+      router,
+      addresses: replyAddresses,
+      wheel,
+      clock,
+      stats,
+      createId: createToken,
+    });
     this.#numbers = numbers;
     authorizer?.onChange?.(() => {
       for (const session of registry.values()) session.forgetAllowed();
@@ -249,6 +265,20 @@ export class Broker implements HandlerGroup {
     return this.#template.convertAndSendToUser(user, destination, payload, headers, options);
   }
 
+  /**
+   * Sends `payload` with a `reply-to` of its own and a `correlation-id`, and resolves with the first reply that comes there,
+   * whoever sends it. Usable before start; what is sent to nobody has no reply and times out.
+   * @throws BrokerError `request-timeout` after `timeoutMs`, `server-shutdown` when the broker stops, `payload-invalid` when
+   * the reply does not fit, `invalid-option` for `timeoutMs`; and as `convertAndSend`
+   */
+  request<Schema extends StandardSchema | undefined = undefined>(
+    destination: string,
+    payload: unknown,
+    options: RequestOptions<Schema> = {},
+  ): Promise<Reply<PayloadOf<Schema>>> {
+    return this.#requests.request(destination, payload, options);
+  }
+
   /** Sees every frame of clients before anything else does (Spring: client inbound channel). */
   interceptInbound(interceptor: InboundInterceptor): void {
     this.#environment.interceptors.addInbound(interceptor);
@@ -287,6 +317,7 @@ export class Broker implements HandlerGroup {
 
   #accept(): void {
     this.#isAccepting = true;
+    this.#requests.start();
     this.events.emit('availability', { available: true });
   }
 
@@ -351,6 +382,7 @@ export class Broker implements HandlerGroup {
     this.#isAccepting = false;
     const { clock, registry, journal } = this.#environment;
     for (const session of registry.values()) session.close('server-shutdown');
+    this.#requests.stop();
     if (registry.size > 0) await this.#sessionsGone(clock.nowMs() + deadlineMs);
     for (const session of registry.values()) session.connection.destroy(closeReason('server-shutdown'));
     this.events.close();

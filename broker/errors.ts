@@ -32,6 +32,7 @@ const BROKER_ERRORS = {
   'credentials-expired': 'the token the session was opened with has expired',
   'payload-invalid': 'the body does not fit its content-type or the schema of the handler',
   'handler-timeout': 'a handler took longer than its deadline',
+  'request-timeout': 'no reply to a request of the application arrived in time',
   'handler-failed': 'a handler threw; the log has what',
   'handler-exists': 'a handler is registered for this pattern already',
   'invalid-option': 'a configuration option is unknown or has a wrong value',

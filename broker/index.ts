@@ -15,6 +15,7 @@ export type {
   OutboundInterceptor,
 } from './application/interceptors.js';
 export type { MessageHeaders } from './application/messaging-template.js';
+export type { Reply, RequestOptions } from './application/requests.js';
 export type { PathVariables } from './application/path-variables.js';
 export type { SessionEvent, SessionEventMap, SessionEvents } from './application/session-events.js';
 export type { SessionHandle, SubscriptionHandle } from './application/session-handle.js';

@@ -4,6 +4,7 @@
  */
 import type { FrameLimits } from '../protocol/index.js';
 import { compileSegment, hasWildcard, splitSegments } from './destinations/pattern.js';
+import { isReserved } from './destinations/reserved-prefixes.js';
 import { BrokerError } from './errors.js';
 import { checkOverflowRules, type OverflowRule } from './overflow-policy.js';
 import { DEFAULT_QUEUE_OPTIONS, findQueueFault, type QueueOptions, type QueueRule } from './queue-options.js';
@@ -95,6 +96,8 @@ export interface LimitOptions {
   readonly maxSelectorBytesPerSession: number;
   /** Wild segments (`*`, `?`, `{}`) and `**` in one subscribed pattern. */
   readonly maxPatternWildcards: number;
+  /** Names under `/temp-queue` that one session may use. */
+  readonly maxTempQueuesPerSession: number;
   readonly maxTransactionsPerSession: number;
   readonly maxTransactionFrames: number;
   readonly maxTransactionBytes: number;
@@ -162,6 +165,7 @@ export const DEFAULT_BROKER_OPTIONS: BrokerOptions = deepFreeze({
     // Compiled, a selector takes up to sixty times its text (measured), and each message of a topic may cost all of them.
     maxSelectorBytesPerSession: 256 * KIB,
     maxPatternWildcards: 8,
+    maxTempQueuesPerSession: 100,
     // RabbitMQ: 16 open transactions, 1,024 actions each.
     maxTransactionsPerSession: 16,
     maxTransactionFrames: 1_024,
@@ -209,6 +213,12 @@ export function resolveBrokerOptions(given: Partially<BrokerOptions> = {}): Brok
   if (heartBeat.tolerance < 1) throw invalid('heartBeat.tolerance', heartBeat.tolerance, '1 or more');
   if (!isOneOf(destinations.separator, ['/', '.'])) {
     throw invalid('destinations.separator', destinations.separator, '"/" or "."');
+  }
+  for (const list of ['topicPrefixes', 'queuePrefixes', 'appPrefixes'] as const) {
+    const reserved = destinations[list].find(isReserved);
+    if (reserved !== undefined) {
+      throw invalid(`destinations.${list}`, reserved, 'nothing under /temp-queue or /reply-queue, which are reserved');
+    }
   }
   for (const topic of destinations.topicPrefixes) {
     const queue = destinations.queuePrefixes.find((prefix) => prefix.startsWith(topic) || topic.startsWith(prefix));

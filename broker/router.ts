@@ -9,7 +9,9 @@ import { DurableSubscriptions } from './destinations/durable-subscriptions.js';
 import { DeadLetters } from './destinations/dead-letters.js';
 import { readTerms } from './destinations/message-terms.js';
 import { Queue, QUEUE_STREAM, type QueueParts } from './destinations/queue.js';
+import type { ReplyAddresses } from './destinations/reply-addresses.js';
 import { SubscriptionIndex } from './destinations/subscription-index.js';
+import { isTemporaryQueue, TemporaryQueue, TemporaryQueues } from './destinations/temporary-queues.js';
 import { Topic } from './destinations/topic.js';
 import { TopicSource } from './destinations/topic-source.js';
 import { UserDestinations } from './destinations/user-destinations.js';
@@ -35,6 +37,7 @@ export interface RouterParts {
   /** Null: nothing is stored. */
   readonly journal: Journal | null;
   readonly nextMessageId: () => number;
+  readonly replyAddresses: ReplyAddresses;
   /** A topic subscription whose client leaves too much unacknowledged. */
   readonly onOverflow: (subscription: Subscription) => void;
 }
@@ -52,6 +55,9 @@ export class Router {
   readonly durables: DurableSubscriptions;
   /** `/user/…`, whose queues are each session's own. */
   readonly users: UserDestinations;
+  /** `/temp-queue/…`, each session's own too. */
+  readonly temporary: TemporaryQueues;
+  readonly #replyAddresses: ReplyAddresses;
   /** For destinations that keep no subscriptions: one object each, as nothing is kept of them. */
   readonly #unkept: Readonly<Record<'app' | 'user' | 'unknown', Route>>;
   readonly #overflow: OverflowPolicies;
@@ -59,7 +65,7 @@ export class Router {
   #forgetAt: number;
 
   constructor(options: BrokerOptions, parts: RouterParts) {
-    const { stats, wheel, clock, nextMessageId, onOverflow, logger, journal } = parts;
+    const { stats, wheel, clock, nextMessageId, replyAddresses, onOverflow, logger, journal } = parts;
     this.#options = options;
     this.#stats = stats;
     this.#logger = logger;
@@ -81,6 +87,13 @@ export class Router {
       },
     });
     this.#queueParts = { wheel, clock, stats, deadLetters, logger, journal };
+    this.#replyAddresses = replyAddresses;
+    this.temporary = new TemporaryQueues({
+      addresses: replyAddresses,
+      queueParts: this.#queueParts,
+      queueDefaults: options.queueDefaults,
+      maxPerSession: options.limits.maxTempQueuesPerSession,
+    });
     const { separator, userPrefix } = options.destinations;
     const { maxSubscriptions, maxMessages, maxBytes, onFull } = options.durableSubscriptions;
     this.durables = new DurableSubscriptions(
@@ -158,23 +171,26 @@ export class Router {
    * @throws BrokerError `destination-invalid`, `destination-unknown` (compat `strict`), `header-invalid`
    */
   checkSend(destination: string, headers: Headers): void {
-    if (this.#check(destination) === 'queue' && !this.#isBroadcast(destination)) readTerms(headers, 0);
+    const kind = this.#check(destination);
+    if (kind === 'temporary' || kind === 'reply') this.#makeRoute(destination);
+    if (kind === 'reply' || (kind === 'queue' && !this.#isBroadcast(destination))) readTerms(headers, 0);
   }
 
   /**
    * Whether queues have room for these messages, should nobody take any at once: for a COMMIT, which is all or nothing.
-   * @throws BrokerError `queue-full`
+   * @throws BrokerError `queue-full`, `destination-unknown` (compat `strict`, a reply queue that is gone)
    */
   checkRoom(sends: readonly { readonly destination: string; readonly bytes: number }[]): void {
     const wanted = new Map<string, { messages: number; bytes: number }>();
     for (const { destination, bytes } of sends) {
-      if (this.#kindOf(destination) !== 'queue') continue;
+      const kind = this.#kindOf(destination);
+      if (kind !== 'queue' && kind !== 'reply') continue;
       const sum = wanted.get(destination) ?? { messages: 0, bytes: 0 };
       wanted.set(destination, { messages: sum.messages + 1, bytes: sum.bytes + bytes });
     }
     for (const [destination, { messages, bytes }] of wanted) {
       const route = this.route(destination);
-      if (route instanceof Queue) route.checkRoom(messages, bytes);
+      if (route instanceof Queue || route instanceof TemporaryQueue) route.checkRoom(messages, bytes);
     }
   }
 
@@ -197,6 +213,12 @@ export class Router {
   /** @throws BrokerError `destination-invalid`, `destination-unknown` (compat `strict`) */
   checkSubscribable(destination: string): void {
     const kind = this.#check(destination);
+    if (kind === 'reply') {
+      throw new BrokerError(
+        'destination-invalid',
+        `${quote(destination)} can only be sent to: its owner subscribes to a /temp-queue`,
+      );
+    }
     if (!isPattern(destination) || kind === 'unknown' || kind === 'app') return;
     if (kind === 'queue' && !this.#isBroadcast(destination)) {
       throw new BrokerError('destination-invalid', `A pattern cannot be subscribed on a queue: ${quote(destination)}`);
@@ -232,6 +254,7 @@ export class Router {
     const kind = this.#kindOf(destination);
     if (subscription.durableKey !== null) this.durables.attach(subscription, subscription.durableKey);
     else if (kind === 'user') this.users.add(subscription);
+    else if (kind === 'temporary') this.temporary.claim(subscription.sessionId, destination).add(subscription);
     else if ((kind === 'topic' || kind === 'queue') && isPattern(destination)) {
       this.#patterns.add(destination, subscription);
       subscription.source = this.#topicSource;
@@ -246,6 +269,7 @@ export class Router {
     const kind = this.#kindOf(destination);
     if (subscription.durableKey !== null) this.durables.detach(subscription, subscription.durableKey);
     else if (kind === 'user') this.users.remove(subscription);
+    else if (kind === 'temporary') this.temporary.find(subscription.sessionId, destination)?.remove(subscription);
     else if ((kind === 'topic' || kind === 'queue') && isPattern(destination)) {
       this.#patterns.remove(destination, subscription);
       this.#topicSource.end(subscription);
@@ -253,13 +277,35 @@ export class Router {
     this.#stats.subscriptions--;
   }
 
+  /** The session is over, and its subscriptions have ended: what only it could reach goes too. */
+  endSession(sessionId: string): void {
+    this.#stats.messagesDropped += this.temporary.end(sessionId);
+  }
+
   #makeRoute(destination: string): Route {
     const kind = this.#check(destination);
+    if (kind === 'reply') return this.#replyRoute(destination);
+    if (kind === 'temporary') {
+      throw new BrokerError(
+        'destination-invalid',
+        `${quote(destination)} cannot be sent to: name it in reply-to, or send to the reply-to of a message`,
+      );
+    }
     if (kind === 'unknown' || kind === 'app' || kind === 'user') return this.#unkept[kind];
     if (this.#routes.size >= this.#forgetAt) this.#forgetIdle();
     const route = kind === 'topic' ? this.#makeTopic(destination) : this.#makeQueue(destination);
     this.#routes.set(destination, route);
     return route;
+  }
+
+  /** A reply to somebody who has left is dropped and counted, or refused in compat `strict`. */
+  #replyRoute(destination: string): Route {
+    const route = this.#replyAddresses.find(destination);
+    if (route !== undefined) return route;
+    if (this.#options.compat === 'strict' && !this.#replyAddresses.isOfApplication(destination)) {
+      throw new BrokerError('destination-unknown', `Nobody waits for replies at ${quote(destination)} any more`);
+    }
+    return this.#unkept.unknown;
   }
 
   #makeTopic(destination: string): Topic {
@@ -300,6 +346,8 @@ export class Router {
 
   #kindOf(destination: string): DestinationKind {
     const { topicPrefixes, queuePrefixes } = this.#options.destinations;
+    if (isTemporaryQueue(destination)) return 'temporary';
+    if (this.#replyAddresses.covers(destination)) return 'reply';
     if (this.users.covers(destination)) return 'user';
     if (this.handlerPath(destination) !== null) return 'app';
     if (topicPrefixes.some((prefix) => destination.startsWith(prefix))) return 'topic';

@@ -34,6 +34,7 @@ import { SessionDeadlines, type DeadlineOwner } from './session-deadlines.js';
 import { WriteUnit, type UnitTerms } from './storage/write-unit.js';
 import { Subscription, type SubscriptionSpec } from './subscription.js';
 import type { DeliveryHead } from './delivery.js';
+import type { TemporaryQueue } from './destinations/temporary-queues.js';
 import { SubscriptionTable } from './subscription-table.js';
 import { TransactionTable } from './transaction.js';
 import type { SessionHandle, SubscriptionHandle } from './application/session-handle.js';
@@ -153,10 +154,6 @@ export class Session
 
   get clientId(): string | undefined {
     return this.#clientId;
-  }
-
-  get subscriptionCount(): number {
-    return this.#subscriptions.size;
   }
 
   get selectorBytes(): number {
@@ -458,6 +455,14 @@ export class Session
     key: string,
     spec: Omit<SubscriptionSpec, 'head' | 'outbox' | 'sessionId' | 'number'>,
   ): Subscription {
+    this.#assertOpen();
+    const { maxSubscriptionsPerSession } = this.options.limits;
+    if (this.#subscriptions.size >= maxSubscriptionsPerSession) {
+      throw new BrokerError(
+        'limit-exceeded',
+        `${maxSubscriptionsPerSession} subscriptions on one session is the limit`,
+      );
+    }
     const { framing } = this.connection;
     const plainHead = messageHead(spec.id, this.messageIdPrefix, this.version);
     const head = framing.encode === null ? plainHead : framing.encode(plainHead);
@@ -465,6 +470,16 @@ export class Session
     const subscription = new Subscription({ ...spec, number, head, outbox: this.#outbox, sessionId: this.id });
     this.#subscriptions.add(key, subscription);
     return subscription;
+  }
+
+  claimTemporaryQueue(name: string): TemporaryQueue {
+    this.#assertOpen();
+    return this.router.temporary.claim(this.id, name);
+  }
+
+  /** Work may have had to wait: a session that has ended must not be given what nobody would take from it again. */
+  #assertOpen(): void {
+    if (!this.#isOpen) throw new BrokerError('not-connected', 'The session has ended');
   }
 
   findSubscription(key: string): Subscription | undefined {
@@ -708,6 +723,7 @@ export class Session
     this.#outbox.close(false);
     this.transactions.abortAll();
     for (const subscription of this.#subscriptions.takeAll()) this.router.unsubscribe(subscription);
+    this.router.endSession(this.id);
     this.#memoRoute = this.#memoOctets = null;
   }
 

@@ -4,6 +4,7 @@ import type { BrokerOptions } from '../options.js';
 import type { ConnectRequest, Principal } from '../ports.js';
 import type { Router } from '../router.js';
 import type { Subscription, SubscriptionSpec } from '../subscription.js';
+import type { TemporaryQueue } from '../destinations/temporary-queues.js';
 import type { UnitTerms, WriteUnit } from '../storage/write-unit.js';
 import type { TransactionTable } from '../transaction.js';
 
@@ -19,7 +20,6 @@ export interface CommandContext {
   readonly transactions: TransactionTable;
   /** What precedes the digits in this node's message-ids. */
   readonly messageIdPrefix: string;
-  readonly subscriptionCount: number;
   /** Length of all selectors of the session. */
   readonly selectorBytes: number;
   /** Asks the rules, as written and as resolved. @throws BrokerError `access-denied` */
@@ -48,6 +48,9 @@ export interface CommandContext {
    * RECEIPTs of earlier frames that wait for the store.
    */
   receipt(receiptId: string | undefined): void;
+  /** The session's queue of that name, made at first need. @throws BrokerError `destination-invalid`, `limit-exceeded` */
+  claimTemporaryQueue(name: string): TemporaryQueue;
+  /** Adds one under a key that is free; `router.subscribe` takes it up. @throws BrokerError `limit-exceeded` */
   createSubscription(
     key: string,
     spec: Omit<SubscriptionSpec, 'head' | 'outbox' | 'sessionId' | 'number'>,

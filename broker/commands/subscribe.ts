@@ -3,8 +3,10 @@ import { Headers, quoteInput, type Frame } from '../../protocol/index.js';
 import { BrokerError } from '../errors.js';
 import { after } from '../maybe-promise.js';
 import { durableName } from './durable-headers.js';
+import { findImplied, removeImplied } from './reply-to.js';
 import { flagHeader, positiveHeader, requireHeader } from './require-header.js';
 import { Selector } from '../selector/selector.js';
+import { isTemporaryQueue } from '../destinations/temporary-queues.js';
 import type { AckMode } from '../subscription.js';
 import type { CommandContext } from './command-context.js';
 
@@ -24,21 +26,22 @@ export function handleSubscribe(context: CommandContext, frame: Frame): void | P
 
 function subscribe(context: CommandContext, frame: Frame, destination: string): void | Promise<void> {
   const key = subscriptionKey(context, frame);
-  if (context.findSubscription(key) !== undefined) {
+  const implied = findImplied(context, destination);
+  const existing = context.findSubscription(key);
+  if (existing !== undefined && existing !== implied) {
     throw new BrokerError('subscription-exists', `Subscription ${describe(frame)} exists already`);
   }
-  const { maxSubscriptionsPerSession, maxPendingAcks } = context.options.limits;
-  if (context.subscriptionCount >= maxSubscriptionsPerSession) {
-    throw new BrokerError('limit-exceeded', `${maxSubscriptionsPerSession} subscriptions on one session is the limit`);
-  }
+  const { maxPendingAcks } = context.options.limits;
   const ackMode = parseAckMode(frame.headers.get('ack'));
   const prefetch = positiveHeader(frame, 'prefetch-count') ?? positiveHeader(frame, 'activemq.prefetchSize');
   const window = Math.min(prefetch ?? maxPendingAcks, maxPendingAcks);
   const isExclusive = flagHeader(frame, 'exclusive') ?? flagHeader(frame, 'activemq.exclusive') ?? false;
   const selector = parseSelector(context, frame.headers.get('selector'));
   context.router.checkSubscribable(destination);
+  if (isTemporaryQueue(destination)) context.claimTemporaryQueue(destination);
   const durable = prepareDurable(context, frame, destination, selector);
   return after(durable.ready, () => {
+    if (implied !== null) removeImplied(context, implied);
     const id = frame.headers.get('id') ?? null;
     const durableKey = durable.key;
     const spec = { id, destination, ackMode, window, isExclusive, selector, durableKey };

@@ -2,6 +2,7 @@
 import t from 'tap';
 import type { AuthorizationRequest, Authorizer } from '../../broker/ports.js';
 import { BrokerFixture } from '../helpers/broker-fixture.js';
+import { settle } from '../helpers/settle.js';
 
 /** Answers as `verdict` says and keeps what it was asked. */
 class Recorder implements Authorizer {
@@ -86,4 +87,43 @@ t.test('showing new credentials is no matter of the rules', async (t) => {
   t.match(client.frames(), [{ command: 'RECEIPT' }]);
   client.publish('/app/x/$session/renew', '', { login: 'ann' });
   t.equal(client.error(), 'access-denied', 'only the one reserved destination');
+});
+
+t.test('a verdict that comes when the session has ended opens nothing', async (t) => {
+  let allow: (verdict: boolean) => void = () => undefined;
+  const fixture = fixtureWith(
+    new Recorder(({ action }) => action === 'connect' || new Promise<boolean>((resolve) => (allow = resolve))),
+  );
+  const [subscriber, sender] = [fixture.connect(), fixture.connect()];
+  const heard: string[] = [];
+  fixture.broker.events.on('subscribe', ({ subscription }) => heard.push(subscription.destination));
+  const asking = [
+    (): void => subscriber.subscribe('0', '/topic/a'),
+    (): void => sender.publish('/queue/a', 'late', { 'reply-to': '/temp-queue/x' }),
+  ];
+  const verdicts = asking.map((ask) => {
+    ask();
+    return allow;
+  });
+  const stopped = fixture.broker.stop(0);
+  fixture.clock.advance(20);
+  await stopped;
+  for (const say of verdicts) say(true);
+  await settle();
+  t.strictSame(heard, []);
+  t.match(fixture.broker.stats(), { subscriptions: 0, messagesIn: 0 });
+});
+
+t.test('a frame that interceptors let pass when the session has ended has no effect', async (t) => {
+  const fixture = new BrokerFixture();
+  const client = fixture.connect();
+  let pass: () => void = () => undefined;
+  fixture.broker.interceptInbound((frame) => new Promise((resolve) => (pass = (): void => resolve(frame))));
+  client.subscribe('0', '/topic/a');
+  const stopped = fixture.broker.stop(0);
+  fixture.clock.advance(20);
+  await stopped;
+  pass();
+  await settle();
+  t.equal(fixture.broker.stats().subscriptions, 0);
 });

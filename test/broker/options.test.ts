@@ -58,6 +58,11 @@ t.test('a wrong option is named by its path, with what it got and what it wants'
     [{ virtualHosts: [1] }, /virtualHosts: got \[1\], wants a list of non-empty strings/],
     [{ heartBeat: { tolerance: 0.5 } }, /heartBeat\.tolerance: got 0\.5, wants 1 or more/],
     [{ destinations: { separator: '|' } }, /destinations\.separator: got "\|"/],
+    [
+      { destinations: { queuePrefixes: ['/temp-queue'] } },
+      /destinations\.queuePrefixes: got "\/temp-queue", wants nothing/,
+    ],
+    [{ destinations: { appPrefixes: ['/reply-queue/a'] } }, /destinations\.appPrefixes: got "\/reply-queue\/a"/],
     [{ destinations: { topicPrefixes: [''] } }, /destinations\.topicPrefixes/],
     [
       { destinations: { topicPrefixes: ['/q'], queuePrefixes: ['/queue'] } },

@@ -7,8 +7,9 @@
 /* eslint-disable @typescript-eslint/no-unused-vars -- `typeof` is the only use of what handlers are given */
 import t from 'tap';
 import { z } from 'zod';
-import type { HandlerContext, HandlerGroup, PathVariables, StandardSchema } from '../../adapters/index.js';
+import type { Broker, HandlerContext, HandlerGroup, PathVariables, Reply } from '../../adapters/index.js';
 import { BrokerFixture } from '../helpers/broker-fixture.js';
+import { EVEN } from '../helpers/even.js';
 
 /** True when the two are the same type, neither wider nor narrower. */
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -102,15 +103,20 @@ export function register(broker: HandlerGroup): void {
   });
 }
 
-/** A schema of no library at all: the interface is enough. */
-const EVEN: StandardSchema<unknown, number> = {
-  '~standard': {
-    version: 1,
-    vendor: 'test',
-    validate: (value) =>
-      typeof value === 'number' && value % 2 === 0 ? { value } : { issues: [{ message: 'not an even number' }] },
-  },
-};
+/** Never called: only its types count. */
+export async function ask(broker: Broker): Promise<void> {
+  const plain = await broker.request('/queue/work', { any: 'thing' }, { timeoutMs: 1_000, headers: { retries: 3 } });
+  holds<Equal<typeof plain.payload, unknown>>();
+  holds<Equal<typeof plain, Reply>>();
+  holds<Equal<typeof plain.headers, ReadonlyMap<string, string>>>();
+  holds<Equal<typeof plain.text, string>>();
+  const checked = await broker.request('/queue/work', null, { schema: ORDER });
+  holds<Equal<typeof checked.payload, { symbol: string; amount: number }>>();
+  // @ts-expect-error: a header is text, a number or a flag
+  await broker.request('/queue/work', null, { headers: { list: [] } });
+  // @ts-expect-error: a schema has the interface of Standard Schema
+  await broker.request('/queue/work', null, { schema: { parse: (value: unknown) => value } });
+}
 
 t.test('what is inferred is what a handler is given', async (t) => {
   const { broker } = new BrokerFixture();
