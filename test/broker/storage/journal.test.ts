@@ -1,0 +1,200 @@
+import t from 'tap';
+import { BrokerError, type StoreOperation } from '../../../broker/index.js';
+import { Journal } from '../../../broker/storage/journal.js';
+import { WriteUnit, type UnitTerms } from '../../../broker/storage/write-unit.js';
+import { recordingLogger, type LogLine } from '../../../adapters/testing/recorded-log.js';
+import { FakeClock } from '../../helpers/fake-clock.js';
+import { ScriptedStore } from '../../helpers/scripted-store.js';
+import { settle } from '../../helpers/settle.js';
+
+const FULL = new BrokerError('store-full', 'no room on the disk');
+
+function put(key: string): StoreOperation {
+  return { kind: 'put', key, value: '', expiresEpochMs: 0 };
+}
+
+function append(sequence: number, bytes = 10): StoreOperation {
+  const octets = Buffer.alloc(bytes);
+  const times = { publishedEpochMs: 0, expiresEpochMs: 0, notBeforeEpochMs: 0 };
+  const message = { sequence, priority: 4, octets, weightBytes: bytes, deliveryCount: 0, ...times };
+  return { kind: 'append', stream: 's', message };
+}
+
+async function open(maxPendingBytes = 1_000) {
+  const [store, clock, log] = [new ScriptedStore(), new FakeClock(), [] as LogLine[]];
+  const journal = new Journal({ store, clock, logger: recordingLogger(log, 'info'), maxPendingBytes });
+  await journal.open();
+  const events: string[] = [];
+  const write = (name: string, operation = put(name), terms: UnitTerms = {}): void => {
+    const unit = new WriteUnit(journal, terms);
+    unit.add(
+      operation,
+      () => events.push(`${name} applied`),
+      () => events.push(`${name} undone`),
+    );
+    unit.submit()?.then(
+      () => events.push(`${name} stored`),
+      (error: unknown) => events.push(`${name} ${error instanceof BrokerError ? error.code : 'unknown'}`),
+    );
+  };
+  const turn = async (): Promise<void> => {
+    clock.turn();
+    await settle();
+  };
+  const keys = (k: number) =>
+    store.commits[k]?.operations.map((operation) => (operation.kind === 'put' ? operation.key : operation.kind));
+  return { store, clock, log, journal, events, write, turn, keys };
+}
+
+t.test('what one turn asks for is one commit; what comes meanwhile is the next', async (t) => {
+  const { store, write, turn, keys, events } = await open();
+  for (const name of ['a', 'b']) write(name);
+  t.equal(store.commits.length, 0, 'not before the turn ends');
+  await turn();
+  for (const name of ['c', 'd']) write(name);
+  await turn();
+  t.equal(store.commits.length, 1, 'one at a time');
+  t.strictSame(keys(0), ['a', 'b']);
+  t.strictSame(events, []);
+  store.commits[0]?.succeed();
+  await turn();
+  t.strictSame(events, ['a applied', 'b applied', 'a stored', 'b stored']);
+  t.strictSame(keys(1), ['c', 'd']);
+});
+
+t.test('a commit that fails undoes its units, the newest first within one; later ones are tried', async (t) => {
+  const { store, journal, write, turn, events, log, clock } = await open();
+  write('a');
+  await turn();
+  write('b');
+  store.commits[0]?.fail(FULL);
+  await turn();
+  t.strictSame(events, ['a undone', 'a store-full']);
+  t.match(journal.problem, { code: 'store-full', message: 'no room on the disk', sinceEpochMs: clock.epochMs() });
+  t.equal(log.filter(({ level }) => level === 'error').length, 1);
+  store.commits[1]?.succeed();
+  await turn();
+  t.strictSame(events.slice(2), ['b applied', 'b stored']);
+  t.equal(journal.problem, null);
+  t.match(log.at(-1), { message: 'the store works again' });
+});
+
+t.test('an error that is none of ours is store-failed', async (t) => {
+  const { store, journal, write, turn, events } = await open();
+  write('a');
+  await turn();
+  store.commits[0]?.fail(new Error('EIO'));
+  await turn();
+  t.strictSame(events, ['a undone', 'a store-failed']);
+  t.match(journal.problem, { code: 'store-failed', message: /EIO/ });
+});
+
+t.test('removals are tried until they are stored, alone first, for they may make room', async (t) => {
+  const { store, clock, write, turn, keys, events } = await open();
+  write('removal', put('removal'), { isRetried: true });
+  write('append');
+  await turn();
+  store.commits[0]?.fail(FULL);
+  await turn();
+  t.strictSame(events, ['append undone', 'append store-full']);
+  write('next');
+  await turn();
+  t.strictSame(keys(1), ['removal']);
+  store.commits[1]?.fail(FULL);
+  await turn();
+  t.strictSame(events.slice(2), ['next undone', 'next store-full'], 'nobody waits for ever');
+  clock.advance(1_000);
+  await turn();
+  t.strictSame(keys(2), ['removal']);
+  store.commits[2]?.succeed();
+  await turn();
+  t.strictSame(events.slice(4), ['removal applied', 'removal stored']);
+});
+
+t.test('a store that failed is asked now and then whether it works again', async (t) => {
+  const { store, clock, journal, write, turn } = await open();
+  write('a');
+  await turn();
+  store.commits[0]?.fail(FULL);
+  await turn();
+  clock.advance(1_000);
+  await turn();
+  store.commits[1]?.fail(FULL);
+  await turn();
+  clock.advance(1_000);
+  await turn();
+  t.equal(store.commits[2]?.operations.length, 1, 'the question does not pile up');
+  store.commits[2]?.succeed();
+  await turn();
+  t.equal(journal.problem, null);
+  clock.advance(10_000);
+  await turn();
+  t.equal(store.commits.length, 3, 'and is asked no more');
+});
+
+t.test('publishers are to wait while too much is on its way', async (t) => {
+  const { store, journal, write, turn } = await open(500);
+  write('small');
+  t.notOk(journal.isBehind);
+  let hasCaughtUp = false;
+  write('big', append(1, 600));
+  t.ok(journal.isBehind);
+  void journal.caughtUp().then(() => (hasCaughtUp = true));
+  await turn();
+  t.notOk(hasCaughtUp);
+  store.commits[0]?.succeed();
+  await turn();
+  t.ok(hasCaughtUp);
+  t.notOk(journal.isBehind);
+});
+
+t.test('deliveries go along with the next commit, or soon; of one place the last', async (t) => {
+  const { store, clock, journal, write, turn } = await open();
+  for (const sequence of [1, 3, 2]) journal.mark('s', 4, sequence);
+  await turn();
+  t.equal(store.commits.length, 0, 'a delivery alone asks for no sync');
+  write('a');
+  await turn();
+  t.match(store.commits[0]?.operations, [{ kind: 'mark', sequence: 3 }, { kind: 'put' }]);
+  store.commits[0]?.succeed();
+  await turn();
+  journal.mark('s', 4, 4);
+  clock.advance(500);
+  await turn();
+  t.match(store.commits[1]?.operations, [{ kind: 'mark', sequence: 4 }]);
+});
+
+t.test('closing waits for what is under way and stores what is owed', async (t) => {
+  const { store, journal, write, turn, events } = await open();
+  write('a');
+  const closed = journal.close();
+  await turn();
+  t.notOk(store.isClosed);
+  journal.mark('s', 4, 1);
+  store.commits[0]?.succeed();
+  await settle();
+  t.match(store.commits[1]?.operations, [{ kind: 'mark' }]);
+  store.commits[1]?.succeed();
+  await closed;
+  t.ok(store.isClosed);
+  t.strictSame(events, ['a applied', 'a stored']);
+  write('late');
+  await settle();
+  t.strictSame(events.slice(2), ['late undone', 'late store-failed']);
+});
+
+t.test('a step that throws spoils no other', async (t) => {
+  const { store, journal, write, turn, events, log } = await open();
+  const unit = new WriteUnit(journal);
+  unit.add(put('bad'), () => {
+    throw new TypeError('a fault of the program');
+  });
+  const bad = t.rejects(unit.submit() ?? Promise.resolve(), { code: 'internal' });
+  write('good');
+  await turn();
+  store.commits[0]?.succeed();
+  await turn();
+  await bad;
+  t.strictSame(events, ['good applied', 'good stored']);
+  t.match(log.at(-1), { level: 'error' });
+});

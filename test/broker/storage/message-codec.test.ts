@@ -1,0 +1,52 @@
+import fc from 'fast-check';
+import t from 'tap';
+import { Headers, type StompVersion } from '../../../protocol/index.js';
+import { Message } from '../../../broker/message.js';
+import { decodeMessage, encodeMessage } from '../../../broker/storage/message-codec.js';
+
+const VERSIONS: readonly StompVersion[] = ['1.0', '1.1', '1.2'];
+
+function tailOf(message: Message, version: StompVersion): string {
+  const { octets, start, end } = message.tail(version, null);
+  return octets.toString('latin1', start, end);
+}
+
+t.test('a message comes back as it was, in every version', async (t) => {
+  const header = fc.tuple(fc.string({ minLength: 1 }), fc.string());
+  const property = fc.property(
+    fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
+    fc.array(header),
+    fc.uint8Array(),
+    (id, list, body) => {
+      const named: [string, string][] = [['destination', '/queue/ü'], ...list];
+      const message = Message.fromHeaders(id, new Headers(named), Buffer.from(body));
+      const back = decodeMessage(encodeMessage(message));
+      return (
+        back.id === id &&
+        back.idDigits === message.idDigits &&
+        back.weightBytes === message.weightBytes &&
+        back.isText === message.isText &&
+        back.isOwned &&
+        VERSIONS.every((version) => tailOf(back, version) === tailOf(message, version))
+      );
+    },
+  );
+  fc.assert(property);
+  t.pass();
+});
+
+t.test('a plain tail stays octets: nothing is decoded', async (t) => {
+  const tail = Buffer.from('\ndestination:/queue/a\ncontent-length:3\n\na\0b\0', 'latin1');
+  const back = decodeMessage(encodeMessage(Message.fromTail(7, tail, 3)));
+  t.equal(back.decodedHeaders, null);
+  t.equal(tailOf(back, '1.1'), tail.toString('latin1'));
+  t.strictSame(back.decode().body, Buffer.from('a\0b'));
+  t.equal(back.id, 7);
+});
+
+t.test('octets of another form are refused', async (t) => {
+  const octets = encodeMessage(Message.fromTail(7, Buffer.from('\n\n\0'), 0));
+  octets[0] = 9;
+  t.throws(() => decodeMessage(octets), { message: 'a stored message of form 9' });
+  t.throws(() => decodeMessage(Buffer.alloc(3)), RangeError);
+});

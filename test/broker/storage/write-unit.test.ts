@@ -1,0 +1,45 @@
+import t from 'tap';
+import { WriteUnit, type UnitTerms } from '../../../broker/storage/write-unit.js';
+
+function unitOf(terms?: UnitTerms) {
+  const written: WriteUnit[] = [];
+  const writer = {
+    write: (unit: WriteUnit) => {
+      written.push(unit);
+      return Promise.resolve();
+    },
+  };
+  return { unit: new WriteUnit(writer, terms), written };
+}
+
+t.test('without anything to store, everything is done at once and in order', async (t) => {
+  const { unit, written } = unitOf();
+  const done: string[] = [];
+  unit.then(() => done.push('a'));
+  unit.show(() => done.push('shown'));
+  unit.then(() => done.push('b'));
+  t.equal(unit.submit(), undefined);
+  t.strictSame(done, ['shown', 'a', 'b']);
+  t.equal(written.length, 0);
+});
+
+t.test('a unit that holds back shows nothing before it is stored', async (t) => {
+  const { unit, written } = unitOf({ holdsBack: true });
+  const done: string[] = [];
+  unit.show(() => done.push('shown'));
+  unit.add({ kind: 'delete', key: 'k' }, () => done.push('applied'));
+  await unit.submit();
+  t.strictSame(done, []);
+  t.strictSame(written, [unit]);
+  unit.applyAll();
+  t.strictSame(done, ['shown', 'applied']);
+});
+
+t.test('undoing begins with what was asked for last', async (t) => {
+  const { unit } = unitOf();
+  const undone: string[] = [];
+  for (const name of ['a', 'b']) unit.add({ kind: 'delete', key: name }, null, () => undone.push(name));
+  unit.then(null, () => undone.push('c'));
+  unit.undoAll();
+  t.strictSame(undone, ['c', 'b', 'a']);
+});
