@@ -50,7 +50,8 @@ export function composeBroker(
 ): ComposedBroker {
   const clock = ports.clock ?? new SystemClock();
   const { authenticator, authorizer, load } = composeAccess(options, ports, { clock, logger });
-  return { broker: new Broker(options.broker, { clock, logger, authenticator, authorizer }), loadAccess: load };
+  const store = composeStore(options, clock);
+  return { broker: new Broker(options.broker, { clock, logger, authenticator, authorizer, store }), loadAccess: load };
 }
 
 /** Where stored messages go: into the directory `data`, or into memory where that is false. Not open yet. */

@@ -8,6 +8,9 @@ import { readVariable, type Environment } from './environment.js';
 import { CliError } from './exit-code.js';
 import { applyOverrides, readEnvironment } from './overrides.js';
 
+/** Where a server of its own keeps what is stored. */
+export const DEFAULT_DATA = './hoofbeat-data';
+
 export interface ServeFlags {
   readonly config?: string;
   readonly host?: string;
@@ -23,7 +26,7 @@ export interface ServeFlags {
 export async function runServer(flags: ServeFlags, environment: Environment, version: string): Promise<void> {
   const file = flags.config ?? readVariable(environment, 'HOOFBEAT_CONFIG');
   const fromFile = file === undefined ? {} : await readConfigFile(file);
-  const options = applyOverrides(applyOverrides(fromFile, readEnvironment(environment)), {
+  const options = applyOverrides(applyOverrides({ data: DEFAULT_DATA, ...fromFile }, readEnvironment(environment)), {
     ...flags,
     data: flags.memory === true ? false : flags.data,
   });

@@ -14,7 +14,10 @@ export interface ServerOptions {
   readonly http?: HttpOptions | false | undefined;
   /** Plain STOMP; false closes it. */
   readonly tcp?: TcpOptions | false | undefined;
-  /** Directory for what is to survive a restart; false keeps everything in memory. Reserved: nothing is stored yet. */
+  /**
+   * Directory for what is to survive a restart; made when it is missing. False keeps that in memory, up to 64 MiB. Default:
+   * false; of `hoofbeat serve`: `./hoofbeat-data`.
+   */
   readonly data?: string | false | undefined;
   readonly log?: LogOptions | undefined;
   readonly auth?: AuthOptions | undefined;
@@ -128,7 +131,7 @@ export const DEFAULT_SERVER_OPTIONS = Object.freeze({
     trustProxy: false,
   }),
   tcp: Object.freeze({ host: '127.0.0.1', port: 61613 }),
-  data: './hoofbeat-data',
+  data: false,
   log: Object.freeze({ level: 'info', pretty: true }),
 } as const);
 

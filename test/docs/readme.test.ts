@@ -1,4 +1,5 @@
 /** What the README claims about codes, options and files is what the code says. */
+import { DEFAULT_DATA } from '../../adapters/cli/run-server.js';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
@@ -40,7 +41,7 @@ t.test('the configuration shows every option with its default', async (t) => {
   const shown = parse(yaml) as Record<string, unknown>;
   t.strictSame(shown['broker'], DEFAULT_BROKER_OPTIONS);
   const { http: shownHttp, ...shownRest } = resolveServerOptions(parseConfig(yaml, 'README.md'));
-  const { http: standardHttp, ...standardRest } = resolveServerOptions();
+  const { http: standardHttp, ...standardRest } = resolveServerOptions({ data: DEFAULT_DATA });
   t.strictSame(shownRest, standardRest);
   if (shownHttp === false || standardHttp === false) return t.fail('no http');
   const [{ sockjs: shownSockJs, ...shownEndpoint } = { sockjs: false }] = shownHttp.endpoints;

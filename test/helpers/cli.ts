@@ -1,5 +1,7 @@
 /** The compiled `hoofbeat` command as a child process, as people and programs start it. */
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Test } from 'tap';
 import { inTime } from './inbox.js';
@@ -7,6 +9,15 @@ import { inTime } from './inbox.js';
 const MAIN = path.resolve(import.meta.dirname, '../../adapters/cli/main.js');
 /** Starting Node twice and a round trip, on a machine that has other things to do. */
 const COMMAND_DEADLINE_MS = 30_000;
+
+/** Gone with the test. */
+export function temporaryDirectory(t: Test): string {
+  const directory = mkdtempSync(path.join(tmpdir(), 'hoofbeat-'));
+  t.teardown(() => {
+    rmSync(directory, { recursive: true, force: true });
+  });
+  return directory;
+}
 
 export interface Ended {
   readonly exitCode: number | null;
@@ -22,7 +33,10 @@ export class RunningCommand {
   #onOutput: () => void = () => undefined;
 
   constructor(t: Test, args: readonly string[], environment: NodeJS.ProcessEnv = {}) {
-    this.child = spawn(process.execPath, [MAIN, ...args], { env: { PATH: process.env['PATH'], ...environment } });
+    const own = args[0] === 'serve' ? { HOOFBEAT_DATA: temporaryDirectory(t) } : {};
+    this.child = spawn(process.execPath, [MAIN, ...args], {
+      env: { PATH: process.env['PATH'], ...own, ...environment },
+    });
     t.teardown(() => this.child.kill('SIGKILL'));
     this.child.stdout.setEncoding('utf8').on('data', (text: string) => {
       this.stdout += text;
