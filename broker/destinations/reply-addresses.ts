@@ -5,8 +5,8 @@
 import { REPLY_QUEUE_PREFIX } from './reserved-prefixes.js';
 import type { Route } from './route.js';
 
-/** In front of the application's tokens; stands in no other, as ids are of letters, digits, `-` and `_`. */
-const APPLICATION = 'app.';
+/** In front of the application's tokens; stands in no other, means nothing in patterns, and separates no segments. */
+const APPLICATION = 'app~';
 
 export class ReplyAddresses {
   readonly #routes = new Map<string, Route>();

@@ -1,4 +1,5 @@
 /** @stomp/stompjs 7 over the WebSocket of `ws`, in each version it speaks. */
+import type { IMessage } from '@stomp/stompjs';
 import t, { type Test } from 'tap';
 import { Inbox, inTime } from '../helpers/inbox.js';
 import { startTestServer } from '../helpers/server.js';
@@ -37,6 +38,33 @@ for (const version of ['1.0', '1.1', '1.2']) {
     await client.fence();
     t.equal(messages.length, 0);
     t.match(await client.deactivate(), { code: 1000, wasClean: true });
+  });
+
+  t.test(`stompjs asks and answers through temporary queues on ${version}`, async (t) => {
+    const [worker, asker] = [await connect(t), await connect(t, { stompVersions: versions(version) })];
+    const queue = `/queue/questions.${version}`;
+    const questions = await worker.subscribe(queue);
+    const ask = async (name: string): Promise<void> => {
+      asker.client.publish({ destination: queue, headers: { 'reply-to': `/temp-queue/${name}` }, body: name });
+      const { headers, body } = await questions.next('the question');
+      worker.client.publish({ destination: headers['reply-to'] ?? '', body: `re ${body}` });
+    };
+    // ActiveMQ's way: the client subscribes.
+    const answers = await asker.subscribe('/temp-queue/subscribed');
+    await ask('subscribed');
+    t.equal((await answers.next('the answer')).body, 're subscribed');
+    // RabbitMQ's: messages come on a subscription that stompjs knows nothing of.
+    const unhandled = new Inbox<IMessage>();
+    asker.client.onUnhandledMessage = (message) => unhandled.push(message);
+    await ask('implied');
+    const answer = await unhandled.next('the answer without SUBSCRIBE');
+    t.equal(answer.body, 're implied');
+    t.equal(answer.headers['subscription'], '/temp-queue/implied');
+    // Subscribed now, the next one is handled.
+    const later = await asker.subscribe('/temp-queue/implied', { id: '/temp-queue/implied' });
+    await ask('implied');
+    t.equal((await later.next('the second answer')).body, 're implied');
+    t.equal(unhandled.length, 0);
   });
 
   t.test(`stompjs acknowledges in mode client-individual on ${version}`, async (t) => {

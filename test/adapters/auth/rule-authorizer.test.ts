@@ -4,6 +4,7 @@ import t, { type Test } from 'tap';
 import { type Rule, RuleAuthorizer, type RuleAction } from '../../../adapters/auth/index.js';
 import type { AuthorizationRequest } from '../../../broker/ports.js';
 import { BrokerFixture } from '../../helpers/broker-fixture.js';
+import { header } from '../../helpers/server-frames.js';
 
 interface Asker {
   readonly name?: string | null;
@@ -288,6 +289,31 @@ t.test('segments may be separated by dots', async (t) => {
   t.equal(authorizer.isAllowed(request('send', '/topic/a.b.ann')), true);
   t.equal(authorizer.isAllowed(request('send', '/topic/a.b.c.ann')), false);
   t.equal(authorizer.isAllowed(request('send', '/topic/a.b.bob')), false);
+});
+
+t.test('one rule lets clients ask, one lets them answer, whatever separates segments', async (t) => {
+  for (const separator of ['/', '.'] as const) {
+    const rules: Rule[] = [
+      { action: 'connect', allow: true },
+      { action: 'subscribe', destination: '/temp-queue/**', roles: ['asker'], allow: true },
+      { action: 'send', destination: '/reply-queue/**', roles: ['worker'], allow: true },
+      { destination: '/topic/**', allow: true },
+    ];
+    const byLogin = { authenticate: ({ login = '' }) => ({ name: login, roles: [login] }) };
+    const authorizer = new RuleAuthorizer({ rules, separator });
+    const fixture = new BrokerFixture({ destinations: { separator } }, byLogin, 'info', authorizer);
+    const [asker, worker] = [fixture.connect({ login: 'asker' }), fixture.connect({ login: 'worker' })];
+    worker.subscribe('w', '/topic/work');
+    asker.publish('/topic/work', 'ping', { 'reply-to': '/temp-queue/x' });
+    const ofApplication = fixture.broker.request('/topic/work', 'ping');
+    for (const request of worker.frames()) worker.publish(header(request, 'reply-to') ?? '', 'pong');
+    t.strictSame(asker.bodies(), ['pong'], separator);
+    t.equal((await ofApplication).text, 'pong');
+    worker.publish('/topic/work', 'ping', { 'reply-to': '/temp-queue/x' });
+    t.equal(worker.error(), 'access-denied');
+    asker.publish('/reply-queue/anything', 'pong');
+    t.equal(asker.error(), 'access-denied');
+  }
 });
 
 t.test('whether anyone can connect is known beforehand', async (t) => {

@@ -25,7 +25,7 @@ t.test('a request carries reply-to and correlation-id, and resolves with what co
   const { broker, worker } = setUp();
   const pending = broker.request('/topic/work', { a: 1 }, { headers: { kind: 'sum' } });
   const [request] = worker.frames();
-  t.match(header(request, 'reply-to'), /^\/reply-queue\/app\.[A-Za-z0-9_-]{22}$/);
+  t.match(header(request, 'reply-to'), /^\/reply-queue\/app~[A-Za-z0-9_-]{22}$/);
   t.match(header(request, 'correlation-id'), /^[A-Za-z0-9_-]{22}$/);
   t.equal(header(request, 'kind'), 'sum');
   t.equal(request?.body.toString(), '{"a":1}');

@@ -5,7 +5,7 @@ import type { Route } from '../../../broker/destinations/route.js';
 t.test('addresses of the application can be told from those of sessions', async (t) => {
   const addresses = new ReplyAddresses(() => 'app');
   const [own, session] = [addresses.create('application'), addresses.create('session')];
-  t.equal(own, '/reply-queue/app.app');
+  t.equal(own, '/reply-queue/app~app');
   t.equal(session, '/reply-queue/app');
   t.equal(addresses.isOfApplication(own), true);
   t.equal(addresses.isOfApplication(session), false);

@@ -175,6 +175,29 @@ def transactions():
     connection.disconnect()
 
 
+def requests():
+    worker, work = connect()
+    subscribe(worker, work, "/queue/stomp.py.work." + VERSION)
+    for way in ("RabbitMQ", "ActiveMQ"):
+        asker, answers = connect()
+        if way == "ActiveMQ":
+            subscribe(asker, answers, "/temp-queue/answers", id="mine")
+        headers = {"reply-to": "/temp-queue/answers", "correlation-id": way}
+        asker.send("/queue/stomp.py.work." + VERSION, "6 * 7", headers=headers)
+        asked = work.messages.get(timeout=DEADLINE).headers
+        check(asked["reply-to"].startswith("/reply-queue/"), way + ": the worker is told where to answer", asked)
+        worker.send(asked["reply-to"], "42", headers={"correlation-id": asked["correlation-id"]})
+        answer = answers.messages.get(timeout=DEADLINE)
+        expected = ("42", way, "mine" if way == "ActiveMQ" else "/temp-queue/answers")
+        got = (answer.body, answer.headers.get("correlation-id"), answer.headers.get("subscription"))
+        check(got == expected, way + ": the answer comes to whoever asked", got)
+        leave(asker, answers)
+        worker.send(asked["reply-to"], "too late")
+        fence(worker, work)
+    check(work.errors.empty(), "an answer to somebody who has left is no error")
+    leave(worker, work)
+
+
 def heartbeats():
     connection, listener = connect(heartbeats=(200, 200), heart_beat_receive_scale=5)
     deadline = time.monotonic() + DEADLINE
@@ -202,6 +225,7 @@ basics()
 binary()
 acknowledgements()
 transactions()
+requests()
 if VERSION != "1.0":
     heartbeats()
 errors()
