@@ -95,6 +95,20 @@ export interface StatsSnapshot {
   readonly deadLettered: number;
   /** Times that a full queue refused a publisher. */
   readonly queueFull: number;
+  /** What topics keep (`history`). */
+  readonly history: {
+    readonly topics: number;
+    readonly messages: number;
+    /** Memory, near enough; bounded by `limits.maxHistoryBytes`. */
+    readonly bytes: number;
+    /** Histories that were forgotten to keep that bound. */
+    readonly givenWay: number;
+    /** SUBSCRIBEs that asked for what was missed and got all of it, or not. */
+    readonly recovered: number;
+    readonly unrecovered: number;
+    /** Times that messages were gone before a subscription had read them: each was told so. */
+    readonly gaps: number;
+  };
   readonly errorsSent: number;
   /** Connections ended since start, by reason. */
   readonly closed: Readonly<Record<CloseCode, number>>;
@@ -139,6 +153,7 @@ export class Broker implements HandlerGroup {
       journal,
       nextMessageId,
       replyAddresses,
+      createEpoch: () => createId(9),
       onOverflow: (subscription) => {
         registry.get(subscription.sessionId)?.onSlowConsumer(subscription.outbox.queuedBytes);
       },
@@ -348,7 +363,8 @@ export class Broker implements HandlerGroup {
   }
 
   stats(): StatsSnapshot {
-    const { stats, registry, writer } = this.#environment;
+    const { stats, registry, writer, router } = this.#environment;
+    const { histories } = router;
     return {
       connections: {
         current: registry.size,
@@ -368,6 +384,15 @@ export class Broker implements HandlerGroup {
       givenUp: { ...stats.givenUp },
       deadLettered: stats.deadLettered,
       queueFull: stats.queueFull,
+      history: {
+        topics: histories.topicCount,
+        messages: histories.messageCount,
+        bytes: histories.bytes,
+        givenWay: stats.historiesGivenWay,
+        recovered: stats.historyRecovered,
+        unrecovered: stats.historyUnrecovered,
+        gaps: stats.historyGaps,
+      },
       errorsSent: stats.errorsSent,
       closed: { ...stats.closed },
     };

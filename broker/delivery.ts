@@ -40,6 +40,27 @@ export class Redelivery implements DeliveryHead {
   }
 }
 
+/** The next message of a subscription that is to be told whether it has everything up to it (DESIGN D6). */
+export class NotedDelivery implements DeliveryHead {
+  readonly owner: DeliveryOwner;
+  readonly head: Buffer;
+
+  constructor(
+    readonly delivery: DeliveryHead,
+    readonly isRecovered: boolean,
+    /** Those of the delivery, and the note. */
+    readonly extra: Buffer,
+  ) {
+    this.owner = delivery.owner;
+    this.head = delivery.head;
+  }
+}
+
+/** The header line that tells it, with its LF in front. */
+export function recoveryLine(isRecovered: boolean): string {
+  return `\nrecovered:${isRecovered}`;
+}
+
 /** Header lines that say so of a message that was delivered before, each with its LF in front. */
 export function redeliveryLines(deliveryCount: number): string {
   return deliveryCount > 1 ? `\nredelivered:true\ndelivery-count:${deliveryCount}` : '';

@@ -33,5 +33,6 @@ export {
   type OutboxOptions,
   type Partially,
 } from './options.js';
+export type { HistoryOptions, HistoryRule } from './history/history-options.js';
 export type { BackoffOptions, QueueOptions, QueueRule } from './queue-options.js';
 export type * from './ports.js';

@@ -19,6 +19,9 @@ type Encode = (octets: Uint8Array) => Buffer;
 const LF = Buffer.from('\n');
 const VERSION_INDEX: Readonly<Record<StompVersion, number>> = { '1.0': 0, '1.1': 1, '1.2': 2 };
 const VERSIONS = 3;
+/** What a history says of a message; nobody else may. */
+const HISTORY_HEADERS: ReadonlySet<string> = new Set(['epoch', 'offset', 'recovered']);
+const HISTORY_LINES: readonly Buffer[] = [...HISTORY_HEADERS].map((name) => Buffer.from(`\n${name}:`));
 
 /** Never relayed: the server's own words, or meant for the server alone (conformance S-20, S-21). */
 const STRIPPED: ReadonlySet<string> = new Set([
@@ -170,6 +173,43 @@ export class Message implements Tail {
     return this;
   }
 
+  /**
+   * The same message with its place in a history, in octets of its own: one copy, whatever the number of deliveries. What
+   * the sender wrote into such headers is left out.
+   * @param epoch letters, digits, `-` and `_` only
+   */
+  stamped(epoch: string, offset: number): Message {
+    if (this.#headers === null && !this.#hasHistoryLines()) {
+      return this.#stampedPlain(`\nepoch:${epoch}\noffset:${offset}`);
+    }
+    const { headers: given, body } = this.decode();
+    const place: Iterable<readonly [string, string]> = Object.entries({ epoch, offset: String(offset) });
+    return Message.fromRelayed(this.id, new Headers([...relayedBeyondHistory(given), ...place]), Buffer.from(body));
+  }
+
+  /** The same message without what only a history may say of it; this one when it says nothing of that. */
+  unplaced(): Message {
+    if (
+      this.#headers === null ? !this.#hasHistoryLines() : ![...HISTORY_HEADERS].some((name) => this.#headers?.has(name))
+    )
+      return this;
+    const { headers, body } = this.decode();
+    return Message.fromRelayed(this.id, new Headers(relayedBeyondHistory(headers)), Buffer.from(body));
+  }
+
+  /** Whether octets that nobody has decoded hold a header of a history. */
+  #hasHistoryLines(): boolean {
+    const head = this.octets.subarray(this.start, this.end - 1 - this.bodyBytes);
+    return HISTORY_LINES.some((line) => head.includes(line));
+  }
+
+  #stampedPlain(lines: string): Message {
+    const octets = Buffer.allocUnsafe(lines.length + this.end - this.start);
+    octets.write(lines, 0, 'latin1');
+    this.octets.copy(octets, lines.length, this.start, this.end);
+    return Message.fromTail(this.id, octets, this.bodyBytes);
+  }
+
   /** Headers and body, decoded: for interceptors. `content-length` is left out. */
   decode(): { readonly headers: Headers; readonly body: Buffer } {
     if (this.#headers !== null) return { headers: this.#headers, body: this.octets.subarray(this.start, this.end) };
@@ -229,6 +269,10 @@ export function weighHeaders(headers: Iterable<readonly [string, string]>): numb
   let bytes = 0;
   for (const [name, value] of headers) bytes += name.length + value.length + 2;
   return bytes;
+}
+
+function relayedBeyondHistory(headers: Headers): (readonly [string, string])[] {
+  return [...headers].filter(([name]) => !HISTORY_HEADERS.has(name));
 }
 
 function wholeTail(octets: Buffer): Tail {

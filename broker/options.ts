@@ -7,6 +7,12 @@ import { compileSegment, hasWildcard, splitSegments } from './destinations/patte
 import { isReserved } from './destinations/reserved-prefixes.js';
 import { BrokerError } from './errors.js';
 import { checkOverflowRules, type OverflowRule } from './overflow-policy.js';
+import {
+  DEFAULT_HISTORY_OPTIONS,
+  findHistoryFault,
+  type HistoryOptions,
+  type HistoryRule,
+} from './history/history-options.js';
 import { DEFAULT_QUEUE_OPTIONS, findQueueFault, type QueueOptions, type QueueRule } from './queue-options.js';
 
 export interface BrokerOptions {
@@ -26,6 +32,8 @@ export interface BrokerOptions {
   readonly queues: readonly QueueRule[];
   /** Of queues that no rule covers, and what rules leave open. Topics take redelivery from here. */
   readonly queueDefaults: QueueOptions;
+  /** Topics that keep what was published, by pattern; the first that matches decides. */
+  readonly history: readonly HistoryRule[];
   readonly handlers: HandlerLimits;
   readonly limits: LimitOptions;
   readonly outbox: OutboxOptions;
@@ -105,6 +113,8 @@ export interface LimitOptions {
   readonly maxPendingAcks: number;
   /** Destinations remembered without a subscriber. */
   readonly maxCachedRoutes: number;
+  /** All histories together, in octets of memory: above it those published to the longest ago give way. */
+  readonly maxHistoryBytes: number;
 }
 
 /** The bounded output of one session (DESIGN D8). */
@@ -151,6 +161,7 @@ export const DEFAULT_BROKER_OPTIONS: BrokerOptions = deepFreeze({
   },
   queues: [],
   queueDefaults: DEFAULT_QUEUE_OPTIONS,
+  history: [],
   handlers: { deadlineMs: 30_000, expiryNoticeMs: 30_000 },
   limits: {
     // RabbitMQ waits 10 s for CONNECT.
@@ -172,6 +183,7 @@ export const DEFAULT_BROKER_OPTIONS: BrokerOptions = deepFreeze({
     maxTransactionBytes: 16 * MIB,
     maxPendingAcks: 10_000,
     maxCachedRoutes: 50_000,
+    maxHistoryBytes: 256 * MIB,
   },
   // redis' pub/sub limits have this form: 8 MiB for 60 s or 32 MiB at once.
   outbox: { highWaterBytes: MIB, softLimitBytes: 4 * MIB, softLimitMs: 10_000, hardLimitBytes: 32 * MIB, policies: [] },
@@ -240,7 +252,9 @@ export function resolveBrokerOptions(given: Partially<BrokerOptions> = {}): Brok
     throw invalid('durableSubscriptions.onFull', onFull, '"refuse", "drop-oldest" or "dead-letter"');
   }
   const queueDefaults = resolveQueueDefaults(merged, given.queueDefaults?.deadLetter === undefined);
-  return deepFreeze({ ...merged, queueDefaults, queues: resolveQueues({ ...merged, queueDefaults }) });
+  const queues = resolveRules(merged.queues, 'queues', queueDefaults, destinations, checkQueues);
+  const history = resolveRules(merged.history, 'history', DEFAULT_HISTORY_OPTIONS, destinations, checkHistory);
+  return deepFreeze({ ...merged, queueDefaults, queues, history });
 }
 
 /** The default dead-letter queue stands under the first prefix that queues have. */
@@ -259,17 +273,22 @@ function deadLetterUnder(prefix: string | undefined, { separator }: DestinationO
 }
 
 /** Each rule filled from the defaults. */
-function resolveQueues({ queues, queueDefaults, destinations }: BrokerOptions): QueueRule[] {
-  const given: unknown = queues;
-  if (!Array.isArray(given)) throw invalid('queues', given, 'a list of objects with a pattern');
+function resolveRules<T extends object>(
+  given: unknown,
+  path: string,
+  defaults: T,
+  destinations: DestinationOptions,
+  check: (options: T, at: string, destinations: DestinationOptions) => void,
+): ({ readonly pattern: string } & T)[] {
+  if (!Array.isArray(given)) throw invalid(path, given, 'a list of objects with a pattern');
   return given.map((rule: unknown, index) => {
-    const at = `queues[${String(index)}]`;
+    const at = `${path}[${String(index)}]`;
     if (typeof rule !== 'object' || rule === null) throw invalid(at, rule, 'an object with a pattern');
     const { pattern, ...own } = rule as Record<string, unknown>;
     if (typeof pattern !== 'string' || pattern === '') throw invalid(`${at}.pattern`, pattern, 'a destination pattern');
     checkPattern(pattern, `${at}.pattern`, destinations);
-    const options = merge(queueDefaults, own, at) as QueueOptions;
-    checkQueues(options, at, destinations);
+    const options = merge(defaults, own, at) as T;
+    check(options, at, destinations);
     return { pattern, ...options };
   });
 }
@@ -285,6 +304,11 @@ function checkPattern(pattern: string, at: string, { separator }: DestinationOpt
 function checkQueues(options: QueueOptions, at: string, destinations: DestinationOptions): void {
   const prefixes = [...destinations.topicPrefixes, ...destinations.queuePrefixes];
   const fault = findQueueFault(options, (name) => prefixes.some((prefix) => name.startsWith(prefix)));
+  if (fault !== null) throw invalid(`${at}.${fault.option}`, fault.got, fault.wants);
+}
+
+function checkHistory(options: HistoryOptions, at: string): void {
+  const fault = findHistoryFault(options);
   if (fault !== null) throw invalid(`${at}.${fault.option}`, fault.got, fault.wants);
 }
 
@@ -311,7 +335,7 @@ function merge(defaults: object, given: object, path: string): object {
 
 function checked(standard: unknown, value: unknown, at: string): unknown {
   if (value === false && (ALSO_FALSE.has(at) || at.endsWith('.deadLetter'))) return value;
-  if (at === 'queues') return value;
+  if (at === 'queues' || at === 'history') return value;
   if (at === 'outbox.policies') return checkOverflowRules(value, at);
   if (LISTS.has(at)) {
     if (isTextList(value)) return [...value];

@@ -8,7 +8,15 @@ import type { GivingWay } from './overflow-policy.js';
 import type { OutboxOptions } from './options.js';
 import type { Message } from './message.js';
 import type { MessageSink, Subscription } from './subscription.js';
-import { Delivery, Redelivery, type DeliveryHead, type ReturnedMessage } from './delivery.js';
+import {
+  Delivery,
+  NotedDelivery,
+  Redelivery,
+  recoveryLine,
+  type DeliveryHead,
+  type DeliveryOwner,
+  type ReturnedMessage,
+} from './delivery.js';
 import type { StompVersion } from '../protocol/index.js';
 
 /** What an outbox asks of its session. */
@@ -70,6 +78,8 @@ export class Outbox implements MessageSink {
   #isOverSoft = false;
   /** Subscriptions whose source holds messages back because of this outbox. */
   #held: Set<Subscription> | null = null;
+  /** Subscriptions whose next message tells whether they have everything up to it. */
+  #notes: Map<DeliveryOwner, boolean> | null = null;
 
   constructor(connection: Connection, limits: OutboxOptions, owner: OutboxOwner, scheduler: FlushScheduler) {
     this.connection = connection;
@@ -114,10 +124,27 @@ export class Outbox implements MessageSink {
     return this.framing.encode === null ? octets : this.framing.encode(octets);
   }
 
-  /** One MESSAGE: two pushes and a compare. */
+  /** One MESSAGE: two pushes and two compares. */
   enqueue(head: DeliveryHead, message: Message): void {
     if (this.#isClosed) return;
-    this.#push(head, message, head.head.length + message.weightBytes);
+    const noted = this.#notes === null ? head : this.#takeNote(head);
+    this.#push(noted, message, head.head.length + message.weightBytes);
+  }
+
+  /** The subscription's next message will say whether it has everything up to it. */
+  noteNext(subscription: Subscription, isRecovered: boolean): void {
+    (this.#notes ??= new Map()).set(subscription, isRecovered);
+  }
+
+  #takeNote(head: DeliveryHead): DeliveryHead {
+    const notes = this.#notes as Map<DeliveryOwner, boolean>;
+    const isRecovered = notes.get(head.owner);
+    if (isRecovered === undefined) return head;
+    notes.delete(head.owner);
+    if (notes.size === 0) this.#notes = null;
+    const line = this.encode(recoveryLine(isRecovered));
+    const extra = head.extra === null ? line : Buffer.concat([head.extra, line]);
+    return new NotedDelivery(head, isRecovered, extra);
   }
 
   /**
@@ -125,7 +152,8 @@ export class Outbox implements MessageSink {
    * one with its key, under `drop-oldest` the oldest of its kind go once more than the soft limit waits.
    */
   enqueueReplaceable(head: DeliveryHead, message: Message, way: GivingWay, destination: string): void {
-    if (this.canWrite || this.#isClosed) {
+    // What carries a note stays: a message in its place would not carry it.
+    if (this.canWrite || this.#isClosed || this.#notes?.has(head.owner) === true) {
       this.enqueue(head, message);
       return;
     }
@@ -228,6 +256,7 @@ export class Outbox implements MessageSink {
 
   forget(subscription: Subscription): void {
     this.#held?.delete(subscription);
+    this.#notes?.delete(subscription);
   }
 
   /** Takes nothing more. What is queued is still flushed, unless `dropQueued`. */

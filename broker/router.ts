@@ -15,6 +15,11 @@ import { isTemporaryQueue, TemporaryQueue, TemporaryQueues } from './destination
 import { Topic } from './destinations/topic.js';
 import { TopicSource } from './destinations/topic-source.js';
 import { UserDestinations } from './destinations/user-destinations.js';
+import { Histories } from './history/histories.js';
+import { HistoryRules } from './history/history-options.js';
+import { HistoryTopic } from './history/history-topic.js';
+import type { ReplayPlan } from './history/replay-plan.js';
+import type { ResumeRequest } from './history/replay.js';
 import type { UserRegistry } from './application/user-registry.js';
 import type { DestinationKind, Route } from './destinations/route.js';
 import { OverflowPolicies } from './overflow-policy.js';
@@ -38,6 +43,8 @@ export interface RouterParts {
   readonly journal: Journal | null;
   readonly nextMessageId: () => number;
   readonly replyAddresses: ReplyAddresses;
+  /** Names one incarnation of a history: letters, digits, `-` and `_` only, never the same again. */
+  readonly createEpoch: () => string;
   /** A topic subscription whose client leaves too much unacknowledged. */
   readonly onOverflow: (subscription: Subscription) => void;
 }
@@ -61,11 +68,13 @@ export class Router {
   /** For destinations that keep no subscriptions: one object each, as nothing is kept of them. */
   readonly #unkept: Readonly<Record<'app' | 'user' | 'unknown', Route>>;
   readonly #overflow: OverflowPolicies;
+  readonly histories: Histories;
+  readonly #historyRules: HistoryRules;
   /** Number of routes at which idle ones are next looked for. */
   #forgetAt: number;
 
   constructor(options: BrokerOptions, parts: RouterParts) {
-    const { stats, wheel, clock, nextMessageId, replyAddresses, onOverflow, logger, journal } = parts;
+    const { stats, wheel, clock, nextMessageId, createEpoch, replyAddresses, onOverflow, logger, journal } = parts;
     this.#options = options;
     this.#stats = stats;
     this.#logger = logger;
@@ -116,7 +125,17 @@ export class Router {
       unknown: new UnkeptRoute('unknown', stats),
     };
     this.#forgetAt = options.limits.maxCachedRoutes;
-    this.#overflow = new OverflowPolicies(options.outbox.policies, options.destinations.separator);
+    this.#overflow = new OverflowPolicies(options.outbox.policies, separator);
+    this.#historyRules = new HistoryRules(options.history, separator);
+    this.histories = new Histories({
+      maxBytes: options.limits.maxHistoryBytes,
+      separator,
+      createEpoch,
+      live: this.#topicSource,
+      stats,
+      wheel,
+      clock,
+    });
   }
 
   get patternCount(): number {
@@ -246,10 +265,26 @@ export class Router {
   }
 
   /**
-   * Takes a subscription up: messages published from now on reach it.
+   * What a subscription gets of what was published before; null where nothing is to be said or done.
+   * @param request null: nothing
+   * @param isDurable it keeps what it misses by itself
+   * @throws BrokerError as `checkSubscribable`, `header-invalid`
+   */
+  planReplay(destination: string, request: ResumeRequest | null, isDurable: boolean): ReplayPlan | null {
+    const kind = this.#kindOf(destination);
+    if (!isDurable && (kind === 'topic' || kind === 'queue')) {
+      if (isPattern(destination)) return request === null ? null : this.histories.planAll(destination, request);
+      const route = this.route(destination);
+      if (route instanceof HistoryTopic) return route.plan(request);
+    }
+    return request === null ? null : this.histories.planNone();
+  }
+
+  /**
+   * Takes a subscription up: messages published from now on reach it, behind what `plan` replays.
    * @throws BrokerError as `checkSubscribable`
    */
-  subscribe(subscription: Subscription): void {
+  subscribe(subscription: Subscription, plan: ReplayPlan | null = null): void {
     const { destination } = subscription;
     const kind = this.#kindOf(destination);
     if (subscription.durableKey !== null) this.durables.attach(subscription, subscription.durableKey);
@@ -260,6 +295,9 @@ export class Router {
       subscription.source = this.#topicSource;
     } else this.route(destination).add(subscription);
     this.#stats.subscriptions++;
+    if (plan !== null && subscription.source === this.#topicSource && kind !== 'user') {
+      this.histories.begin(subscription, plan);
+    }
   }
 
   /** Ends a subscription; what it left unsettled goes back to where it came from. */
@@ -308,11 +346,16 @@ export class Router {
     return this.#unkept.unknown;
   }
 
-  #makeTopic(destination: string): Topic {
-    return new Topic(destination, this.#patterns, this.#topicSource, this.durables, this.#overflow.of(destination));
+  #makeTopic(destination: string): Topic | HistoryTopic {
+    const givingWay = this.#overflow.of(destination);
+    const options = this.#historyRules.of(destination);
+    if (options === null) return new Topic(destination, this.#patterns, this.#topicSource, this.durables, givingWay);
+    const { histories, durables } = this;
+    const [patterns, source] = [this.#patterns, this.#topicSource];
+    return new HistoryTopic(destination, { histories, options, patterns, source, durables, givingWay });
   }
 
-  #makeQueue(destination: string): Queue | Topic {
+  #makeQueue(destination: string): Queue | Topic | HistoryTopic {
     const options = this.#queueRules.of(destination);
     // Patterns reach broadcast queues alone: no other has itself matched against them.
     if (options.mode === 'broadcast') return this.#makeTopic(destination);

@@ -426,18 +426,18 @@ export class Session
     return headers;
   }
 
-  receipt(receiptId: string | undefined): void {
+  receipt(receiptId: string | undefined, also: readonly (readonly [string, string])[] = []): void {
     if (receiptId === undefined) return;
-    if (this.#receipts === null || this.#receipts.isEmpty) this.#writeReceipt(receiptId);
+    if (this.#receipts === null || this.#receipts.isEmpty) this.#writeReceipt(receiptId, also);
     else this.#receipts.add(receiptId);
   }
 
-  #writeReceipt(receiptId: string): void {
-    this.#sendIntercepted('RECEIPT', [['receipt-id', receiptId]]);
+  #writeReceipt(receiptId: string, also: readonly (readonly [string, string])[] = []): void {
+    this.#sendIntercepted('RECEIPT', [['receipt-id', receiptId], ...also]);
   }
 
   /** A frame of the server's own, seen by the outbound interceptors. */
-  #sendIntercepted(command: 'CONNECTED' | 'RECEIPT', headers: [string, string][]): void {
+  #sendIntercepted(command: 'CONNECTED' | 'RECEIPT', headers: (readonly [string, string])[]): void {
     const { outbound } = this.#environment;
     if (!outbound.isActive) {
       this.#send(command, headers);

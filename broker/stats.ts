@@ -32,6 +32,13 @@ export class BrokerStats {
   redelivered = 0;
   /** SENDs refused as their queue was full. */
   queueFull = 0;
+  /** Histories that were forgotten as all together took too much room. */
+  historiesGivenWay = 0;
+  /** SUBSCRIBEs that asked for what was missed and got all of it, or not. */
+  historyRecovered = 0;
+  historyUnrecovered = 0;
+  /** Times that messages were gone before a subscription had read them: each was told so. */
+  historyGaps = 0;
   errorsSent = 0;
   /** Now. */
   subscriptions = 0;

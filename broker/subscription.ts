@@ -21,6 +21,8 @@ export interface MessageSink {
   enqueue(head: DeliveryHead, message: Message): void;
   /** As `enqueue`, but older messages may give way to this one while the transport is backed up. */
   enqueueReplaceable(head: DeliveryHead, message: Message, way: GivingWay, destination: string): void;
+  /** The subscription's next message will say whether it has everything up to it. */
+  noteNext(subscription: Subscription, isRecovered: boolean): void;
   nextDelivery(): number;
   /** Behind what was enqueued last. */
   readonly place: number;

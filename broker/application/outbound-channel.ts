@@ -1,6 +1,6 @@
 /** Frames on their way to one client, as the outbound interceptors see them (Spring S9.1, S9.7a). */
 import { Headers, serializeFrame, type Frame, type StompVersion } from '../../protocol/index.js';
-import { Delivery, Redelivery, type DeliveryHead } from '../delivery.js';
+import { Delivery, NotedDelivery, Redelivery, type DeliveryHead } from '../delivery.js';
 import type { Message } from '../message.js';
 import type { Logger } from '../ports.js';
 import type { Interceptors } from './interceptors.js';
@@ -41,8 +41,9 @@ export class OutboundChannel {
     return frame === null ? null : serializeCounted(frame, session.version);
   }
 
-  #ownHeaders(head: DeliveryHead, message: Message): Headers {
+  #ownHeaders(noted: DeliveryHead, message: Message): Headers {
     const headers = new Headers();
+    const head = noted instanceof NotedDelivery ? noted.delivery : noted;
     if (head.owner.id !== null) headers.append('subscription', head.owner.id);
     headers.append('message-id', `${this.#messageIdPrefix}${message.idDigits}`);
     if (head instanceof Delivery) {
@@ -51,6 +52,7 @@ export class OutboundChannel {
     if ((head instanceof Delivery || head instanceof Redelivery) && head.deliveryCount > 1) {
       headers.append('redelivered', 'true');
     }
+    if (noted instanceof NotedDelivery) headers.append('recovered', String(noted.isRecovered));
     return headers;
   }
 }

@@ -46,8 +46,9 @@ export interface CommandContext {
   /**
    * Answers `receipt`, when the frame has one, with RECEIPT: to be called once the frame's effect is there. Behind the
    * RECEIPTs of earlier frames that wait for the store.
+   * @param also more headers of it; only where no earlier RECEIPT is owed
    */
-  receipt(receiptId: string | undefined): void;
+  receipt(receiptId: string | undefined, also?: readonly (readonly [string, string])[]): void;
   /** The session's queue of that name, made at first need. @throws BrokerError `destination-invalid`, `limit-exceeded` */
   claimTemporaryQueue(name: string): TemporaryQueue;
   /** Adds one under a key that is free; `router.subscribe` takes it up. @throws BrokerError `limit-exceeded` */

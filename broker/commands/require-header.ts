@@ -39,7 +39,18 @@ export function flagHeader(frame: Frame, name: string): boolean | undefined {
   return parsed(frame, name, /^(true|false)$/, (value) => value === 'true', 'true or false');
 }
 
-function parsed<T>(frame: Frame, name: string, form: RegExp, read: (value: string) => T, wants: string): T | undefined {
+/**
+ * A header of some form, when it is there. Blanks around the value do not count.
+ * @param wants what it is to be, for the client
+ * @throws BrokerError `header-invalid`
+ */
+export function parsed<T>(
+  frame: Frame,
+  name: string,
+  form: RegExp,
+  read: (value: string) => T,
+  wants: string,
+): T | undefined {
   const value = frame.headers.get(name);
   if (value === undefined) return undefined;
   const trimmed = value.trim();

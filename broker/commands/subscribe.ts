@@ -5,6 +5,7 @@ import { after } from '../maybe-promise.js';
 import { durableName } from './durable-headers.js';
 import { findImplied, removeImplied } from './reply-to.js';
 import { flagHeader, positiveHeader, requireHeader } from './require-header.js';
+import { readResume } from './resume-headers.js';
 import { Selector } from '../selector/selector.js';
 import { isTemporaryQueue } from '../destinations/temporary-queues.js';
 import type { AckMode } from '../subscription.js';
@@ -37,6 +38,7 @@ function subscribe(context: CommandContext, frame: Frame, destination: string): 
   const window = Math.min(prefetch ?? maxPendingAcks, maxPendingAcks);
   const isExclusive = flagHeader(frame, 'exclusive') ?? flagHeader(frame, 'activemq.exclusive') ?? false;
   const selector = parseSelector(context, frame.headers.get('selector'));
+  const resume = readResume(frame);
   context.router.checkSubscribable(destination);
   if (isTemporaryQueue(destination)) context.claimTemporaryQueue(destination);
   const durable = prepareDurable(context, frame, destination, selector);
@@ -44,11 +46,12 @@ function subscribe(context: CommandContext, frame: Frame, destination: string): 
     if (implied !== null) removeImplied(context, implied);
     const id = frame.headers.get('id') ?? null;
     const durableKey = durable.key;
+    const plan = context.router.planReplay(destination, resume, durableKey !== null);
     const spec = { id, destination, ackMode, window, isExclusive, selector, durableKey };
     const subscription = context.createSubscription(key, spec);
     // Nothing can be published between the two, and the first MESSAGE has to stand behind RECEIPT (conformance S-15).
-    context.receipt(frame.headers.get('receipt'));
-    context.router.subscribe(subscription);
+    context.receipt(frame.headers.get('receipt'), plan?.headers);
+    context.router.subscribe(subscription, plan);
     context.subscribed(subscription);
     return context.callSubscribeHandler(frame, subscription);
   });

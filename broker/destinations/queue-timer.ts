@@ -12,7 +12,9 @@ export class QueueTimer implements WheelEntry {
   }
 
   onDue(): number {
+    this.dueMs = 0;
     this.#onDue();
-    return 0;
+    // Greater than 0 when it was scheduled anew meanwhile.
+    return this.dueMs;
   }
 }

@@ -23,6 +23,8 @@ function messageOf(octets: Buffer | string): { message: Message; isPlain: boolea
   return { ...first, chunk };
 }
 
+const VERSIONS: readonly StompVersion[] = ['1.0', '1.1', '1.2'];
+
 function frameOf(message: Message, version: StompVersion = '1.2') {
   const { octets, start, end } = message.tail(version, null);
   const [frame] = readServerFrames(
@@ -110,5 +112,52 @@ t.test('K-29 on a character stream stray octets become U+FFFD and content-length
     t.equal(header(frame, 'content-length'), '5');
     t.equal(frame?.headers.filter(([name]) => name === 'content-length').length, 1);
     t.equal(message.tail('1.2', encode), message.tail('1.2', encode), 'encoded once');
+  }
+});
+
+t.test('a message with its place in a history says the same beside it, in octets of its own', async (t) => {
+  for (const [more, isPlain] of [
+    ['', true],
+    ['content-length:4\n', true],
+    ['receipt:r\n', false],
+    ['esc:a\\cb\n', false],
+  ] as const) {
+    const { message, chunk, ...made } = messageOf(`SEND\ndestination:/topic/a\nx:1\n${more}\nhé!\0`);
+    t.equal(made.isPlain, isPlain);
+    const before = VERSIONS.map((version) => frameOf(message, version));
+    const stamped = message.stamped('aB-_9', 12);
+    t.ok(stamped.isOwned);
+    t.equal(stamped.id, message.id);
+    chunk.fill(0x2a);
+    for (const [k, version] of VERSIONS.entries()) {
+      const frame = frameOf(stamped, version);
+      t.equal(header(frame, 'epoch'), 'aB-_9');
+      t.equal(header(frame, 'offset'), '12');
+      const rest = frame.headers.filter(([name]) => name !== 'epoch' && name !== 'offset');
+      t.strictSame(rest.sort(), [...(before[k]?.headers ?? [])].sort(), `${more}${version}`);
+      t.equal(frame.body.toString(), 'hé!');
+    }
+    t.equal(stamped.headerMap().get('offset'), '12', 'selectors see it');
+    t.equal(header(frameOf(stamped.stamped('other', 1)), 'epoch'), 'other', 'a second place takes the first one over');
+    t.equal(stamped.stamped('other', 1).headerMap().get('epoch'), 'other');
+  }
+});
+
+t.test('what only a history may say is taken out of what a sender said', async (t) => {
+  const forged = 'epoch:e\noffset:1\nrecovered:true\noffset:2\n';
+  for (const more of ['', 'receipt:r\n']) {
+    const { message } = messageOf(`SEND\ndestination:/a\n${forged}kept:1\n${more}\nbody\noffset:3\0`);
+    for (const [cleaned, places] of [
+      [message.unplaced(), []],
+      [message.stamped('s', 7), Object.entries({ epoch: 's', offset: '7' })],
+    ] as const) {
+      const frame = frameOf(cleaned);
+      const own = frame.headers.filter(([name]) => ['epoch', 'offset', 'recovered'].includes(name));
+      t.strictSame(own, places);
+      t.equal(header(frame, 'kept'), '1');
+      t.equal(frame.body.toString(), 'body\noffset:3');
+    }
+    const { message: innocent } = messageOf(`SEND\ndestination:/a\n${more}\nbody\noffset:3\0`);
+    t.equal(innocent.unplaced(), innocent, 'there is nothing to take out');
   }
 });

@@ -273,3 +273,37 @@ t.test('a client that sends faster than it reads its receipts is bounded too', a
   }
   t.equal(client.connection.closedWith?.code, 'slow-consumer');
 });
+
+t.test('a note goes with the next message of its subscription, and with no other', async (t) => {
+  const { outbox, subscribe } = setUp();
+  const [auto, client, other] = [subscribe(), subscribe('client'), subscribe()];
+  outbox.noteNext(auto, true);
+  outbox.noteNext(client, true);
+  outbox.noteNext(client, false);
+  for (let k = 0; k < 2; k++) for (const subscription of [auto, client, other]) subscription.deliver(borrowed(k), 1);
+  const bytes = outbox.queuedBytes;
+  const extras: string[] = [];
+  for (let head = outbox.peekHead(); head; head = outbox.peekHead()) {
+    extras.push(`${head.owner.number} ${JSON.stringify(head.extra?.toString() ?? '')}`);
+    outbox.shift();
+  }
+  t.strictSame(extras, [
+    String.raw`1 "\nrecovered:true"`,
+    String.raw`2 "\nack:2-1\nrecovered:false"`,
+    '3 ""',
+    '1 ""',
+    String.raw`2 "\nack:2-2"`,
+    '3 ""',
+  ]);
+  t.ok(bytes > 0);
+  t.equal(outbox.queuedBytes, 0);
+});
+
+t.test('a note of a subscription that ended is forgotten', async (t) => {
+  const { outbox, subscribe } = setUp();
+  const subscription = subscribe();
+  outbox.noteNext(subscription, true);
+  outbox.forget(subscription);
+  subscription.deliver(borrowed(1), 1);
+  t.equal(outbox.peekHead(), subscription);
+});

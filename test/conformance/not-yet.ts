@@ -29,5 +29,4 @@ export const NOT_YET: ReadonlyMap<string, string> = new Map([
   ['X-34', NOT_PLANNED],
   ['X-35', NOT_PLANNED],
   ['X-36', 'PROXY protocol and TLS'],
-  ['X-37', 'history and replay'],
 ]);

@@ -1,0 +1,205 @@
+/**
+ * The histories of all topics of this node: found by topic, bounded together, swept. When there are too many, those that
+ * were not published to for longest give way.
+ */
+import { SubscriptionIndex } from '../destinations/subscription-index.js';
+import { QueueTimer } from '../destinations/queue-timer.js';
+import { BrokerError } from '../errors.js';
+import type { Message } from '../message.js';
+import type { Clock } from '../ports.js';
+import type { BrokerStats } from '../stats.js';
+import type { MessageSource, Subscription } from '../subscription.js';
+import type { TimerWheel } from '../timer-wheel.js';
+import type { HistoryCursor } from './history-cursor.js';
+import { HistoryLog } from './history-log.js';
+import type { HistoryOptions } from './history-options.js';
+import { HistoryReader } from './history-reader.js';
+import { ReplayPlan } from './replay-plan.js';
+import type { ResumeRequest } from './replay.js';
+
+export interface HistoriesParts {
+  /** All histories together, in octets. */
+  readonly maxBytes: number;
+  /** Between the segments of destinations. */
+  readonly separator: string;
+  readonly createEpoch: () => string;
+  /** Where subscriptions that have caught up get their messages from. */
+  readonly live: MessageSource;
+  readonly stats: BrokerStats;
+  readonly wheel: TimerWheel;
+  readonly clock: Clock;
+}
+
+/** How often what is too old is looked for where nothing is published. */
+const SWEEP_EVERY_MS = 10_000;
+
+export class Histories {
+  readonly #parts: HistoriesParts;
+  /** Those that were published to, the longest ago first. */
+  readonly #logs = new Map<string, HistoryLog>();
+  #newest: HistoryLog | null = null;
+  #bytes = 0;
+  #messages = 0;
+  /**
+   * Of logs that begin now. Another after each that was forgotten, so that no topic ever has two beginnings in one epoch,
+   * though nothing is kept of topics that were never published to.
+   */
+  #epoch: string;
+  readonly #sweep: QueueTimer;
+
+  constructor(parts: HistoriesParts) {
+    this.#parts = parts;
+    this.#epoch = parts.createEpoch();
+    this.#sweep = new QueueTimer(() => {
+      this.#sweepAll();
+    });
+  }
+
+  /** Topics with a history. */
+  get topicCount(): number {
+    return this.#logs.size;
+  }
+
+  get messageCount(): number {
+    return this.#messages;
+  }
+
+  /** Memory that all take, near enough. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** The log of a topic; until something is published to it, the caller alone knows it. */
+  open(destination: string, options: HistoryOptions): HistoryLog {
+    return this.#logs.get(destination) ?? new HistoryLog(destination, this.#epoch, options);
+  }
+
+  /** Keeps a message, as subscribers are to get it. @returns it, with its place */
+  append(log: HistoryLog, message: Message): Message {
+    const stamped = message.stamped(log.epoch, log.end + 1);
+    const nowEpochMs = this.#parts.clock.epochMs();
+    this.#forget(log);
+    log.append(log.end + 1, stamped, nowEpochMs);
+    log.trim(nowEpochMs);
+    this.#remember(log);
+    this.#makeRoom();
+    if (this.#sweep.wheelSlot < 0) this.#sweepLater();
+    return stamped;
+  }
+
+  /**
+   * What a SUBSCRIBE to a topic gets.
+   * @param request null: messages from now on
+   */
+  plan(log: HistoryLog, request: ResumeRequest | null): ReplayPlan {
+    this.#trim(log);
+    return this.#counted(ReplayPlan.of(log, request));
+  }
+
+  /**
+   * What a SUBSCRIBE to a pattern gets.
+   * @throws BrokerError `header-invalid` for a position, which there is of single topics only
+   */
+  planAll(pattern: string, request: ResumeRequest): ReplayPlan {
+    if (request.position !== null || request.replay?.kind === 'from') {
+      const header = request.position === null ? 'x-stream-offset' : 'resume-offset';
+      throw new BrokerError(
+        'header-invalid',
+        `SUBSCRIBE header "${header}": got it with a pattern, wants a single topic, as offsets are counted by topic`,
+      );
+    }
+    const logs = this.#matching(pattern);
+    for (const log of logs) this.#trim(log);
+    return this.#counted(ReplayPlan.ofAll(logs, request));
+  }
+
+  /** What a SUBSCRIBE gets that asks for something where nothing is kept. */
+  planNone(): ReplayPlan {
+    return this.#counted(ReplayPlan.withoutHistory());
+  }
+
+  /** Starts reading, or lets the subscription live when there is nothing to read. Behind its RECEIPT. */
+  begin(subscription: Subscription, { isRecovered, cursors }: ReplayPlan): void {
+    if (isRecovered !== null) subscription.outbox.noteNext(subscription, isRecovered);
+    if (cursors.some(hasMore)) new HistoryReader(subscription, cursors, this.#parts).start();
+  }
+
+  #counted(plan: ReplayPlan): ReplayPlan {
+    if (plan.isRecovered === true) this.#parts.stats.historyRecovered++;
+    if (plan.isRecovered === false) this.#parts.stats.historyUnrecovered++;
+    return plan;
+  }
+
+  #matching(pattern: string): HistoryLog[] {
+    const index = new SubscriptionIndex<null>(this.#parts.separator);
+    index.add(pattern, null);
+    const [literal = ''] = pattern.split(/[*?{]/, 1);
+    return [...this.#logs.values()].filter(
+      ({ destination }) => destination.startsWith(literal) && index.match(destination).length > 0,
+    );
+  }
+
+  /** Out of the sums, before the log changes. */
+  #forget(log: HistoryLog): void {
+    if (this.#logs.get(log.destination) !== log) return;
+    this.#bytes -= log.costBytes;
+    this.#messages -= log.size;
+  }
+
+  /** Back into the sums, as the one published to last. */
+  #remember(log: HistoryLog): void {
+    this.#bytes += log.costBytes;
+    this.#messages += log.size;
+    if (this.#newest === log) return;
+    this.#newest = log;
+    this.#logs.delete(log.destination);
+    this.#logs.set(log.destination, log);
+  }
+
+  #trim(log: HistoryLog): void {
+    const isKnown = this.#logs.get(log.destination) === log;
+    const { costBytes, size } = log;
+    if (!log.trim(this.#parts.clock.epochMs()) || !isKnown) return;
+    this.#bytes += log.costBytes - costBytes;
+    this.#messages += log.size - size;
+  }
+
+  #makeRoom(): void {
+    const { maxBytes, stats } = this.#parts;
+    for (const log of this.#logs.values()) {
+      if (this.#bytes <= maxBytes) return;
+      if (log === this.#newest) break;
+      this.#drop(log);
+      stats.historiesGivenWay++;
+    }
+    // One topic alone is too much.
+    const log = this.#newest;
+    while (log !== null && this.#bytes > maxBytes) {
+      const { costBytes } = log;
+      if (!log.giveWay()) return;
+      this.#bytes += log.costBytes - costBytes;
+      this.#messages--;
+    }
+  }
+
+  #drop(log: HistoryLog): void {
+    this.#forget(log);
+    this.#logs.delete(log.destination);
+    log.clear();
+    log.isForgotten = true;
+    this.#epoch = this.#parts.createEpoch();
+  }
+
+  #sweepAll(): void {
+    for (const log of this.#logs.values()) this.#trim(log);
+    if (this.#messages > 0) this.#sweepLater();
+  }
+
+  #sweepLater(): void {
+    this.#parts.wheel.schedule(this.#sweep, this.#parts.clock.nowMs() + SWEEP_EVERY_MS);
+  }
+}
+
+function hasMore(cursor: HistoryCursor): boolean {
+  return cursor.peek() !== undefined;
+}

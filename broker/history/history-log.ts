@@ -1,0 +1,160 @@
+/**
+ * What one topic keeps: messages in the order of their offsets, the oldest of which give way. Offsets count from 1 within
+ * one epoch; a log that was forgotten and begins anew has another epoch.
+ */
+import type { Message } from '../message.js';
+import type { HistoryOptions } from './history-options.js';
+
+export interface HistoryEntry {
+  readonly offset: number;
+  /** As subscribers get it. */
+  readonly message: Message;
+  readonly publishedEpochMs: number;
+  /** For `replay:last-value`; null when the topic has one last value. */
+  readonly key: string | null;
+}
+
+/** What a message costs beside its octets: the objects it is made of (measured, rounded up). */
+const MESSAGE_BYTES = 512;
+/** What a topic costs beside its messages. */
+const LOG_BYTES = 1_024;
+/** Spent places are cut off the front of the list in steps of at least this many. */
+const COMPACT_AT = 256;
+
+export class HistoryLog {
+  readonly destination: string;
+  readonly epoch: string;
+  readonly options: HistoryOptions;
+  /** The last offset that was published; 0 before the first. */
+  end = 0;
+  /** The greatest offset that is not kept any more; 0 while everything is. */
+  trimmedTo = 0;
+  /** When the last message that is not kept any more was published. */
+  trimmedEpochMs = 0;
+  /** Set when the log gave way to others: whoever remembers it must ask for another. */
+  isForgotten = false;
+  #bytes = 0;
+  /** Undefined before `#first`: what was let go must not stay alive here. */
+  #entries: (HistoryEntry | undefined)[] = [];
+  #first = 0;
+  /** Of each key the last offset; null when the topic has one last value. */
+  readonly #latest: Map<string, number> | null;
+
+  constructor(destination: string, epoch: string, options: HistoryOptions) {
+    this.destination = destination;
+    this.epoch = epoch;
+    this.options = options;
+    this.#latest = options.keyHeader === '' ? null : new Map();
+  }
+
+  get size(): number {
+    return this.#entries.length - this.#first;
+  }
+
+  /** Octets of what is kept, as `maxBytes` counts them. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Memory that the log takes, near enough. */
+  get costBytes(): number {
+    return LOG_BYTES + this.#bytes + this.size * MESSAGE_BYTES;
+  }
+
+  /** @param offset greater than `end`; some may be left out, when nothing was published under them */
+  append(offset: number, message: Message, publishedEpochMs: number): void {
+    const { keyHeader } = this.options;
+    const key = this.#latest === null ? null : (message.headerMap().get(keyHeader) ?? '');
+    this.#entries.push({ offset, message, publishedEpochMs, key });
+    this.#bytes += message.weightBytes;
+    this.end = offset;
+    if (key !== null) this.#latest?.set(key, offset);
+  }
+
+  /** The first entry at or behind an offset; undefined when there is none. */
+  next(offset: number): HistoryEntry | undefined {
+    const entries = this.#entries;
+    const oldest = entries[this.#first];
+    if (oldest === undefined) return undefined;
+    if (offset <= oldest.offset) return oldest;
+    // Where it stands unless offsets were left out.
+    const expected = entries[this.#first + offset - oldest.offset];
+    if (expected?.offset === offset) return expected;
+    let low = this.#first;
+    let high = entries.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((entries[middle] as HistoryEntry).offset < offset) low = middle + 1;
+      else high = middle;
+    }
+    return entries[low];
+  }
+
+  /** The offset of the entry that has `count - 1` behind it; of the oldest when there are fewer. */
+  offsetOfLast(count: number): number {
+    return this.#entries[Math.max(this.#first, this.#entries.length - count)]?.offset ?? this.end + 1;
+  }
+
+  /** The offset of the first entry that was published then or later. */
+  offsetSince(epochMs: number): number {
+    for (let k = this.#first; k < this.#entries.length; k++) {
+      const { publishedEpochMs, offset } = this.#entries[k] as HistoryEntry;
+      if (publishedEpochMs >= epochMs) return offset;
+    }
+    return this.end + 1;
+  }
+
+  /** Of each key the last offset, in their order. */
+  lastValues(): number[] {
+    if (this.#latest === null) return this.size === 0 ? [] : [this.offsetOfLast(1)];
+    return [...this.#latest.values()].sort((a, b) => a - b);
+  }
+
+  /** Lets go of what is beyond a bound. @returns whether there was any */
+  trim(nowEpochMs: number): boolean {
+    const { maxMessages, maxBytes, maxAgeMs } = this.options;
+    const before = this.#first;
+    for (let oldest = this.#entries[this.#first]; oldest !== undefined; oldest = this.#entries[this.#first]) {
+      const isOld = maxAgeMs > 0 && oldest.publishedEpochMs <= nowEpochMs - maxAgeMs;
+      if (!isOld && this.size <= maxMessages && this.#bytes <= maxBytes) break;
+      this.#dropOldest(oldest);
+    }
+    if (this.#first === before) return false;
+    this.#compact();
+    return true;
+  }
+
+  /** Lets go of the oldest message, whatever the bounds. @returns false when there is none */
+  giveWay(): boolean {
+    const oldest = this.#entries[this.#first];
+    if (oldest === undefined) return false;
+    this.#dropOldest(oldest);
+    this.#compact();
+    return true;
+  }
+
+  /** Lets go of everything. Whoever is still reading finds that it is gone. */
+  clear(): void {
+    this.trimmedEpochMs = this.#entries.at(-1)?.publishedEpochMs ?? this.trimmedEpochMs;
+    this.trimmedTo = this.end;
+    this.#entries = [];
+    this.#first = 0;
+    this.#bytes = 0;
+    this.#latest?.clear();
+  }
+
+  #dropOldest({ offset, message, publishedEpochMs, key }: HistoryEntry): void {
+    this.#entries[this.#first++] = undefined;
+    this.#bytes -= message.weightBytes;
+    this.trimmedTo = offset;
+    this.trimmedEpochMs = publishedEpochMs;
+    if (key !== null && this.#latest?.get(key) === offset) this.#latest.delete(key);
+  }
+
+  #compact(): void {
+    if (this.#first === this.#entries.length) this.#entries = [];
+    else if (this.#first >= COMPACT_AT && this.#first * 2 > this.#entries.length) this.#entries.splice(0, this.#first);
+    else return;
+    this.#first = 0;
+  }
+}
