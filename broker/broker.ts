@@ -29,6 +29,7 @@ import { Requests, type Reply, type RequestOptions } from './application/request
 import { MessagingTemplate, type MessageHeaders } from './application/messaging-template.js';
 import { SessionEvents } from './application/session-events.js';
 import { UserRegistry } from './application/user-registry.js';
+import { MessageKeys } from './message-keys.js';
 import { MessagePublisher } from './message-publisher.js';
 import { ReplyAddresses } from './destinations/reply-addresses.js';
 import type { DeadLetterReason } from './destinations/dead-letter-reason.js';
@@ -109,6 +110,8 @@ export interface StatsSnapshot {
     /** Times that messages were gone before a subscription had read them: each was told so. */
     readonly gaps: number;
   };
+  /** Messages that had their RECEIPT and were not delivered again, as their `message-key` was seen before. */
+  readonly duplicates: number;
   readonly errorsSent: number;
   /** Connections ended since start, by reason. */
   readonly closed: Readonly<Record<CloseCode, number>>;
@@ -142,6 +145,7 @@ export class Broker implements HandlerGroup {
     const { clock, logger, authenticator, store = null } = ports;
     const { maxPendingBytes } = resolved.store;
     const journal = store === null ? null : new Journal({ store, clock, logger, maxPendingBytes });
+    const keys = new MessageKeys(resolved.idempotency, { clock, stats, journal });
     const createToken = (): string => createId(16);
     const replyAddresses = new ReplyAddresses(createToken);
     const router = new Router(resolved, {
@@ -170,6 +174,7 @@ export class Broker implements HandlerGroup {
       authenticator,
       authorizer,
       journal,
+      keys,
       publisher,
       users,
       interceptors,
@@ -200,7 +205,7 @@ export class Broker implements HandlerGroup {
     this.#handlers = handlers;
     this.users = users;
     this.events = events;
-    const template = new MessagingTemplate(publisher, journal);
+    const template = new MessagingTemplate(publisher, journal, keys);
     this.#template = template;
     this.#requests = new Requests({
       template,
@@ -324,9 +329,10 @@ export class Broker implements HandlerGroup {
   }
 
   async #restore(journal: Journal): Promise<void> {
-    const { router } = this.#environment;
+    const { router, keys } = this.#environment;
     const contents = await journal.open();
     this.#numbers.restore(contents.records, journal);
+    keys.restore(contents.records);
     router.restore(contents);
   }
 
@@ -393,6 +399,7 @@ export class Broker implements HandlerGroup {
         unrecovered: stats.historyUnrecovered,
         gaps: stats.historyGaps,
       },
+      duplicates: stats.duplicates,
       errorsSent: stats.errorsSent,
       closed: { ...stats.closed },
     };

@@ -13,6 +13,7 @@ import {
   type HistoryOptions,
   type HistoryRule,
 } from './history/history-options.js';
+import { DEFAULT_IDEMPOTENCY_OPTIONS, type IdempotencyOptions } from './message-keys.js';
 import { DEFAULT_QUEUE_OPTIONS, findQueueFault, type QueueOptions, type QueueRule } from './queue-options.js';
 
 export interface BrokerOptions {
@@ -38,6 +39,8 @@ export interface BrokerOptions {
   readonly limits: LimitOptions;
   readonly outbox: OutboxOptions;
   readonly durableSubscriptions: DurableSubscriptionOptions;
+  /** Messages with a `message-key`. */
+  readonly idempotency: IdempotencyOptions;
   readonly store: StoreOptions;
 }
 
@@ -194,6 +197,7 @@ export const DEFAULT_BROKER_OPTIONS: BrokerOptions = deepFreeze({
     maxBytes: 64 * MIB,
     onFull: 'drop-oldest',
   },
+  idempotency: DEFAULT_IDEMPOTENCY_OPTIONS,
   // Two commits' worth: more would only wait.
   store: { maxPendingBytes: 8 * MIB },
 });

@@ -27,6 +27,7 @@ import { isPattern } from './destinations/pattern.js';
 import { BrokerError } from './errors.js';
 import { traceFrame } from './frame-trace.js';
 import { after } from './maybe-promise.js';
+import type { MessageKeys } from './message-keys.js';
 import { Message } from './message.js';
 import { Outbox, type OutboxOwner } from './outbox.js';
 import { ReceiptOrder } from './receipt-order.js';
@@ -99,7 +100,7 @@ export class Session
     this.id = id;
     this.connection = connection;
     this.#environment = environment;
-    this.transactions = new TransactionTable(options.limits);
+    this.transactions = new TransactionTable(options.limits, environment.keys);
     this.#outbox = new Outbox(connection, options.outbox, this, writer);
     this.#parser = new FrameParser({ limits: options.limits.beforeConnected, lenientNul: true });
     this.#deadlines = new SessionDeadlines(this, options, wheel);
@@ -113,6 +114,10 @@ export class Session
 
   get router(): Router {
     return this.#environment.router;
+  }
+
+  get keys(): MessageKeys {
+    return this.#environment.keys;
   }
 
   get messageIdPrefix(): string {
@@ -298,12 +303,18 @@ export class Session
 
   // ——— What command handlers ask for ———
 
-  publish(frame: Frame, unit: WriteUnit): void | Promise<void> {
-    const { publisher, invoker } = this.#environment;
+  publish(frame: Frame, unit: WriteUnit, key: string | null): void | Promise<void> {
+    const { publisher, invoker, keys } = this.#environment;
     const destination = frame.headers.get('destination') ?? '';
     const path = this.router.handlerPath(destination);
-    if (path !== null)
-      return isRenewal(path) ? handleRenewal(this, frame) : invoker.invoke('message', path, frame, this);
+    if (path !== null) {
+      if (isRenewal(path)) return handleRenewal(this, frame);
+      if (key === null) return invoker.invoke('message', path, frame, this);
+      const onUnhandled = (): void => {
+        keys.release(key);
+      };
+      return invoker.invoke('message', path, frame, this, { onUnhandled });
+    }
     publisher.publish(destination, frame.headers, frame.body, this.id, unit);
   }
 
@@ -334,7 +345,7 @@ export class Session
 
   callSubscribeHandler(frame: Frame, subscription: Subscription): void | Promise<void> {
     const path = this.router.handlerPath(subscription.destination);
-    if (path !== null) return this.#environment.invoker.invoke('subscribe', path, frame, this, subscription);
+    if (path !== null) return this.#environment.invoker.invoke('subscribe', path, frame, this, { subscription });
   }
 
   authorize(action: 'connect' | 'send' | 'subscribe', destination: string): void | Promise<void> {

@@ -39,6 +39,8 @@ export class BrokerStats {
   historyUnrecovered = 0;
   /** Times that messages were gone before a subscription had read them: each was told so. */
   historyGaps = 0;
+  /** Messages not delivered again, as their `message-key` was seen before. */
+  duplicates = 0;
   errorsSent = 0;
   /** Now. */
   subscriptions = 0;

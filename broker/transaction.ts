@@ -4,9 +4,11 @@
  */
 import { quoteInput } from '../protocol/index.js';
 import { BrokerError } from './errors.js';
+import { after, chain } from './maybe-promise.js';
 import type { LimitOptions } from './options.js';
 import type { Delivery } from './delivery.js';
 import type { Refusal } from './destinations/redelivery.js';
+import type { Keyed, MessageKeys } from './message-keys.js';
 import type { WriteUnit } from './storage/write-unit.js';
 import type { MessageSource, Subscription } from './subscription.js';
 
@@ -21,7 +23,7 @@ export interface Settlement {
 }
 
 /** A SEND held back. */
-export interface HeldSend {
+export interface HeldSend extends Keyed {
   readonly destination: string;
   /** Of headers and body. */
   readonly bytes: number;
@@ -49,12 +51,14 @@ function undo({ subscription, source, deliveries }: Settlement): void {
 
 export class Transaction {
   readonly #limits: LimitOptions;
+  readonly #keys: MessageKeys;
   readonly #sends: HeldSend[] = [];
   readonly #settlements: Settlement[] = [];
   #bytes = 0;
 
-  constructor(limits: LimitOptions) {
+  constructor(limits: LimitOptions, keys: MessageKeys) {
     this.#limits = limits;
+    this.#keys = keys;
   }
 
   /** @throws BrokerError `limit-exceeded` */
@@ -76,43 +80,40 @@ export class Transaction {
 
   /**
    * SENDs become visible in order, ACKs and NACKs take effect; all of it or, when a queue has no room or the store fails,
-   * nothing. A promise only when a handler has to be waited for.
+   * nothing. SENDs whose key was seen do nothing. A promise only when a handler, or another SEND of the same key, has to be
+   * waited for.
    * @param unit holds back what others could see until everything is stored; to be submitted by the caller
    * @throws BrokerError `queue-full`
    */
   commit(room: RoomCheck, unit: WriteUnit): void | Promise<void> {
-    room.checkRoom(this.#sends);
-    const settleAll = (): void => {
+    const committed = chain(this.#keys.claim(this.#sends, unit), (sends) =>
+      unit.fill(() => this.#takeEffect(sends, room, unit)),
+    );
+    if (!(committed instanceof Promise)) return;
+    // The table has let go of a transaction that has to wait, so it has to undo itself.
+    return committed.catch((error: unknown) => {
+      this.abort();
+      throw error;
+    });
+  }
+
+  #takeEffect(sends: readonly HeldSend[], room: RoomCheck, unit: WriteUnit): void | Promise<void> {
+    room.checkRoom(sends);
+    return after(this.#publishFrom(0, sends, unit), () => {
       for (const settlement of this.#settlements) {
         settle(settlement, unit);
         unit.then(null, () => {
           undo(settlement);
         });
       }
-    };
-    let published: void | Promise<void>;
-    try {
-      published = this.#publishFrom(0, unit);
-    } catch (error) {
-      unit.undoAll();
-      throw error;
-    }
-    if (!(published instanceof Promise)) {
-      settleAll();
-      return;
-    }
-    // The table has let go of a transaction that waits for a handler, so it has to undo itself.
-    return published.then(settleAll, (error: unknown) => {
-      unit.undoAll();
-      this.abort();
-      throw error;
+      this.#keys.store(sends, unit);
     });
   }
 
-  #publishFrom(start: number, unit: WriteUnit): void | Promise<void> {
-    for (let k = start; k < this.#sends.length; k++) {
-      const pending = this.#sends[k]?.publish(unit);
-      if (pending instanceof Promise) return pending.then(() => this.#publishFrom(k + 1, unit));
+  #publishFrom(start: number, sends: readonly HeldSend[], unit: WriteUnit): void | Promise<void> {
+    for (let k = start; k < sends.length; k++) {
+      const pending = sends[k]?.publish(unit);
+      if (pending instanceof Promise) return pending.then(() => this.#publishFrom(k + 1, sends, unit));
     }
   }
 
@@ -134,11 +135,13 @@ export class Transaction {
 
 export class TransactionTable {
   readonly #limits: LimitOptions;
+  readonly #keys: MessageKeys;
   /** Null until the first BEGIN: most sessions never open one. */
   #open: Map<string, Transaction> | null = null;
 
-  constructor(limits: LimitOptions) {
+  constructor(limits: LimitOptions, keys: MessageKeys) {
     this.#limits = limits;
+    this.#keys = keys;
   }
 
   /** @throws BrokerError `transaction-exists`, `limit-exceeded` */
@@ -152,7 +155,7 @@ export class TransactionTable {
         `${maxTransactionsPerSession} open transactions on one session is the limit`,
       );
     }
-    open.set(id, new Transaction(this.#limits));
+    open.set(id, new Transaction(this.#limits, this.#keys));
   }
 
   /** @throws BrokerError `transaction-unknown` */

@@ -37,15 +37,20 @@ export interface InvokerParts {
   readonly nextMessageId: () => number;
 }
 
+export interface InvokeTerms {
+  /** Of a SUBSCRIBE: where its result goes when nothing else is said. */
+  readonly subscription?: Subscription | undefined;
+  /** The handler has failed, and the client is not told. */
+  readonly onUnhandled?: (() => void) | undefined;
+}
+
 /** One frame on its way through a handler. */
-interface Call {
+interface Call extends InvokeTerms {
   readonly entry: HandlerEntry;
   readonly path: string;
   readonly context: CallContext;
   /** The client waits for an answer to this frame. A SUBSCRIBE has its RECEIPT already: the subscription is there. */
   readonly isAwaited: boolean;
-  /** Of a SUBSCRIBE: where its result goes when nothing else is said. */
-  readonly subscription: Subscription | null;
 }
 
 const ANONYMOUS: Principal = Object.freeze({ name: null, roles: Object.freeze([]) });
@@ -87,7 +92,7 @@ export class HandlerInvoker {
     path: string,
     frame: Frame,
     session: SessionHandle,
-    subscription: Subscription | null = null,
+    terms: InvokeTerms = {},
   ): void | Promise<void> {
     const receipt = kind === 'message' ? frame.headers.get('receipt') : undefined;
     const isAwaited = receipt !== undefined || this.#parts.options.refusals === 'soft';
@@ -95,7 +100,7 @@ export class HandlerInvoker {
     try {
       entry = this.#find(kind, path);
     } catch (error) {
-      this.#unhandled(error, { session: session.id, path }, isAwaited);
+      this.#unhandled(error, { session: session.id, path }, { isAwaited, ...terms });
       return;
     }
     if (entry === undefined) {
@@ -105,7 +110,7 @@ export class HandlerInvoker {
       return;
     }
     const context = new CallContext(entry, path, frame, session);
-    return this.#run({ entry, path, context, isAwaited, subscription }, frame);
+    return this.#run({ entry, path, context, isAwaited, ...terms }, frame);
   }
 
   #run(call: Call, frame: Frame): void | Promise<void> {
@@ -156,7 +161,7 @@ export class HandlerInvoker {
   #failed(error: unknown, call: Call, handlers = call.entry.errors.entries()): void | Promise<void> {
     const [nearest, ...outer] = handlers;
     if (nearest === undefined) {
-      this.#unhandled(error, { session: call.context.session.id, pattern: call.entry.pattern }, call.isAwaited);
+      this.#unhandled(error, { session: call.context.session.id, pattern: call.entry.pattern }, call);
       return;
     }
     try {
@@ -175,14 +180,18 @@ export class HandlerInvoker {
   }
 
   /** Spring's clients hear nothing of it and stay connected (S6.23); one that asked for a receipt must not wait for ever. */
-  #unhandled(error: unknown, where: Readonly<Record<string, string>>, isAwaited: boolean): void {
+  #unhandled(
+    error: unknown,
+    where: Readonly<Record<string, string>>,
+    { isAwaited, onUnhandled }: Pick<Call, 'isAwaited' | 'onUnhandled'>,
+  ): void {
     const { logger } = this.#parts;
     const refusal = error instanceof BrokerError ? error : null;
     const fields = { ...where, code: refusal?.code ?? 'handler-failed' };
     if (refusal === null) logger.error({ ...fields, err: error }, 'a handler failed');
     else logger.warn(fields, refusal.message);
-    if (isAwaited)
-      throw refusal ?? new BrokerError('handler-failed', 'The handler of this destination failed', { cause: error });
+    if (!isAwaited) onUnhandled?.();
+    else throw refusal ?? new BrokerError('handler-failed', 'The handler of this destination failed', { cause: error });
   }
 
   /** @returns a promise when something of the reply has to be stored */
@@ -193,7 +202,8 @@ export class HandlerInvoker {
     const { sendTo, sendToUser } = options;
     const toUser = sendToUser !== undefined && sendToUser !== false;
     if (sendTo === undefined && !toUser) {
-      if (call.subscription === null) return this.#send({ sendTo: `/topic${slashed(call.path)}` }, call, headers, body);
+      if (call.subscription === undefined)
+        return this.#send({ sendTo: `/topic${slashed(call.path)}` }, call, headers, body);
       this.#answer(call.subscription, headers, body);
       return undefined;
     }
@@ -204,8 +214,10 @@ export class HandlerInvoker {
     const { sendTo, sendToUser, broadcast = true } = options;
     const unit = new WriteUnit(this.#parts.journal);
     const reply: Reply = { call, headers, body, unit };
-    if (sendTo !== undefined) this.#sendTo(typeof sendTo === 'string' ? [sendTo] : sendTo, reply);
-    if (sendToUser !== undefined && sendToUser !== false) this.#sendToUser(sendToUser, broadcast, reply);
+    void unit.fill(() => {
+      if (sendTo !== undefined) this.#sendTo(typeof sendTo === 'string' ? [sendTo] : sendTo, reply);
+      if (sendToUser !== undefined && sendToUser !== false) this.#sendToUser(sendToUser, broadcast, reply);
+    });
     return unit.submit();
   }
 

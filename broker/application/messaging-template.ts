@@ -7,6 +7,8 @@ import { BrokerError } from '../errors.js';
 import { WriteUnit } from '../storage/write-unit.js';
 import { encodePayload } from './payload.js';
 import type { Journal } from '../storage/journal.js';
+import { chain } from '../maybe-promise.js';
+import { APPLICATION_SENDER, type Keyed, type MessageKeys } from '../message-keys.js';
 import type { MessagePublisher } from '../message-publisher.js';
 
 /** Header names and values of a message; values become text. */
@@ -15,16 +17,19 @@ export type MessageHeaders = Readonly<Record<string, string | number | boolean>>
 export class MessagingTemplate {
   readonly #publisher: MessagePublisher;
   readonly #journal: Journal | null;
+  readonly #keys: MessageKeys;
 
   /** @param journal null: nothing is stored */
-  constructor(publisher: MessagePublisher, journal: Journal | null) {
+  constructor(publisher: MessagePublisher, journal: Journal | null, keys: MessageKeys) {
     this.#publisher = publisher;
     this.#journal = journal;
+    this.#keys = keys;
   }
 
   /**
    * Sends `payload`: text as text, octets as octets, anything else as JSON; its content-type wins over one in `headers`.
    * Resolves when accepted: with every subscriber's outbox, in the queue, and stored if it is to be. Order of calls is order of messages.
+   * With a `message-key` that the application has sent there within the window it resolves and nothing is sent.
    * @throws BrokerError `payload-invalid`, `header-invalid`, `destination-…`, `queue-full`, `store-full`, `store-failed`
    */
   convertAndSend(destination: string, payload: unknown, headers: MessageHeaders = {}): Promise<void> {
@@ -46,34 +51,57 @@ export class MessagingTemplate {
     headers: MessageHeaders = {},
     options: { readonly session?: string | undefined } = {},
   ): Promise<void> {
-    return this.#try((unit) => {
+    return this.#try(() => {
       if (user === '' || user.includes('%2F')) {
         throw new BrokerError('destination-invalid', `${quoteInput(user, 120)} cannot be a user in a destination`);
       }
       const rest = destination.startsWith('/') ? destination : `/${destination}`;
       checkText(destination);
       const { body, list } = encode(payload, headers);
-      this.#publisher.publishToUser(user, rest, list, body, options.session ?? null, unit);
+      const sessionId = options.session ?? null;
+      return {
+        key: this.#keys.read(list, APPLICATION_SENDER, JSON.stringify([user, rest, sessionId])),
+        publish: (unit) => {
+          this.#publisher.publishToUser(user, rest, list, body, sessionId, unit);
+        },
+      };
     });
   }
 
   #send(destination: string, payload: unknown, headers: MessageHeaders): Promise<void> {
-    return this.#try((unit) => {
+    return this.#try(() => {
       checkText(destination);
       const { body, list } = encode(payload, headers);
-      this.#publisher.publish(destination, list, body, null, unit);
+      return {
+        key: this.#keys.read(list, APPLICATION_SENDER, destination),
+        publish: (unit) => {
+          this.#publisher.publish(destination, list, body, null, unit);
+        },
+      };
     });
   }
 
-  #try(action: (unit: WriteUnit) => void): Promise<void> {
+  #try(prepare: () => Outgoing): Promise<void> {
     try {
       const unit = new WriteUnit(this.#journal);
-      action(unit);
-      return unit.submit() ?? Promise.resolve();
+      return chain(this.#keys.claim([prepare()], unit), (fresh) => this.#publish(fresh, unit)) ?? Promise.resolve();
     } catch (error) {
       return Promise.reject(error);
     }
   }
+
+  #publish(fresh: readonly Outgoing[], unit: WriteUnit): Promise<void> | undefined {
+    void unit.fill(() => {
+      for (const { publish } of fresh) publish(unit);
+      this.#keys.store(fresh, unit);
+    });
+    return unit.submit();
+  }
+}
+
+/** A message of the application. */
+interface Outgoing extends Keyed {
+  readonly publish: (unit: WriteUnit) => void;
 }
 
 function encode(payload: unknown, headers: MessageHeaders): { body: Buffer; list: Headers } {

@@ -1,5 +1,6 @@
 /** What a command handler may see of its session and do to it. Implemented by Session. */
 import type { Frame, HeartBeat, StompVersion } from '../../protocol/index.js';
+import type { MessageKeys } from '../message-keys.js';
 import type { BrokerOptions } from '../options.js';
 import type { ConnectRequest, Principal } from '../ports.js';
 import type { Router } from '../router.js';
@@ -18,14 +19,19 @@ export interface CommandContext {
   readonly options: BrokerOptions;
   readonly router: Router;
   readonly transactions: TransactionTable;
+  /** Which messages were sent before. */
+  readonly keys: MessageKeys;
   /** What precedes the digits in this node's message-ids. */
   readonly messageIdPrefix: string;
   /** Length of all selectors of the session. */
   readonly selectorBytes: number;
   /** Asks the rules, as written and as resolved. @throws BrokerError `access-denied` */
   authorize(action: 'send' | 'subscribe', destination: string): void | Promise<void>;
-  /** Publishes a SEND of this session on the strict path: to handlers, users, topics or queues. */
-  publish(frame: Frame, unit: WriteUnit): void | Promise<void>;
+  /**
+   * Publishes a SEND of this session on the strict path: to handlers, users, topics or queues.
+   * @param key what `keys` made of its `message-key`; a handler that fails without anybody being told leaves it free
+   */
+  publish(frame: Frame, unit: WriteUnit, key: string | null): void | Promise<void>;
   createUnit(terms?: UnitTerms): WriteUnit;
   /**
    * Has the unit stored, then answers the frame's `receipt`; frames behind it are handled meanwhile. A store that fails

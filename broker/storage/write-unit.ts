@@ -58,6 +58,20 @@ export class WriteUnit {
     (this.#steps ??= []).push({ apply, undo });
   }
 
+  /** Does what fills the unit, now or later. When that fails the unit is undone, and fails the same way. */
+  fill<T>(work: () => T | Promise<T>): T | Promise<T> {
+    const undo = (error: unknown): never => {
+      this.undoAll();
+      throw error;
+    };
+    try {
+      const filled = work();
+      return filled instanceof Promise ? filled.catch(undo) : filled;
+    } catch (error) {
+      return undo(error);
+    }
+  }
+
   /** What others can see: now, or with everything else when the unit holds back. */
   show(step: () => void): void {
     if (this.holdsBack) this.then(step);

@@ -2,6 +2,9 @@ import t from 'tap';
 import { BrokerFixture, frameText, type FixtureClient } from '../helpers/broker-fixture.js';
 import { header } from '../helpers/server-frames.js';
 import { resolveBrokerOptions } from '../../broker/index.js';
+import { BrokerStats } from '../../broker/stats.js';
+import { MessageKeys } from '../../broker/message-keys.js';
+import { FakeClock } from '../helpers/fake-clock.js';
 import { WriteUnit } from '../../broker/storage/write-unit.js';
 import { TransactionTable } from '../../broker/transaction.js';
 import type { Subscription } from '../../broker/subscription.js';
@@ -223,10 +226,15 @@ t.test('a COMMIT that waits for a handler and is refused undoes its ACKs', async
       refused: () => calls.push('refused'),
       ready: () => undefined,
     };
-    const table = new TransactionTable(resolveBrokerOptions().limits);
+    const { limits, idempotency } = resolveBrokerOptions();
+    const clock = new FakeClock();
+    const table = new TransactionTable(
+      limits,
+      new MessageKeys(idempotency, { clock, stats: new BrokerStats(), journal: null }),
+    );
     table.begin('t');
     const publish = () => (refuses ? Promise.reject(new Error('no')) : Promise.resolve());
-    table.get('t').add({ destination: '/app/x', bytes: 0, publish });
+    table.get('t').add({ destination: '/app/x', bytes: 0, key: null, publish });
     const subscription = { source: null } as unknown as Subscription;
     table.get('t').addSettlement({ refusal: null, subscription, source, deliveries: [] });
     const unit = new WriteUnit(null, { holdsBack: true });

@@ -1,9 +1,10 @@
 /** A Broker over a fake clock and memory connections: everything happens when the test says so. */
 import { Broker, type BrokerOptions, type Partially } from '../../broker/index.js';
 import { recordingLogger, type LogLine } from '../../adapters/testing/recorded-log.js';
-import type { Authenticator, Authorizer, Framing, Handshake } from '../../broker/ports.js';
+import type { Authenticator, Authorizer, Framing, Handshake, Store } from '../../broker/ports.js';
 import { FakeClock } from './fake-clock.js';
 import { MemoryConnection, RAW } from './memory-connection.js';
+import { settle } from './settle.js';
 import { header, readServerFrames, type ServerFrame } from './server-frames.js';
 
 export type { LogLine };
@@ -11,8 +12,16 @@ export type { LogLine };
 /** Takes any login as the user's name. */
 const BY_LOGIN: Authenticator = { authenticate: ({ login }) => ({ name: login ?? null, roles: [] }) };
 
+export interface FixturePorts {
+  /** Of another fixture, whose time goes on. */
+  readonly clock?: FakeClock | undefined;
+  readonly store?: Store | undefined;
+}
+
 export class BrokerFixture {
-  readonly clock = new FakeClock();
+  readonly clock: FakeClock;
+  /** With a store: resolves once clients are let in. */
+  readonly started: Promise<void>;
   readonly log: LogLine[] = [];
   readonly broker: Broker;
 
@@ -21,15 +30,17 @@ export class BrokerFixture {
     authenticator: Authenticator = BY_LOGIN,
     level = 'info',
     authorizer: Authorizer | null = null,
+    { clock = new FakeClock(), store }: FixturePorts = {},
   ) {
+    this.clock = clock;
     const logger = recordingLogger(this.log, level);
     // Heart-beats would only be in the way of tests that are about something else.
     const heartBeat = { sendMs: 0, receiveMs: 0 };
     this.broker = new Broker(
       { nodeId: 'n', heartBeat, ...options },
-      { clock: this.clock, logger, authenticator, authorizer },
+      { clock, logger, authenticator, authorizer, store },
     );
-    void this.broker.start();
+    this.started = this.broker.start();
   }
 
   /** A connection on which nothing was said yet. */
@@ -37,6 +48,14 @@ export class BrokerFixture {
     const connection = new MemoryConnection((task) => this.clock.soon(task), framing, handshake);
     connection.listener = this.broker.accept(connection);
     return new FixtureClient(this, connection);
+  }
+
+  /** Ends turns, and lets promises go on in between, until the store has answered and everything behind it is done. */
+  async settle(): Promise<void> {
+    do {
+      this.clock.turn();
+      await settle();
+    } while (!this.clock.isIdle);
   }
 
   /** A connected client; its CONNECTED frame is in `welcome`. */

@@ -1,5 +1,8 @@
 import t from 'tap';
 import { MessagingTemplate } from '../../../broker/application/messaging-template.js';
+import { DEFAULT_IDEMPOTENCY_OPTIONS, MessageKeys } from '../../../broker/message-keys.js';
+import { BrokerStats } from '../../../broker/stats.js';
+import { FakeClock } from '../../helpers/fake-clock.js';
 import type { MessagePublisher } from '../../../broker/message-publisher.js';
 
 /** What the publisher is asked to do, as plain values. */
@@ -26,7 +29,9 @@ function start(): { template: MessagingTemplate; published: unknown[] } {
     },
   };
   // Only these two are used; the class has private parts that a fake cannot have.
-  return { template: new MessagingTemplate(publisher as unknown as MessagePublisher, null), published };
+  const parts = { clock: new FakeClock(), stats: new BrokerStats(), journal: null };
+  const keys = new MessageKeys(DEFAULT_IDEMPOTENCY_OPTIONS, parts);
+  return { template: new MessagingTemplate(publisher as unknown as MessagePublisher, null, keys), published };
 }
 
 t.test('content-type follows from the payload, whatever the headers say', async (t) => {
