@@ -76,7 +76,11 @@ export class DeadLetters {
       ['dead-letter-reason', reason],
       ['dead-letter-deliveries', String(deliveries)],
     ]);
-    for (const [name, value] of headers) if (!OWN.has(name)) relayed.append(name, value);
+    // A queue stores by rule what does not ask for it: as a letter it must not be less safe than it was.
+    if (message.isStored) relayed.append('persistent', 'true');
+    for (const [name, value] of headers) {
+      if (!OWN.has(name) && !(message.isStored && name === 'persistent')) relayed.append(name, value);
+    }
     return Message.fromHeaders(this.#parts.nextMessageId(), relayed, body);
   }
 }

@@ -50,6 +50,22 @@ t.test('a dead letter is a new message with its origin and the reason; timing is
   t.match(stats, { givenUp: { 'max-deliveries': 1, rejected: 0 }, deadLettered: 1 });
 });
 
+t.test('a letter of a stored message asks to be stored, whatever its sender said', async (t) => {
+  const sent: Message[] = [];
+  const { letters } = setUp((_destination, letter) => sent.push(letter));
+  for (const headers of [{}, { persistent: 'true' }, { persistent: 'false' }]) {
+    const stored = message(headers);
+    stored.isStored = true;
+    const entry = { message: stored, deliveryCount: 1 };
+    letters.giveUp(entry, '/queue/q', 'rejected', '/queue/DLQ', new WriteUnit(null));
+  }
+  for (const letter of sent) {
+    const all = [...letter.decode().headers].filter(([name]) => name === 'persistent');
+    t.strictSame(all, [['persistent', 'true']]);
+  }
+  t.equal(sent.length, 3);
+});
+
 t.test('without a destination, or with its own, a message is dropped and counted', async (t) => {
   const { stats, letters } = setUp(() => t.fail('nothing is to be published'));
   for (const target of [null, '/queue/q']) {
