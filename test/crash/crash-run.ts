@@ -1,0 +1,207 @@
+/**
+ * One crash test: a broker is loaded and killed again and again, then emptied, stopped and looked into once more.
+ * Everything that is decided at random follows from the seed: what clients do in each life, and when it ends.
+ */
+import type { Test } from 'tap';
+import path from 'node:path';
+import { SeededRandom } from '../helpers/seeded-random.js';
+import { BrokerProcess } from './broker-process.js';
+import { Consumer } from './consumer.js';
+import { findViolations, type Violation } from './find-violations.js';
+import { History } from './history.js';
+import { LoadClient } from './load-client.js';
+import { MessageNumbers, Producer, type ProducerParts } from './producer.js';
+import { ALL_QUEUES, bodyOf, CHECKED, DEEP, headersOf, QUEUES } from './workload.js';
+
+export interface CrashRunOptions {
+  readonly seed: string;
+  readonly kills: number;
+  /** For the configuration and, unless in memory, the data. */
+  readonly directory: string;
+  /** Nothing is stored: then the checker has to find it out. */
+  readonly isMemory?: boolean;
+  /** How long nothing may happen while messages are still to come. */
+  readonly quietMs: number;
+}
+
+export interface CrashReport {
+  readonly history: History;
+  readonly violations: readonly Violation[];
+  /** Killed before it listened, while it was idle, under load. */
+  readonly killed: { readonly starting: number; readonly idle: number; readonly loaded: number };
+  /** What the broker logged at level `warn` and above. */
+  readonly log: string;
+}
+
+/** When a life of the broker ends. */
+type KillInstant =
+  | { readonly whileStarting: true; readonly afterMs: number }
+  /** After so many frames from it, and so many ms; or when nothing comes any more. */
+  | { readonly whileStarting: false; readonly afterFrames: number; readonly thenMs: number };
+
+const PRODUCERS = 4;
+/** Messages of one producer in one life: enough to be still under way when the kill comes. */
+const SHARE = 150;
+/** A life under load sees about three frames for each message. */
+const MOST_FRAMES = 1_500;
+/** About how long a start takes. */
+const START_MS = 500;
+/** A kill that waits for frames comes then at the latest. */
+const IDLE_MS = 2_000;
+
+export async function runCrashes(t: Test, options: CrashRunOptions): Promise<CrashReport> {
+  return new CrashRun(t, options).run();
+}
+
+/** Kills a broker while it starts for the first time in a directory, then starts it once more. @throws when it cannot */
+export async function killFirstStart(t: Test, seed: string, directory: string): Promise<void> {
+  const data = path.join(directory, 'data');
+  const broker = BrokerProcess.start(t, directory, data);
+  const afterMs = new SeededRandom(seed).between(0, START_MS);
+  await new Promise((resolve) => setTimeout(resolve, afterMs));
+  await broker.kill();
+  const next = BrokerProcess.start(t, directory, data);
+  await next.listening();
+  await next.stop();
+}
+
+class CrashRun {
+  readonly #t: Test;
+  readonly #options: CrashRunOptions;
+  readonly #history = new History();
+  readonly #numbers = new MessageNumbers();
+  readonly #killed = { starting: 0, idle: 0, loaded: 0 };
+  #log = '';
+  /** Called for each frame of the broker. */
+  #onFrame: () => void = () => undefined;
+
+  constructor(t: Test, options: CrashRunOptions) {
+    this.#t = t;
+    this.#options = options;
+  }
+
+  async run(): Promise<CrashReport> {
+    for (let life = 0; life < this.#options.kills; life++) await this.#liveAndDie(life);
+    await this.#empty('first');
+    // What was acknowledged has to be gone behind an orderly stop too.
+    await this.#empty('second');
+    const violations = findViolations(this.#history.events, CHECKED);
+    return { history: this.#history, violations, killed: this.#killed, log: this.#log };
+  }
+
+  #random(what: string): SeededRandom {
+    return new SeededRandom(`${this.#options.seed} ${what}`);
+  }
+
+  #startBroker(): BrokerProcess {
+    const { directory, isMemory } = this.#options;
+    return BrokerProcess.start(this.#t, directory, isMemory === true ? false : path.join(directory, 'data'));
+  }
+
+  async #liveAndDie(life: number): Promise<void> {
+    const random = this.#random(`kill ${life}`);
+    const instant = chooseInstant(random);
+    const broker = this.#startBroker();
+    if (instant.whileStarting) {
+      await new Promise((resolve) => setTimeout(resolve, instant.afterMs));
+      if (await broker.kill()) this.#killed.starting++;
+    } else {
+      const port = await broker.listening();
+      const isTime = this.#instantOf(instant);
+      const load = this.#load(life, port);
+      const isLoaded = await isTime;
+      if (await broker.kill()) this.#killed[isLoaded ? 'loaded' : 'idle']++;
+      await load;
+    }
+    this.#endLife(broker);
+  }
+
+  #endLife(broker: BrokerProcess): void {
+    this.#log += broker.log;
+    this.#history.add({ kind: 'restarted' });
+  }
+
+  /** Resolves when it has come, to whether frames still came. */
+  #instantOf({ afterFrames, thenMs }: { readonly afterFrames: number; readonly thenMs: number }): Promise<boolean> {
+    return new Promise((resolve) => {
+      const idle = setTimeout(() => resolve(false), IDLE_MS);
+      let frames = 0;
+      this.#onFrame = () => {
+        if (++frames !== afterFrames) return;
+        clearTimeout(idle);
+        setTimeout(() => resolve(true), thenMs);
+      };
+    });
+  }
+
+  /** Resolves when every client is gone. */
+  async #load(life: number, port: number): Promise<void> {
+    const lives: Promise<void>[] = [];
+    for (const consumer of this.#consumers(port, `life ${life}`, false)) lives.push(consumer.run());
+    for (let k = 0; k < PRODUCERS; k++) lives.push(this.#produce(port, `p${k}`, QUEUES, life));
+    lives.push(this.#produce(port, 'filler', [DEEP], life));
+    await Promise.all(lives);
+  }
+
+  async #produce(port: number, name: string, queues: ProducerParts['queues'], life: number): Promise<void> {
+    const client = await this.#openClient(port, name);
+    const parts = { name, queues, client, history: this.#history, numbers: this.#numbers };
+    await new Producer({ ...parts, random: this.#random(`life ${life} ${name}`) }).run(SHARE);
+    await client.closed;
+  }
+
+  #openClient(port: number, name: string): Promise<LoadClient> {
+    return LoadClient.open(port, {
+      onFrame: () => this.#onFrame(),
+      onFault: (text) => this.#history.add({ kind: 'fault', text: `${name}: ${text}` }),
+      onEnd: () => undefined,
+    });
+  }
+
+  /** Those of one life; when draining, one for each queue. */
+  #consumers(port: number, when: string, isDraining: boolean): Consumer[] {
+    const consumers: Consumer[] = [];
+    for (const queue of ALL_QUEUES) {
+      for (let k = 0; k < (isDraining ? 1 : queue.maxConsumers); k++) {
+        const name = `${queue.name}-consumer${k}`;
+        const random = this.#random(`${when} ${name}`);
+        // Now and then nobody is there: messages pile up.
+        if (!isDraining && !random.chance(queue.attendance)) continue;
+        const parts = { name, queue, port, history: this.#history, numbers: this.#numbers, random, isDraining };
+        consumers.push(new Consumer({ ...parts, onFrame: () => this.#onFrame() }));
+      }
+    }
+    return consumers;
+  }
+
+  /** One more life: takes everything out, and behind it one last message for each queue. Ends in an orderly way. */
+  async #empty(pass: string): Promise<void> {
+    const broker = this.#startBroker();
+    const port = await broker.listening();
+    this.#onFrame = () => undefined;
+    const consumers = this.#consumers(port, pass, true);
+    const gone = Promise.all(consumers.map((consumer) => consumer.run()));
+    await this.#history.settled(this.#options.quietMs);
+    const client = await this.#openClient(port, 'end');
+    for (const { name: queue } of ALL_QUEUES) this.#sendLast(client, queue);
+    await client.awaiting(0);
+    await this.#history.settled(this.#options.quietMs);
+    await client.leave();
+    await Promise.all(consumers.map((consumer) => consumer.leave()));
+    await gone;
+    await broker.stop();
+    this.#endLife(broker);
+  }
+
+  /** Of the lowest priority: whatever is still in the queue comes before it. */
+  #sendLast(client: LoadClient, queue: string): void {
+    const id = this.#numbers.next('end', queue, 0);
+    this.#history.add({ kind: 'sent', id, transaction: null });
+    client.request('SEND', headersOf(id), () => this.#history.add({ kind: 'confirmed', id }), bodyOf(id));
+  }
+}
+
+function chooseInstant(random: SeededRandom): KillInstant {
+  if (random.chance(0.15)) return { whileStarting: true, afterMs: random.between(0, START_MS) };
+  return { whileStarting: false, afterFrames: random.between(1, MOST_FRAMES), thenMs: random.between(0, 10) };
+}
