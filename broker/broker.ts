@@ -82,6 +82,8 @@ export interface StatsSnapshot {
   /** Since start: CONNECT and STOMP frames received, CONNECTED written, DISCONNECT received. */
   readonly stomp: { readonly connect: number; readonly connected: number; readonly disconnect: number };
   readonly subscriptions: number;
+  /** Under `/temp-queue/`, of all sessions that are open. */
+  readonly temporaryQueues: number;
   readonly framesIn: number;
   readonly framesOut: number;
   readonly messagesIn: number;
@@ -381,6 +383,7 @@ export class Broker implements HandlerGroup {
       },
       stomp: { connect: stats.connectFrames, connected: stats.connectedFrames, disconnect: stats.disconnectFrames },
       subscriptions: stats.subscriptions,
+      temporaryQueues: router.temporary.size,
       framesIn: stats.framesIn,
       framesOut: writer.framesOut,
       messagesIn: stats.messagesIn,

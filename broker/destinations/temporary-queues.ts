@@ -90,6 +90,7 @@ export class TemporaryQueues {
   readonly #queueParts: QueueParts;
   /** By session, then by name. */
   readonly #sessions = new Map<string, Map<string, TemporaryQueue>>();
+  #size = 0;
 
   constructor(parts: TemporaryQueueParts) {
     this.#parts = parts;
@@ -97,6 +98,11 @@ export class TemporaryQueues {
     this.#options = { ...parts.queueDefaults, mode: 'point-to-point', deadLetter: false, durable: false };
     // And nothing of it outlives the process: it has not outlived its session.
     this.#queueParts = { ...parts.queueParts, journal: null };
+  }
+
+  /** Queues of all sessions. */
+  get size(): number {
+    return this.#size;
   }
 
   find(sessionId: string, name: string): TemporaryQueue | undefined {
@@ -122,6 +128,7 @@ export class TemporaryQueues {
     const address = addresses.create('session');
     const queue = new TemporaryQueue(address, name, new Queue(name, this.#options, this.#queueParts));
     queues.set(name, queue);
+    this.#size++;
     addresses.set(address, queue);
     return queue;
   }
@@ -131,6 +138,7 @@ export class TemporaryQueues {
     let dropped = 0;
     for (const queue of this.#sessions.get(sessionId)?.values() ?? []) {
       this.#parts.addresses.delete(queue.destination);
+      this.#size--;
       dropped += queue.end();
     }
     this.#sessions.delete(sessionId);

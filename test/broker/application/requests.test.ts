@@ -1,6 +1,8 @@
 /** `broker.request` through the whole broker, on a clock that stands still. */
 import t from 'tap';
+import { BrokerError } from '../../../broker/index.js';
 import { BrokerFixture, frameText, type FixtureClient } from '../../helpers/broker-fixture.js';
+import { ScriptedStore } from '../../helpers/scripted-store.js';
 import { settle } from '../../helpers/settle.js';
 import { header, type ServerFrame } from '../../helpers/server-frames.js';
 import { EVEN } from '../../helpers/even.js';
@@ -172,6 +174,59 @@ t.test('a schema says what the payload is, and refuses what it is not', async (t
   worker.publish(addressOf(second), '43');
   t.equal((await good)?.payload, 42);
   await t.rejects(bad as Promise<unknown>, { code: 'payload-invalid', message: /not an even number/ });
+});
+
+/** A broker that has taken up what the store holds. */
+async function storing(store: ScriptedStore): Promise<BrokerFixture> {
+  const fixture = new BrokerFixture({}, undefined, 'info', null, { store });
+  await fixture.started;
+  return fixture;
+}
+
+/** Everything asked of the store is stored, and what follows from that. */
+async function storeAll(fixture: BrokerFixture, store: ScriptedStore): Promise<void> {
+  while (store.commits.length > 0) {
+    for (const commit of store.commits.splice(0)) commit.succeed();
+    await fixture.settle();
+  }
+}
+
+t.test('a reply in a transaction is there when everything of it is stored', async (t) => {
+  for (const isLate of [false, true]) {
+    const store = new ScriptedStore();
+    const fixture = await storing(store);
+    const { broker } = fixture;
+    const worker = fixture.connect();
+    worker.subscribe('w', '/topic/work');
+    const outcome = broker.request('/topic/work', '', { timeoutMs: 1_000 }).then(
+      ({ text }) => text,
+      (error: unknown) => (error as { code: string }).code,
+    );
+    const address = addressOf(worker.frames()[0]);
+    worker.send(frameText('BEGIN', { transaction: 't' }));
+    worker.publish(address, 'done', { transaction: 't' });
+    worker.publish('/queue/log', 'done', { transaction: 't', persistent: 'true' });
+    worker.send(frameText('COMMIT', { transaction: 't', receipt: 'c' }));
+    await fixture.settle();
+    if (isLate) fixture.clock.advance(1_200);
+    await storeAll(fixture, store);
+    t.equal(await outcome, isLate ? 'request-timeout' : 'done');
+    t.equal(broker.stats().messagesDropped, isLate ? 1 : 0);
+    t.equal(worker.frames()[0]?.command, 'RECEIPT');
+  }
+});
+
+t.test('a request that could not be stored rejects with why', async (t) => {
+  const store = new ScriptedStore();
+  const fixture = await storing(store);
+  const pending = fixture.broker.request('/queue/work', '', { headers: { persistent: true } });
+  const rejected = t.rejects(pending, { code: 'store-full' });
+  await fixture.settle();
+  while (store.commits.length > 0) {
+    for (const commit of store.commits.splice(0)) commit.fail(new BrokerError('store-full', 'no room on the disk'));
+    await fixture.settle();
+  }
+  await rejected;
 });
 
 t.test('a user is asked like any destination', async (t) => {

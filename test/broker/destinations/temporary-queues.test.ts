@@ -1,6 +1,6 @@
 import t from 'tap';
 import { Headers } from '../../../protocol/index.js';
-import { DEFAULT_BROKER_OPTIONS } from '../../../broker/options.js';
+import { DEFAULT_BROKER_OPTIONS, type BrokerOptions, type Partially } from '../../../broker/options.js';
 import { DeadLetters } from '../../../broker/destinations/dead-letters.js';
 import { ReplyAddresses } from '../../../broker/destinations/reply-addresses.js';
 import { TemporaryQueues } from '../../../broker/destinations/temporary-queues.js';
@@ -10,6 +10,7 @@ import { TimerWheel } from '../../../broker/timer-wheel.js';
 import { recordingLogger } from '../../../adapters/testing/recorded-log.js';
 import { BrokerFixture, frameText, type FixtureClient } from '../../helpers/broker-fixture.js';
 import { FakeClock } from '../../helpers/fake-clock.js';
+import { ScriptedStore } from '../../helpers/scripted-store.js';
 import { header } from '../../helpers/server-frames.js';
 import { settle } from '../../helpers/settle.js';
 
@@ -96,7 +97,23 @@ t.test('what the implied subscription had not sent goes to the one that takes it
       ['mine', 'b', undefined],
     ],
   );
-  t.equal(fixture.broker.stats().subscriptions, 1);
+  t.match(fixture.broker.stats(), { subscriptions: 1, temporaryQueues: 1 });
+});
+
+t.test('a subscription of the client itself gives way to no other, under whatever id', async (t) => {
+  const fixture = new BrokerFixture();
+  const [asker, worker] = [fixture.connect(), fixture.connect()];
+  const address = ask(asker, worker);
+  for (const id of ['/temp-queue/x', 'second']) asker.subscribe(id, '/temp-queue/x');
+  for (const body of ['a', 'b']) worker.publish(address, body);
+  t.strictSame(
+    asker.frames().map((frame) => [header(frame, 'subscription'), frame.body.toString()]),
+    [
+      ['/temp-queue/x', 'a'],
+      ['second', 'b'],
+    ],
+    'in turn',
+  );
 });
 
 t.test('a session that has gone is forgotten by senders that remembered the address', async (t) => {
@@ -107,8 +124,7 @@ t.test('a session that has gone is forgotten by senders that remembered the addr
   t.strictSame(asker.bodies(), ['a', 'b']);
   asker.connection.vanish();
   worker.publish(address, 'c');
-  t.equal(fixture.broker.stats().messagesDropped, 1);
-  t.equal(fixture.broker.stats().subscriptions, 0);
+  t.match(fixture.broker.stats(), { messagesDropped: 1, subscriptions: 0, temporaryQueues: 0 });
   t.equal(worker.error(), undefined);
 });
 
@@ -167,6 +183,76 @@ t.test('a reply that was settled in a transaction of a session that ends comes b
   fixture.clock.advance(2_000);
   t.match(fixture.broker.stats(), { subscriptions: 0, redelivered: 0 });
   t.equal(fixture.clock.intervalCount, 0, 'no timer is left');
+});
+
+/** A broker that has taken up what the store holds. */
+async function storing(store: ScriptedStore, options: Partially<BrokerOptions> = {}): Promise<BrokerFixture> {
+  const fixture = new BrokerFixture(options, undefined, 'info', null, { store });
+  await fixture.started;
+  return fixture;
+}
+
+/** Everything asked of the store is stored, and what follows from that. */
+async function storeAll(fixture: BrokerFixture, store: ScriptedStore): Promise<void> {
+  while (store.commits.length > 0) {
+    for (const commit of store.commits.splice(0)) commit.succeed();
+    await fixture.settle();
+  }
+}
+
+t.test('nothing of it is stored, whatever the options and the sender say', async (t) => {
+  const store = new ScriptedStore();
+  const fixture = await storing(store, { queueDefaults: { durable: true } });
+  const [asker, worker] = [fixture.connect(), fixture.connect()];
+  const address = ask(asker, worker);
+  worker.publish(address, 'a', { persistent: 'true', receipt: 'r' });
+  t.strictSame(asker.bodies(), ['a']);
+  t.equal(worker.frames()[0]?.command, 'RECEIPT');
+  await fixture.settle();
+  const kinds = store.commits.flatMap(({ operations }) => operations.map(({ kind }) => kind));
+  t.notOk(kinds.includes('append'));
+});
+
+t.test('in a transaction a reply waits for what has to be stored; it may find nobody then', async (t) => {
+  for (const isGone of [false, true]) {
+    const store = new ScriptedStore();
+    const fixture = await storing(store, { queueDefaults: { maxMessages: 1 } });
+    const [asker, worker] = [fixture.connect(), fixture.connect()];
+    asker.subscribe('mine', '/temp-queue/x');
+    const address = ask(asker, worker);
+    worker.send(frameText('BEGIN', { transaction: 't' }));
+    worker.publish('/queue/log', 'answered', { transaction: 't', persistent: 'true' });
+    worker.publish(address, 'a', { transaction: 't', expiration: '60000', AMQ_SCHEDULED_DELAY: '100' });
+    worker.send(frameText('COMMIT', { transaction: 't', receipt: 'c' }));
+    await fixture.settle();
+    t.strictSame(worker.frames(), []);
+    const other = fixture.connect();
+    other.publish(address, 'b', { AMQ_SCHEDULED_DELAY: '100' });
+    t.equal(other.error(), 'queue-full', 'its place is taken');
+    if (isGone) asker.connection.vanish();
+    await storeAll(fixture, store);
+    t.strictSame(
+      worker.frames().map(({ command }) => command),
+      ['RECEIPT'],
+    );
+    fixture.clock.advance(200);
+    t.strictSame(asker.bodies(), isGone ? [] : ['a']);
+    fixture.clock.advance(100);
+    t.equal(fixture.clock.intervalCount, 0, 'no timer is left');
+  }
+});
+
+t.test('a SUBSCRIBE that waited for RECEIPTs opens nothing when its session has ended', async (t) => {
+  const store = new ScriptedStore();
+  const fixture = await storing(store);
+  const client = fixture.connect();
+  client.publish('/queue/log', 'a', { persistent: 'true', receipt: 'r' });
+  client.subscribe('mine', '/temp-queue/x');
+  const stopped = fixture.broker.stop(0);
+  fixture.clock.advance(20);
+  await storeAll(fixture, store);
+  await stopped;
+  t.equal(fixture.broker.stats().subscriptions, 0);
 });
 
 t.test('the application can answer at the address', async (t) => {
