@@ -22,8 +22,15 @@ const PAGE_CACHE_KIB = 8 * 1024;
 /** In pages of 4 KiB: 16 MB, which costs a third less than SQLite's 4 MB, as a page is more often written once for many commits. */
 const CHECKPOINT_PAGES = 4_000;
 const MAX_LOG_BYTES = 16 * 1024 * 1024;
-/** Beyond this, a check of the whole file after a crash would take longer than a restart should (1 GB: about 1 s and the reading). */
-const MAX_CHECKED_BYTES = 1024 * 1024 * 1024;
+/** Files up to this size are checked page by page at every start: 60 ms. */
+const ALWAYS_CHECKED_BYTES = 64 * 1024 * 1024;
+/** After a crash, up to this size: about a second, and the reading. */
+const CHECKED_AFTER_CRASH_BYTES = 1024 * 1024 * 1024;
+/**
+ * Why looking without writing may be impossible, though opening is not: killed while the file was made, so that SQLite has
+ * something to undo first; or no room on the disk for the index that readers share.
+ */
+const CANNOT_LOOK: readonly string[] = ['SQLITE_READONLY_ROLLBACK', 'SQLITE_IOERR_SHMSIZE', 'SQLITE_FULL'];
 
 export function fileOf({ directory }: Pick<SqliteFileOptions, 'directory'>): string {
   return path.join(directory, FILE_NAME);
@@ -108,15 +115,15 @@ function makeFile(file: string): void {
  * into the file. Not by reading the file ourselves: closing it would free the locks that this process holds on it.
  */
 function inspect(file: string): void {
+  // A log is left behind where the file was not closed.
   const log = sizeOf(`${file}-wal`);
+  const maxBytes = log > 0 ? CHECKED_AFTER_CRASH_BYTES : ALWAYS_CHECKED_BYTES;
   const database = new SqliteDatabase(file, { readonly: true, fileMustExist: true, timeout: 0 });
   try {
     refuseForeign(file, database);
-    // A log is left behind where the file was not closed. Otherwise damage shows when the messages are counted.
-    if (log > 0 && sizeOf(file) + log <= MAX_CHECKED_BYTES) refuseDamaged(file, database);
+    if (sizeOf(file) + log <= maxBytes) refuseDamaged(file, database);
   } catch (error) {
-    // Killed while it was made: SQLite has to undo that first, which needs to write.
-    if ((error as NodeJS.ErrnoException).code !== 'SQLITE_READONLY_ROLLBACK') throw error;
+    if (!CANNOT_LOOK.includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
   } finally {
     database.close();
   }

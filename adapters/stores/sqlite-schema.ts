@@ -8,7 +8,7 @@ import type { Database } from 'better-sqlite3';
 export const APPLICATION_ID = 0x68626561;
 
 /** Migration n leads from version n to n + 1. What was released is never changed: a new one goes to the end. */
-const MIGRATIONS: readonly string[] = [
+export const MIGRATIONS: readonly string[] = [
   `
   -- The number of a stream is not used again, so that what is left of a dropped one belongs to nobody.
   CREATE TABLE streams (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE);
@@ -40,10 +40,13 @@ const MIGRATIONS: readonly string[] = [
 /** The version this program reads and writes. */
 export const SCHEMA_VERSION = MIGRATIONS.length;
 
-/** Brings a file that is empty, or ours and not newer, to this version: each step whole or not at all. */
-export function migrate(database: Database): void {
+/**
+ * Brings a file that is empty, or ours and not newer, to this version: each step whole or not at all.
+ * @param migrations all there are, the first first
+ */
+export function migrate(database: Database, migrations: readonly string[] = MIGRATIONS): void {
   const from = database.pragma('user_version', { simple: true }) as number;
-  for (const [version, statements] of MIGRATIONS.entries()) {
+  for (const [version, statements] of migrations.entries()) {
     if (version < from) continue;
     database.transaction(() => {
       database.exec(statements);

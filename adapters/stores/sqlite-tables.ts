@@ -19,6 +19,8 @@ type Row = readonly [
 const MAX_KNOWN_STREAMS = 10_000;
 /** What one step of tidying deletes: 2 to 3 ms. */
 const TIDY_ROWS = 500;
+/** How long a commit that found no room may wait for it: 50 ms. */
+const MAX_TIDY_STEPS = 20;
 
 export class SqliteTables {
   readonly #database: Database;
@@ -32,16 +34,25 @@ export class SqliteTables {
 
   /** What is there; forgets streams without messages, and their marks, which nobody can have asked for again. */
   contents(nowEpochMs: number): StoreContents {
-    const { lanes, records } = this.#statements;
+    // Read first: damage that shows here is met before anything was written.
+    const lanes = this.#statements.lanes.all() as StoredLane[];
+    const records = this.#statements.records.all(nowEpochMs) as StoredRecord[];
     this.#forgetEmptyStreams();
-    return {
-      lanes: lanes.all() as StoredLane[],
-      records: records.all(nowEpochMs) as StoredRecord[],
-    };
+    return { lanes, records };
   }
 
   /** One transaction: all or nothing, on the disk when it returns. */
   commit(operations: readonly StoreOperation[], nowEpochMs: number): void {
+    try {
+      this.#commitOnce(operations, nowEpochMs);
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      this.#makeRoom(nowEpochMs);
+      this.#commitOnce(operations, nowEpochMs);
+    }
+  }
+
+  #commitOnce(operations: readonly StoreOperation[], nowEpochMs: number): void {
     this.#transact(() => {
       let expiring = 0;
       for (const operation of operations) {
@@ -98,7 +109,17 @@ export class SqliteTables {
       });
     } catch (error) {
       // A full disk is no reason not to open: there is time for it later.
-      if ((error as NodeJS.ErrnoException).code !== 'SQLITE_FULL') throw error;
+      if (!isFull(error)) throw error;
+    }
+  }
+
+  /** Lets the log be written from its start again, and the room of what nobody can see be used again, as far as that goes. */
+  #makeRoom(nowEpochMs: number): void {
+    try {
+      this.#database.pragma('wal_checkpoint(PASSIVE)');
+      for (let step = 0; step < MAX_TIDY_STEPS && this.tidy(nowEpochMs); step++);
+    } catch {
+      // The second try tells what is still wrong.
     }
   }
 
@@ -191,6 +212,10 @@ export class SqliteTables {
     if (this.#streamIds.size >= MAX_KNOWN_STREAMS) this.#streamIds.clear();
     this.#streamIds.set(stream, id);
   }
+}
+
+function isFull(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'SQLITE_FULL';
 }
 
 function toMessage(priority: number, row: Row): StoredMessage {

@@ -7,6 +7,7 @@ import { BrokerError } from '../../broker/errors.js';
 import { packMessages, transferable, unpackOperations } from './packed.js';
 import { describe, fileOf, openFile } from './sqlite-file.js';
 import type { SqliteAnswer, SqliteRequest, SqliteWorkerData } from './sqlite-requests.js';
+import { SqliteRoom } from './sqlite-room.js';
 import { SqliteTables } from './sqlite-tables.js';
 
 /** After tidying failed, which is told to nobody, as nobody waits for it. */
@@ -15,6 +16,7 @@ const TIDY_AGAIN_MS = 10_000;
 class SqliteWorker {
   readonly #options: SqliteWorkerData;
   #tables: SqliteTables | null = null;
+  #room: SqliteRoom | null = null;
   #nowEpochMs = 0;
   #isTidying = false;
 
@@ -37,6 +39,8 @@ class SqliteWorker {
     switch (request.kind) {
       case 'commit': {
         const operations = unpackOperations(request.operations);
+        const octets = request.operations.octets.byteLength;
+        if (octets > 0) this.#room?.require(octets);
         this.#nowEpochMs = request.nowEpochMs;
         tables.commit(operations, request.nowEpochMs);
         if (operations.some(({ kind }) => kind === 'drop')) this.#tidySoon();
@@ -54,10 +58,12 @@ class SqliteWorker {
   }
 
   #open(nowEpochMs: number): SqliteAnswer {
-    const tables = new SqliteTables(openFile(this.#options));
+    const database = openFile(this.#options);
+    const tables = new SqliteTables(database);
     try {
       const contents = tables.contents(nowEpochMs);
       this.#tables = tables;
+      this.#room = new SqliteRoom(database);
       this.#nowEpochMs = nowEpochMs;
       this.#tidySoon();
       return { kind: 'opened', contents };
@@ -88,12 +94,12 @@ class SqliteWorker {
   }
 
   #failed(error: unknown): SqliteAnswer {
-    if (error instanceof BrokerError) return { kind: 'failed', code: 'store-failed', message: error.message };
-    const isFull = (error as NodeJS.ErrnoException).code?.startsWith('SQLITE_FULL') === true;
+    const { code } = error as { readonly code?: string };
+    const isFull = code === 'store-full' || code === 'SQLITE_FULL';
     return {
       kind: 'failed',
       code: isFull ? 'store-full' : 'store-failed',
-      message: `${fileOf(this.#options)}: ${describe(error)}`,
+      message: error instanceof BrokerError ? error.message : `${fileOf(this.#options)}: ${describe(error)}`,
     };
   }
 }

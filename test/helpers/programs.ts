@@ -26,6 +26,8 @@ const PROGRAMS = {
   'perl-stomp': { package: 'libnet-stomp-perl', probe: [PERL, '-MNet::Stomp', '-e', '1'] },
   // Gives a program a terminal.
   script: { package: 'bsdutils', probe: [SCRIPT, '--version'] },
+  // Bounds what a process may write, without being root.
+  prlimit: { package: 'util-linux', probe: ['prlimit', '--version'] },
   chromium: { package: 'chromium', probe: ['/usr/bin/test', '-x', CHROMIUM] },
 } as const satisfies Record<string, Program>;
 

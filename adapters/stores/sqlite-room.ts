@@ -1,0 +1,43 @@
+/**
+ * Refuses messages before the disk is full. On a disk without any room SQLite could not write down either what was
+ * consumed, so that a full store would stay full until somebody enlarges the disk.
+ */
+import { statfsSync } from 'node:fs';
+import path from 'node:path';
+import type { Database, Statement } from 'better-sqlite3';
+import { BrokerError } from '../../broker/errors.js';
+
+/** The log at its largest, and once more for moving it into the file. */
+const RESERVE_BYTES = 32_000_000;
+/** What inner pages and pages that are partly filled may take beside the octets themselves. */
+const SLACK_BYTES = 64 * 1024;
+
+export class SqliteRoom {
+  readonly #file: string;
+  readonly #directory: string;
+  readonly #pageBytes: number;
+  readonly #freePages: Statement<[], number>;
+
+  constructor(database: Database) {
+    this.#file = database.name;
+    this.#directory = path.dirname(database.name);
+    this.#pageBytes = database.pragma('page_size', { simple: true }) as number;
+    this.#freePages = database.prepare<[], number>('PRAGMA freelist_count').pluck();
+  }
+
+  /**
+   * For messages of so many octets there is room on the disk, or in pages of the file that are free.
+   * @throws BrokerError `store-full`
+   */
+  require(octets: number): void {
+    // Two to three microseconds: so it is asked each time.
+    const { bavail, bsize } = statfsSync(this.#directory);
+    if (bavail * bsize >= RESERVE_BYTES + octets) return;
+    const free = (this.#freePages.get() ?? 0) * this.#pageBytes;
+    if (free >= 2 * octets + SLACK_BYTES) return;
+    throw new BrokerError(
+      'store-full',
+      `${this.#file}: no room, as less than ${RESERVE_BYTES / 1_000_000} MB are left on the disk`,
+    );
+  }
+}
