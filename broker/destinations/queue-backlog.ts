@@ -30,11 +30,16 @@ export class QueuedMessage {
 }
 
 const COMPACT_AT = 1024;
-/** Waiting messages of a queue above which stored ones are not held in memory any more. */
-const MAX_RESIDENT_MESSAGES = 8_192;
-const MAX_RESIDENT_BYTES = 8 * 1024 * 1024;
-/** Messages of one priority below which its next page is read. */
-const READ_AHEAD_AT = 4_096;
+/** How much of a queue's stored messages is held in memory. */
+export interface Residence {
+  /** Waiting messages above which stored ones go to pages. */
+  readonly maxMessages: number;
+  readonly maxBytes: number;
+  /** Messages of one priority in memory below which its next page is read. */
+  readonly readAheadAt: number;
+}
+
+const RESIDENCE: Residence = { maxMessages: 8_192, maxBytes: 8 * 1024 * 1024, readAheadAt: 4_096 };
 
 /** Reads pages; implemented by Queue. */
 export interface Pager {
@@ -61,6 +66,8 @@ class Lane {
   #spent = 0;
   /** Null: everything is here. */
   paged: Paged | null = null;
+  /** The newest stored message that came by, wherever it is now. */
+  newestStored = 0;
 
   /** Messages here, those that do not wait any more included. */
   get length(): number {
@@ -75,11 +82,6 @@ class Lane {
       this.#drop();
     }
     return undefined;
-  }
-
-  /** 0 when empty. */
-  get newestId(): number {
-    return this.#entries.at(-1)?.message.id ?? 0;
   }
 
   put(entry: QueuedMessage): void {
@@ -162,10 +164,12 @@ export class QueueBacklog {
   #pagedMessages = 0;
   #pagedBytes = 0;
   readonly #pager: Pager | null;
+  readonly #residence: Residence;
 
   /** @param pager null when nothing is stored */
-  constructor(pager: Pager | null = null) {
+  constructor(pager: Pager | null = null, residence: Residence = RESIDENCE) {
     this.#pager = pager;
+    this.#residence = residence;
   }
 
   get size(): number {
@@ -183,7 +187,7 @@ export class QueueBacklog {
       const lane = this.#lanes[priority];
       if (lane === undefined) continue;
       const { head } = lane;
-      if (lane.paged !== null && lane.length < READ_AHEAD_AT) this.#load(priority, lane.paged);
+      if (lane.paged !== null && lane.length < this.#residence.readAheadAt) this.#load(priority, lane.paged);
       if (head !== undefined) return head;
       if (lane.paged !== null) return undefined;
     }
@@ -201,10 +205,20 @@ export class QueueBacklog {
 
   /** @returns false when the message went to the store's pages: nothing of it is held here */
   put(entry: QueuedMessage): boolean {
-    if (this.#page(entry)) return false;
+    if (entry.message.isStored) {
+      this.#beginPages(entry);
+      this.passed(entry);
+      if (this.#page(entry)) return false;
+    }
     this.#count(entry);
     this.#lane(entry.priority).put(entry);
     return true;
+  }
+
+  /** A stored message was published that is not put here, or not yet. */
+  passed({ message, priority }: QueuedMessage): void {
+    const lane = this.#lane(priority);
+    lane.newestStored = Math.max(lane.newestStored, message.id);
   }
 
   /** Whether stored messages of this priority that are published now are paged. */
@@ -219,7 +233,9 @@ export class QueueBacklog {
   }
 
   /** A stored message that waits for its time: it is not to be taken from a page as well. */
-  keepsApart({ message, priority }: QueuedMessage): void {
+  keepsApart(entry: QueuedMessage): void {
+    const { message, priority } = entry;
+    this.passed(entry);
     const paged = this.#pagedOf(priority);
     if (paged !== null && message.id > paged.afterSequence) paged.known.add(message.id);
   }
@@ -290,20 +306,24 @@ export class QueueBacklog {
     return this.#lanes[priority]?.after(id) ?? [];
   }
 
-  /** Behind a page everything stored belongs to the pages, or it would be found twice. */
-  #page({ message, priority }: QueuedMessage): boolean {
-    if (!message.isStored || this.#pager === null) return false;
+  /**
+   * From a new message on, when enough is in memory. Not from an older one: what is newer than it may be in a client's
+   * hands, and would be found in a page again.
+   */
+  #beginPages({ message, priority }: QueuedMessage): void {
     const lane = this.#lane(priority);
-    if (lane.paged === null) {
-      const resident = this.#size - this.#pagedMessages;
-      const residentBytes = this.#bytes - this.#pagedBytes;
-      if (resident < MAX_RESIDENT_MESSAGES && residentBytes < MAX_RESIDENT_BYTES) return false;
-      // What comes back to an old place is not what pages are for.
-      if (lane.newestId >= message.id) return false;
-      lane.paged = { messages: 0, bytes: 0, afterSequence: message.id - 1, isLoading: false, known: new Set() };
-    } else if (message.id <= lane.paged.afterSequence) return false;
-    lane.paged.known.delete(message.id);
-    this.#countPaged(lane.paged, 1, message.weightBytes);
+    if (this.#pager === null || lane.paged !== null || message.id <= lane.newestStored) return;
+    const { maxMessages, maxBytes } = this.#residence;
+    if (this.#size - this.#pagedMessages < maxMessages && this.#bytes - this.#pagedBytes < maxBytes) return;
+    lane.paged = { messages: 0, bytes: 0, afterSequence: message.id - 1, isLoading: false, known: new Set() };
+  }
+
+  /** Behind the first page everything stored belongs to the pages, or it would be found twice. */
+  #page({ message, priority }: QueuedMessage): boolean {
+    const paged = message.isStored ? this.#pagedOf(priority) : null;
+    if (paged === null || message.id <= paged.afterSequence) return false;
+    paged.known.delete(message.id);
+    this.#countPaged(paged, 1, message.weightBytes);
     return true;
   }
 

@@ -150,6 +150,7 @@ export class Queue implements Route, MessageSource, Pager {
     if (delayMs === 0 && passesNone) {
       const subscription = this.#consumers.nextFor(message);
       if (subscription !== null) {
+        if (message.isStored) this.#backlog.passed(entry);
         this.#give(subscription, message, 1);
         return;
       }

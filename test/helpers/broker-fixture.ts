@@ -24,6 +24,12 @@ export class BrokerFixture {
   readonly started: Promise<void>;
   readonly log: LogLine[] = [];
   readonly broker: Broker;
+  /** A started broker that stores. */
+  static async storing(store: Store, options: Partially<BrokerOptions> = {}): Promise<BrokerFixture> {
+    const fixture = new BrokerFixture(options, BY_LOGIN, 'info', null, { store });
+    await fixture.started;
+    return fixture;
+  }
 
   constructor(
     options: Partially<BrokerOptions> = {},
@@ -41,6 +47,14 @@ export class BrokerFixture {
       { clock, logger, authenticator, authorizer, store },
     );
     this.started = this.broker.start();
+  }
+
+  /** Ends turns until the store has done what was asked of it so far, and what follows from it. */
+  async settled(): Promise<void> {
+    for (let k = 0; k < 4; k++) {
+      this.clock.turn();
+      await settle();
+    }
   }
 
   /** A connection on which nothing was said yet. */

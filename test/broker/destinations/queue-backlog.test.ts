@@ -112,3 +112,113 @@ t.test('any run of puts, takes and returns keeps the order of a sorted list', as
   });
   check(t, property, 200);
 });
+
+/**
+ * A backlog whose pages a test serves when it likes, beside a list of what has to be in it. Messages are put, delayed,
+ * taken from the head, put back, and pages come in late: nothing is lost, doubled or out of order.
+ */
+t.test('with pages, the head is always the message that has waited longest, whenever pages come', async (t) => {
+  const action = fc.oneof(
+    {
+      weight: 5,
+      arbitrary: fc.record({ what: fc.constant('put' as const), priority: fc.integer({ min: 3, max: 5 }) }),
+    },
+    { weight: 1, arbitrary: fc.record({ what: fc.constant('delay' as const), priority: fc.constant(4) }) },
+    { weight: 1, arbitrary: fc.record({ what: fc.constant('due' as const), priority: fc.constant(4) }) },
+    { weight: 3, arbitrary: fc.record({ what: fc.constant('take' as const), priority: fc.constant(4) }) },
+    { weight: 1, arbitrary: fc.record({ what: fc.constant('return' as const), priority: fc.constant(4) }) },
+    { weight: 3, arbitrary: fc.record({ what: fc.constant('load' as const), priority: fc.constant(4) }) },
+  );
+  const property = fc.property(
+    fc.array(action, { maxLength: 120 }),
+    fc.integer({ min: 0, max: 8 }),
+    (actions, stored) => {
+      const store = new Map<number, number>();
+      const loads: { priority: number; after: number }[] = [];
+      const pager = { load: (priority: number, after: number) => loads.push({ priority, after }) };
+      const backlog = new QueueBacklog(pager, { maxMessages: 4, maxBytes: 1e6, readAheadAt: 2 });
+      let id = 0;
+      const make = (n: number, priority: number): QueuedMessage => {
+        const entry = queued(n, priority);
+        entry.message.isStored = true;
+        return entry;
+      };
+      for (; id < stored;) store.set(++id, 4);
+      const bytes = Array.from({ length: stored }, (_, k) => make(k + 1, 4).message.weightBytes);
+      if (stored > 0)
+        backlog.restore(
+          4,
+          stored,
+          bytes.reduce((sum, each) => sum + each, 0),
+        );
+      const waiting = new Set<number>(store.keys());
+      const [delayed, taken]: [QueuedMessage[], QueuedMessage[]] = [[], []];
+      const serve = (): boolean => {
+        const load = loads.shift();
+        if (load === undefined) return false;
+        const ids = [...store].filter(([n, priority]) => priority === load.priority && n > load.after).map(([n]) => n);
+        const page = ids.sort((a, b) => a - b).slice(0, 3);
+        backlog.putBack(
+          backlog.loaded(
+            load.priority,
+            page.map((n) => make(n, load.priority)),
+          ),
+        );
+        return true;
+      };
+      const expected = (): number | undefined =>
+        [...waiting].sort((a, b) => (store.get(b) ?? 0) - (store.get(a) ?? 0) || a - b)[0];
+      /** The head, with every page that is missing for it served. */
+      const head = (): QueuedMessage | undefined => {
+        for (;;) {
+          const entry = backlog.head;
+          if (entry !== undefined || !serve()) return entry;
+        }
+      };
+      for (const { what, priority } of actions) {
+        if (what === 'put' || what === 'delay') {
+          store.set(++id, priority);
+          const entry = make(id, priority);
+          if (what === 'put') {
+            waiting.add(id);
+            backlog.put(entry);
+          } else {
+            delayed.push(entry);
+            backlog.keepsApart(entry);
+          }
+        } else if (what === 'due') {
+          const entry = delayed.shift();
+          if (entry === undefined) continue;
+          waiting.add(entry.message.id);
+          backlog.putBack([entry]);
+        } else if (what === 'return') {
+          const entry = taken.shift();
+          if (entry === undefined) continue;
+          waiting.add(entry.message.id);
+          backlog.putBack([new QueuedMessage(entry.message, 1)]);
+        } else if (what === 'load') serve();
+        else {
+          const entry = head();
+          // A delayed message that is due late may find younger ones in memory: its place is behind its page.
+          if (delayed.length === 0 && entry?.message.id !== expected() && !hadDelays(actions)) return false;
+          if (entry === undefined) continue;
+          if (!waiting.delete(entry.message.id)) return false;
+          backlog.take(entry);
+          taken.push(entry);
+        }
+        if (backlog.size !== waiting.size) return false;
+      }
+      const rest: number[] = [];
+      for (let entry = head(); entry !== undefined; entry = head()) {
+        rest.push(entry.message.id);
+        backlog.take(entry);
+      }
+      return rest.length === waiting.size && new Set(rest).size === rest.length && rest.every((n) => waiting.has(n));
+    },
+  );
+  check(t, property, 2_000);
+});
+
+function hadDelays(actions: readonly { readonly what: string }[]): boolean {
+  return actions.some(({ what }) => what === 'delay');
+}
