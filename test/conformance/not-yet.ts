@@ -5,7 +5,6 @@
 import type { Group } from './ids.js';
 
 const QUEUES = 'point-to-point queues';
-const DURABILITY = 'persistent messages and durable subscriptions';
 const NOT_PLANNED = 'compatibility headers of other brokers';
 
 /** Groups that are complete: an entry of theirs here is refused. */
@@ -15,7 +14,6 @@ export const COMPLETE_GROUPS: readonly Group[] = ['F', 'C', 'S', 'A', 'T', 'R', 
 export const NOT_YET: ReadonlyMap<string, string> = new Map([
   ['X-03', 'destinations by prefix'],
   ['X-04', 'destination patterns of other brokers'],
-  ['X-06', DURABILITY],
   ['X-12', NOT_PLANNED],
   ['X-16', NOT_PLANNED],
   ['X-21', QUEUES],
