@@ -4,39 +4,40 @@
  */
 export class Headers implements Iterable<readonly [name: string, value: string]> {
   readonly #names: string[] = [];
-  readonly #values: string[] = [];
+  /** As they are handed out: walking them makes nothing new, and every message is walked several times. */
+  readonly #entries: (readonly [name: string, value: string])[] = [];
 
   constructor(entries: Iterable<readonly [string, string]> = []) {
     for (const [name, value] of entries) this.append(name, value);
   }
 
   get size(): number {
-    return this.#names.length;
+    return this.#entries.length;
   }
 
   append(name: string, value: string): void {
     this.#names.push(name);
-    this.#values.push(value);
+    this.#entries.push([name, value]);
   }
 
   /** The first value of that name. */
   get(name: string): string | undefined {
     const index = this.#names.indexOf(name);
-    return index < 0 ? undefined : this.#values[index];
+    return index < 0 ? undefined : this.#entries[index]?.[1];
   }
 
   has(name: string): boolean {
     return this.#names.includes(name);
   }
 
-  *[Symbol.iterator](): Generator<readonly [string, string]> {
-    for (const [index, name] of this.#names.entries()) yield [name, this.#values[index] ?? ''];
+  [Symbol.iterator](): IterableIterator<readonly [name: string, value: string]> {
+    return this.#entries[Symbol.iterator]();
   }
 
   /** The first of each name. */
   toMap(): Map<string, string> {
     const map = new Map<string, string>();
-    for (const [name, value] of this) if (!map.has(name)) map.set(name, value);
+    for (const [name, value] of this.#entries) if (!map.has(name)) map.set(name, value);
     return map;
   }
 }
