@@ -113,9 +113,14 @@ export class MessagePublisher {
 }
 
 /** The same headers in the same order, with `destination` in its place or in front. */
-function withDestination(headers: Iterable<readonly [string, string]>, destination: string): Headers {
+function withDestination(
+  headers: Iterable<readonly [string, string]>,
+  destination: string,
+): Iterable<readonly [string, string]> {
+  // As a client wrote it: mostly.
+  if (headers instanceof Headers && headers.get('destination') === destination) return headers;
   const list = [...headers];
   const at = list.findIndex(([name]) => name === 'destination');
   const named: readonly [string, string] = ['destination', destination];
-  return new Headers(at < 0 ? [named, ...list] : list.with(at, named));
+  return at < 0 ? [named, ...list] : list.with(at, named);
 }

@@ -8,23 +8,23 @@ import { Message } from '../message.js';
 const PLAIN = 1;
 const WITH_HEADERS = 2;
 const FIXED_BYTES = 13;
+const LENGTH_BYTES = 4;
 
 export function encodeMessage(message: Message): Buffer {
-  const { decodedHeaders: headers, start, end } = message;
-  const content = message.octets.subarray(start, end);
-  if (headers === null) return Buffer.concat([fixedPart(PLAIN, message), content]);
-  const text = Buffer.from(JSON.stringify([...headers]));
-  const length = Buffer.allocUnsafe(4);
-  length.writeUInt32BE(text.length);
-  return Buffer.concat([fixedPart(WITH_HEADERS, message), length, text, content]);
-}
-
-function fixedPart(form: number, { id, bodyBytes }: Message): Buffer {
-  const part = Buffer.allocUnsafe(FIXED_BYTES);
-  part[0] = form;
-  part.writeDoubleBE(id, 1);
-  part.writeUInt32BE(bodyBytes, 9);
-  return part;
+  const { decodedHeaders: headers, octets, start, end } = message;
+  const text = headers === null ? null : JSON.stringify([...headers]);
+  const textBytes = text === null ? 0 : Buffer.byteLength(text);
+  const contentStart = FIXED_BYTES + (text === null ? 0 : LENGTH_BYTES + textBytes);
+  const stored = Buffer.allocUnsafe(contentStart + end - start);
+  stored[0] = text === null ? PLAIN : WITH_HEADERS;
+  stored.writeDoubleBE(message.id, 1);
+  stored.writeUInt32BE(message.bodyBytes, 9);
+  if (text !== null) {
+    stored.writeUInt32BE(textBytes, FIXED_BYTES);
+    stored.write(text, FIXED_BYTES + LENGTH_BYTES);
+  }
+  octets.copy(stored, contentStart, start, end);
+  return stored;
 }
 
 /**
@@ -38,7 +38,7 @@ export function decodeMessage(octets: Uint8Array): Message {
   const bodyBytes = stored.readUInt32BE(9);
   if (form === PLAIN) return Message.fromTail(id, stored.subarray(FIXED_BYTES), bodyBytes);
   if (form !== WITH_HEADERS) throw new RangeError(`a stored message of form ${form}`);
-  const headersEnd = FIXED_BYTES + 4 + stored.readUInt32BE(FIXED_BYTES);
-  const headers = JSON.parse(stored.toString('utf8', FIXED_BYTES + 4, headersEnd)) as [string, string][];
+  const headersEnd = FIXED_BYTES + LENGTH_BYTES + stored.readUInt32BE(FIXED_BYTES);
+  const headers = JSON.parse(stored.toString('utf8', FIXED_BYTES + LENGTH_BYTES, headersEnd)) as [string, string][];
   return Message.fromRelayed(id, new Headers(headers), stored.subarray(headersEnd));
 }
