@@ -1,5 +1,4 @@
 /** Waiting for code of the application, which may hang: never longer than a deadline. */
-import type { BrokerError } from './errors.js';
 import type { Clock } from './ports.js';
 
 /** Settles as `promise` does; after `deadlineMs` rejects with what `late` returns, and what comes then is ignored. */
@@ -7,7 +6,7 @@ export function withDeadline<T>(
   promise: PromiseLike<T>,
   clock: Clock,
   deadlineMs: number,
-  late: () => BrokerError,
+  late: () => Error,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
     const stop = clock.every(deadlineMs, () => {

@@ -34,6 +34,8 @@ export interface Handshake {
   readonly url: string;
   /** Header names in lower case. */
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  /** True when the request came through a proxy whose `X-Forwarded-…` headers are to be believed; missing is false. */
+  readonly isProxyTrusted?: boolean | undefined;
 }
 
 export type TransportName =

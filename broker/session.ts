@@ -43,7 +43,7 @@ import type { CommandContext, Welcome } from './commands/command-context.js';
 import type { Route } from './destinations/route.js';
 import type { BrokerOptions } from './options.js';
 import type { GivingWay } from './overflow-policy.js';
-import type { ConnectRequest, Connection, ConnectionListener, Principal, TransportName } from './ports.js';
+import type { ConnectRequest, Connection, ConnectionListener, Handshake, Principal, TransportName } from './ports.js';
 import type { Router } from './router.js';
 import type { RegisteredSession } from './session-registry.js';
 import type { SessionEnvironment } from './session-environment.js';
@@ -87,7 +87,9 @@ export class Session
   /** A frame's handler is waiting for something: input is held, in order. */
   isSuspended = false;
   /** The connection went while a handler was waiting: what had arrived before is still handled, then the session ends. */
-  #isOrphaned = false;
+  #orphan: { readonly cause: Error | undefined } | null = null;
+  /** From authentication until the application is told of the session. */
+  #handshake: Handshake | null = null;
   #backlog: { readonly chunk: Buffer; readonly endsMessage: boolean }[] | null = null;
   /** Null until something had to be stored. */
   #receipts: ReceiptOrder | null = null;
@@ -290,7 +292,7 @@ export class Session
   }
 
   #finishOrphan(): void {
-    if (this.#isOrphaned && !this.isSuspended) this.#finish();
+    if (this.#orphan !== null && !this.isSuspended) this.#finish(this.#orphan.cause);
   }
 
   #drainBacklog(): void {
@@ -366,6 +368,7 @@ export class Session
   ): Principal | Promise<Principal> {
     const { transport, remoteAddress } = this.connection;
     const handshake = this.connection.takeHandshake();
+    if (this.#state !== 'connected') this.#handshake = handshake;
     const { authenticator, clock } = this.#environment;
     const verdict = authenticator.authenticate({
       sessionId: this.id,
@@ -405,7 +408,9 @@ export class Session
     const offer = options.heartBeat;
     const heartBeat = version === '1.0' ? NO_BEAT : negotiateHeartBeat(welcome.clientHeartBeat, offer);
     if (principal.name !== null) users.add(principal.name, this);
-    if (events.has('connect')) events.emit('connect', { session: this, headers: welcome.headers });
+    const handshake = this.#handshake;
+    this.#handshake = null;
+    if (events.has('connect')) events.emit('connect', { session: this, headers: welcome.headers, handshake });
     this.#sendIntercepted('CONNECTED', this.#connectedHeaders(welcome));
     this.#outbox.lastWriteMs = wheel.nowMs;
     this.#setExpiry(principal);
@@ -663,8 +668,8 @@ export class Session
     this.#state = 'closing';
     this.#closeCode = code;
     this.#release();
-    if (this.#isOrphaned) {
-      this.#finish();
+    if (this.#orphan !== null) {
+      this.#finish(this.#orphan.cause);
       return;
     }
     this.#deadlines.linger();
@@ -700,7 +705,7 @@ export class Session
     if (this.isSuspended) this.#environment.invoker.abort(this.id);
     if (this.isSuspended && this.#isOpen) {
       // What a client sent before it left is still handled (STOMP 1.2, RECEIPT; conformance S-25, R-15).
-      this.#isOrphaned = true;
+      this.#orphan = { cause };
       this.#outbox.close(false);
       return;
     }
@@ -722,7 +727,7 @@ export class Session
     const name = this.#principal?.name;
     if (name !== null && name !== undefined) users.remove(name, this);
     const code = this.#closeCode ?? 'client-gone';
-    if (wasConnected && events.has('disconnect')) events.emit('disconnect', { session: this, reason: code });
+    if (wasConnected && events.has('disconnect')) events.emit('disconnect', { session: this, reason: code, cause });
     stats.closed[code]++;
     const durationMs = Math.round(wheel.nowMs - this.#deadlines.acceptedMs);
     logger.debug({ session: this.id, code, durationMs, cause: cause?.message }, 'closed');

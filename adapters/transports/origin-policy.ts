@@ -13,7 +13,10 @@ export interface OriginOptions {
   readonly allowedOrigins?: readonly string[] | 'loopback' | undefined;
   /** Origins in which `*` stands for any run of characters and a port may be a list: `https://*.example:[80,8080]`, `:[*]`. */
   readonly allowedOriginPatterns?: readonly string[] | undefined;
-  /** Take scheme and host of the server from `X-Forwarded-Proto` and `X-Forwarded-Host`. Default false. */
+  /**
+   * Take scheme and host of the server from `X-Forwarded-Proto` and `X-Forwarded-Host`, and say with each handshake that
+   * its forwarding headers can be believed. Default false.
+   */
   readonly trustProxy?: boolean | undefined;
 }
 

@@ -35,6 +35,7 @@ export class SockJsEndpoint implements HttpEndpoint {
   readonly #upgrade: WebSocketUpgrade;
   readonly #heartBeat: SockJsHeartBeat;
   readonly #sessions: SockJsHttpSessions;
+  readonly #trustProxy: boolean;
 
   constructor(options: EndpointOptions, host: EndpointHost) {
     this.path = options.path;
@@ -45,7 +46,8 @@ export class SockJsEndpoint implements HttpEndpoint {
     this.#native = new WebSocketEndpoint(options, host);
     this.#upgrade = new WebSocketUpgrade({ maxMessageBytes: options.maxMessageBytes });
     this.#heartBeat = new SockJsHeartBeat(this.#options.heartBeatDelayMs);
-    this.#sessions = new SockJsHttpSessions(this.#options, host);
+    this.#trustProxy = options.trustProxy ?? false;
+    this.#sessions = new SockJsHttpSessions(this.#options, host, this.#trustProxy);
   }
 
   owns(path: string): boolean {
@@ -87,7 +89,8 @@ export class SockJsEndpoint implements HttpEndpoint {
   }
 
   #openWebSocket(request: IncomingMessage, socket: Socket, head: Buffer): void {
-    const options = { handshake: handshakeOf(request), heartBeat: this.#heartBeat, text: this.#options.text };
+    const handshake = handshakeOf(request, this.#trustProxy);
+    const options = { handshake, heartBeat: this.#heartBeat, text: this.#options.text };
     this.#upgrade.accept(request, socket, head, {
       versions: VERSIONS,
       onOpen: (ws) => {

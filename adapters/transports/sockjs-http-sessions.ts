@@ -27,15 +27,17 @@ const NOT_AN_ARRAY = Buffer.from('null');
 export class SockJsHttpSessions {
   readonly #options: ResolvedSockJsOptions;
   readonly #host: EndpointHost;
+  readonly #trustProxy: boolean;
   readonly #package: SockJsPackage;
   /** By the id that the client chose. */
   readonly #sessions = new Map<string, HttpSession>();
   /** By the package's id: sessions it has not told of yet. */
   readonly #opening = new Map<string, HttpSession>();
 
-  constructor(options: ResolvedSockJsOptions, host: EndpointHost) {
+  constructor(options: ResolvedSockJsOptions, host: EndpointHost, trustProxy: boolean) {
     this.#options = options;
     this.#host = host;
+    this.#trustProxy = trustProxy;
     this.#package = new SockJsPackage(options, host.logger, (id, session) => {
       this.#onOpen(id, session);
     });
@@ -126,7 +128,7 @@ export class SockJsHttpSessions {
     const connection = new SockJsHttpConnection({
       transport: RECEIVING[path.transport],
       remoteAddress: request.socket.remoteAddress ?? '',
-      handshake: handshakeOf(request),
+      handshake: handshakeOf(request, this.#trustProxy),
       inbound: new InboundBuffer(this.#options.maxInboundBytes, this.#options.text),
       responseLimitBytes: this.#options.responseLimitBytes,
     });

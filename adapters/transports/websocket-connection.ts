@@ -26,8 +26,8 @@ export class EndpointSocket extends WebSocket {
 }
 
 /** What of the request outlives the handshake: the request itself would cost an idle connection over a kilobyte. */
-export function handshakeOf(request: IncomingMessage): Handshake {
-  return { url: targetOf(request), headers: request.headers };
+export function handshakeOf(request: IncomingMessage, isProxyTrusted: boolean): Handshake {
+  return { url: targetOf(request), headers: request.headers, isProxyTrusted };
 }
 
 export interface WebSocketConnectionOptions {

@@ -27,6 +27,7 @@ export class WebSocketEndpoint implements HttpEndpoint {
   readonly #upgrade: WebSocketUpgrade;
   readonly #typedLines: boolean;
   readonly #lenientNul: boolean;
+  readonly #trustProxy: boolean;
 
   constructor(options: EndpointOptions, host: EndpointHost) {
     this.path = options.path;
@@ -35,6 +36,7 @@ export class WebSocketEndpoint implements HttpEndpoint {
     this.#upgrade = new WebSocketUpgrade(options);
     this.#typedLines = options.typedLines ?? true;
     this.#lenientNul = options.lenientNul ?? true;
+    this.#trustProxy = options.trustProxy ?? false;
   }
 
   owns(path: string): boolean {
@@ -65,7 +67,7 @@ export class WebSocketEndpoint implements HttpEndpoint {
       refuseUpgrade(socket, 503, DRAINING_TEXT, DRAINING_HEADERS);
       return;
     }
-    const handshake = handshakeOf(request);
+    const handshake = handshakeOf(request, this.#trustProxy);
     const onOpen = (ws: EndpointSocket): void => {
       const options = { handshake, typedLines: this.#typedLines, lenientNul: this.#lenientNul };
       // The extension is only ever negotiated when the endpoint offers it.

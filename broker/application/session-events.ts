@@ -3,19 +3,31 @@
  * listener that throws is logged and disturbs nobody (S8.7).
  */
 import type { CloseCode } from '../close-reason.js';
-import type { Logger } from '../ports.js';
+import type { Handshake, Logger } from '../ports.js';
 import type { SessionHandle, SubscriptionHandle } from './session-handle.js';
 
 export interface SessionEventMap {
   /** CONNECT was accepted by authentication and rules; CONNECTED is not written yet. */
-  readonly connect: { readonly session: SessionHandle; readonly headers: ReadonlyMap<string, string> };
+  readonly connect: {
+    readonly session: SessionHandle;
+    readonly headers: ReadonlyMap<string, string>;
+    /** The HTTP request of a WebSocket or SockJS connection; null on TCP. */
+    readonly handshake: Handshake | null;
+  };
   /** CONNECTED is on its way. */
   readonly connected: { readonly session: SessionHandle };
   /** The subscription is live. */
   readonly subscribe: { readonly session: SessionHandle; readonly subscription: SubscriptionHandle };
   readonly unsubscribe: { readonly session: SessionHandle; readonly subscription: SubscriptionHandle };
-  /** The connection is gone; exactly once for each `connect`, also for connections that just dropped. */
-  readonly disconnect: { readonly session: SessionHandle; readonly reason: CloseCode };
+  /**
+   * The connection is gone; exactly once for each `connect`, also for connections that just dropped. `cause`: the fault
+   * of the network that came with it, if there was one.
+   */
+  readonly disconnect: {
+    readonly session: SessionHandle;
+    readonly reason: CloseCode;
+    readonly cause: Error | undefined;
+  };
   /** The broker takes messages, or no longer. */
   readonly availability: { readonly available: boolean };
 }

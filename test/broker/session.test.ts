@@ -363,3 +363,38 @@ t.test('the limit of subscriptions is kept', async (t) => {
   for (const id of ['a', 'b', 'c']) client.subscribe(id, '/topic/a');
   t.equal(client.error(), 'limit-exceeded');
 });
+
+t.test('the application is told of the handshake once, and of the fault that ended a connection', async (t) => {
+  const fixture = new BrokerFixture();
+  const { events } = fixture.broker;
+  const handshakes: unknown[] = [];
+  const ends: unknown[] = [];
+  events.on('connect', ({ handshake }) => handshakes.push(handshake));
+  events.on('disconnect', ({ reason, cause }) => ends.push([reason, cause?.message]));
+  const handshake = { url: '/ws', headers: { 'user-agent': 'x' } };
+  const [failed, dropped] = [fixture.open(undefined, handshake), fixture.open()];
+  for (const client of [failed, dropped]) client.send(CONNECT);
+  t.strictSame(handshakes, [handshake, null]);
+  failed.connection.vanish(new Error('read ECONNRESET'));
+  dropped.connection.vanish();
+  t.strictSame(ends, [
+    ['client-gone', 'read ECONNRESET'],
+    ['client-gone', undefined],
+  ]);
+});
+
+t.test('the fault is told when a handler was still at work, too', async (t) => {
+  const fixture = new BrokerFixture();
+  let finish = (): void => undefined;
+  fixture.broker.message('/slow', () => new Promise<void>((resolve) => (finish = resolve)));
+  const ends: unknown[] = [];
+  fixture.broker.events.on('disconnect', ({ reason, cause }) => ends.push([reason, cause?.message]));
+  const client = fixture.connect();
+  client.publish('/app/slow', '');
+  client.connection.vanish(new Error('read ECONNRESET'));
+  t.strictSame(ends, [], 'what it sent before is still being handled');
+  finish();
+  await promises();
+  t.strictSame(ends, [['client-gone', 'read ECONNRESET']]);
+  t.equal(fixture.broker.stats().connections.transportErrors, 1);
+});
