@@ -12,6 +12,13 @@ import {
   type ResolvedServerOptions,
   type TlsFileOptions,
 } from './config/index.js';
+import {
+  type ConnectionSink,
+  MemoryConnectionSink,
+  SessionRecorder,
+  type SessionRecorderPorts,
+  SqliteConnectionSink,
+} from './connection-log/index.js';
 import { createLogger, type ServerLogger } from './logging/index.js';
 import type { Listener } from './listeners.js';
 import { MemoryStore, SqliteStore } from './stores/index.js';
@@ -23,6 +30,8 @@ export interface CompositionPorts<Log extends Logger = Logger> extends AccessPor
   /** Default: `log` of the options, to standard error. */
   readonly logger?: Log | undefined;
   readonly clock?: Clock | undefined;
+  /** Where the connection log is kept, instead of `connectionLog.file`; needs `connectionLog` to be on. */
+  readonly connectionSink?: ConnectionSink | undefined;
 }
 
 /** The logger of the options, unless the application brought one. */
@@ -37,11 +46,13 @@ export interface ComposedBroker {
   readonly broker: Broker;
   /** To be awaited before the broker starts. @throws OptionsError when a file that `auth` names cannot be used */
   readonly loadAccess: () => Promise<void>;
+  /** Null when it is off. To be opened before the broker starts, and closed when its last connection is gone. */
+  readonly connectionLog: SessionRecorder | null;
 }
 
 /**
  * A broker that is not started yet. Says in the log when its options let nobody in.
- * @throws OptionsError for a rule that is none
+ * @throws OptionsError for a rule that is none, and for a connection sink without a connection log
  */
 export function composeBroker(
   options: ResolvedServerOptions,
@@ -51,12 +62,28 @@ export function composeBroker(
   const clock = ports.clock ?? new SystemClock();
   const { authenticator, authorizer, load } = composeAccess(options, ports, { clock, logger });
   const store = composeStore(options, clock);
-  return { broker: new Broker(options.broker, { clock, logger, authenticator, authorizer, store }), loadAccess: load };
+  const broker = new Broker(options.broker, { clock, logger, authenticator, authorizer, store });
+  const connectionLog = composeConnectionLog(options, ports.connectionSink, { events: broker.events, clock, logger });
+  return { broker, loadAccess: load, connectionLog };
 }
 
 /** Where stored messages go: into the directory `data`, or into memory where that is false. Not open yet. */
 export function composeStore({ data }: Pick<ResolvedServerOptions, 'data'>, clock: Pick<Clock, 'epochMs'>): Store {
   return data === false ? new MemoryStore({ clock }) : new SqliteStore({ directory: data, clock });
+}
+
+function composeConnectionLog(
+  { connectionLog }: ResolvedServerOptions,
+  given: ConnectionSink | undefined,
+  ports: Omit<SessionRecorderPorts, 'sink'>,
+): SessionRecorder | null {
+  if (connectionLog === false) {
+    if (given === undefined) return null;
+    throw new OptionsError(['connectionLog: got false, wants true or an object, since a connectionSink is given']);
+  }
+  const { file, ...options } = connectionLog;
+  const sink = given ?? (file === false ? new MemoryConnectionSink() : new SqliteConnectionSink(file));
+  return new SessionRecorder(options, { ...ports, sink });
 }
 
 /** @throws OptionsError when a TLS file cannot be read */

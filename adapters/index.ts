@@ -8,6 +8,7 @@ export { DEFAULT_BROKER_OPTIONS, type BrokerOptions, type Partially } from '../b
 export type * from '../broker/index.js';
 export * from './auth/index.js';
 export * from './config/index.js';
+export * from './connection-log/index.js';
 export {
   createBroker,
   hoofbeat,

@@ -1,6 +1,7 @@
 /** A server of its own: options in, a running broker with its listeners out; behind `hoofbeat serve`, and for embedding. */
 import type { Broker } from '../broker/broker.js';
 import type { ListenAddress } from '../broker/ports.js';
+import type { ConnectionLog, SessionRecorder } from './connection-log/index.js';
 import { type CompositionPorts, composeBroker, composeHttp, composeLogger, composeTcp } from './composition.js';
 import { type ResolvedServerOptions, resolveServerOptions, type ServerOptions } from './config/index.js';
 import { keepingProcess, Listeners } from './listeners.js';
@@ -13,11 +14,14 @@ export interface StompServer {
   readonly broker: Broker;
   /** Defaults filled in. */
   readonly options: ResolvedServerOptions;
+  /** Null unless the options switch it on. */
+  readonly connectionLog: ConnectionLog | null;
   /** Where it listens, port 0 resolved; empty until started and after stop. */
   readonly addresses: readonly ListenAddress[];
   /**
    * Opens every listener, or none. Can be called once.
-   * @throws Error of one line naming host, port and cause; OptionsError when a file of TLS or `auth` cannot be read
+   * @throws Error of one line naming host, port and cause; OptionsError when a file of TLS or `auth` cannot be read;
+   * UnusableSinkError when the file of the connection log is none, or of a later version
    */
   start(): Promise<readonly ListenAddress[]>;
   /**
@@ -42,6 +46,7 @@ export function createStompServer(options: ServerOptions = {}, ports: StompServe
 class ComposedServer implements StompServer {
   readonly broker: Broker;
   readonly options: ResolvedServerOptions;
+  readonly connectionLog: SessionRecorder | null;
   readonly #logger: ServerLogger;
   readonly #listeners: Listeners;
   readonly #loadAccess: () => Promise<void>;
@@ -52,8 +57,9 @@ class ComposedServer implements StompServer {
   constructor(options: ResolvedServerOptions, ports: StompServerPorts) {
     this.options = options;
     this.#logger = composeLogger(options, ports);
-    const { broker, loadAccess } = composeBroker(options, ports, this.#logger);
+    const { broker, loadAccess, connectionLog } = composeBroker(options, ports, this.#logger);
     this.broker = broker;
+    this.connectionLog = connectionLog;
     this.#loadAccess = loadAccess;
     this.#listeners = new Listeners(this.broker, this.#logger);
   }
@@ -79,11 +85,15 @@ class ComposedServer implements StompServer {
       ...(await composeTcp(this.options, this.#logger)),
       ...(await composeHttp(this.options, this.#logger)),
     ];
-    await this.broker.start();
+    await this.connectionLog?.open();
     try {
+      await this.broker.start();
       this.#addresses = await this.#listeners.open(listeners);
     } catch (error) {
-      await keepingProcess(() => this.broker.stop(0));
+      await keepingProcess(async () => {
+        await this.broker.stop(0);
+        await this.connectionLog?.close();
+      });
       throw error;
     }
     return this.#addresses;
@@ -95,6 +105,7 @@ class ComposedServer implements StompServer {
     await this.#listeners.stopAccepting();
     await this.broker.stop(deadlineMs);
     await this.#listeners.close();
+    await this.connectionLog?.close();
     this.#addresses = [];
   }
 }

@@ -1,17 +1,15 @@
 /** The form of AuthOptions as a zod schema. */
 import { z } from 'zod';
 import { PUBLIC_KEY_ALGORITHMS, RULE_ACTIONS, SECRET_ALGORITHMS } from './auth-options.js';
-import { flag, strings, text, wholeNumber } from './schema-parts.js';
+import { flag, headerName, strings, text, wholeNumber } from './schema-parts.js';
 
 const MAX_MS = 2_147_483_647;
 const ALGORITHMS = [...SECRET_ALGORITHMS, ...PUBLIC_KEY_ALGORITHMS] as const;
 const SOURCE = '"authorization", "query", "query:name", "cookie:name" or "connect"';
 const URL_FORM = 'an http or https URL';
 const ACTIONS = `one of ${RULE_ACTIONS.join(', ')}, or a list of them`;
-const HEADER = 'the name of a header';
 
 const texts = z.union([text, strings.min(1, 'text or a list of texts')], { error: 'text or a list of texts' });
-const header = z.string({ error: HEADER }).regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/, HEADER);
 
 const user = z.strictObject(
   { login: text, passcode: text, roles: strings.optional() },
@@ -52,13 +50,13 @@ const jwt = z.strictObject(
 
 const trustedHeader = z.strictObject(
   {
-    name: header,
+    name: headerName,
     from: z.enum(['handshake', 'connect', 'both'], { error: 'one of handshake, connect, both' }).optional(),
   },
   { error: 'an object with name' },
 );
 
-const csrf = z.strictObject({ header: header.optional(), cookie: text.optional(), endpoints: strings.optional() });
+const csrf = z.strictObject({ header: headerName.optional(), cookie: text.optional(), endpoints: strings.optional() });
 
 const action = z.enum(RULE_ACTIONS, { error: `one of ${RULE_ACTIONS.join(', ')}` });
 const rule = z.strictObject(

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parseDocument } from 'yaml';
 import type { AuthOptions } from './auth-options.js';
+import type { ConnectionLogOptions } from './connection-log-options.js';
 import { OptionsError } from './options-error.js';
 import { type ServerOptions, type TlsFileOptions, resolveServerOptions } from './server-options.js';
 
@@ -19,6 +20,7 @@ export async function readConfigFile(file: string): Promise<ServerOptions> {
     ...(options.http ? { http: withTls(options.http, directory) } : {}),
     ...(options.tcp ? { tcp: withTls(options.tcp, directory) } : {}),
     ...(options.auth ? { auth: withAuthFiles(options.auth, directory) } : {}),
+    ...(options.connectionLog ? { connectionLog: withLogFile(options.connectionLog, directory) } : {}),
   };
 }
 
@@ -70,6 +72,10 @@ function withAuthFiles({ passwordFile, jwt, ...auth }: AuthOptions, directory: s
     ...(passwordFile === undefined ? {} : { passwordFile: resolve(passwordFile) }),
     ...(jwt === undefined ? {} : { jwt: { ...rest, secretFile: resolve(secretFile), keyFile: resolve(keyFile) } }),
   };
+}
+
+function withLogFile(log: true | ConnectionLogOptions, directory: string): true | ConnectionLogOptions {
+  return log !== true && log.file ? { ...log, file: path.resolve(directory, log.file) } : log;
 }
 
 function withTls<T extends { readonly tls?: TlsFileOptions | undefined }>(listener: T, directory: string): T {

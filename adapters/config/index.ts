@@ -10,6 +10,11 @@ export {
   type TrustedHeaderOptions,
   type UserOptions,
 } from './auth-options.js';
+export {
+  type ConnectionLogOptions,
+  DEFAULT_CONNECTION_LOG_OPTIONS,
+  type ResolvedConnectionLogOptions,
+} from './connection-log-options.js';
 export { parseConfig, readConfigFile } from './config-file.js';
 export { LOG_LEVELS, type LogLevel } from './log-level.js';
 export { OptionsError } from './options-error.js';

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { checkAuth, type AuthOptions } from './auth-options.js';
 import { auth } from './auth-schema.js';
+import { connectionLog } from './connection-log-schema.js';
 import { flag, strings, text, wholeNumber } from './schema-parts.js';
 import { LOG_LEVELS } from './log-level.js';
 
@@ -53,6 +54,7 @@ const serverOptions = z.strictObject(
     data: z.union([z.literal(false), text], { error: 'a directory or false' }).optional(),
     log: log.optional(),
     auth: auth.optional(),
+    connectionLog: connectionLog.optional(),
     // The broker checks its own options: resolveBrokerOptions is the one place that knows them.
     broker: z.record(z.string(), z.unknown(), { error: 'an object' }).optional(),
   },

@@ -3,6 +3,8 @@ import { z } from 'zod';
 
 export const text = z.string({ error: 'text' }).min(1, 'text');
 export const flag = z.boolean({ error: 'true or false' });
+const HEADER = 'the name of a header';
+export const headerName = z.string({ error: HEADER }).regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/, HEADER);
 export const strings = z.array(text, { error: 'a list of texts' });
 
 export function wholeNumber(max: number, min = 0): z.ZodNumber {

@@ -6,6 +6,11 @@ import { BrokerError } from '../../broker/errors.js';
 import { type BrokerOptions, type Partially, resolveBrokerOptions } from '../../broker/options.js';
 import type { LogLevel } from './log-level.js';
 import { type AuthOptions, type ResolvedAuthOptions, resolveAuth } from './auth-options.js';
+import {
+  type ConnectionLogOptions,
+  type ResolvedConnectionLogOptions,
+  resolveConnectionLog,
+} from './connection-log-options.js';
 import { OptionsError } from './options-error.js';
 import { checkShape } from './options-schema.js';
 
@@ -21,6 +26,8 @@ export interface ServerOptions {
   readonly data?: string | false | undefined;
   readonly log?: LogOptions | undefined;
   readonly auth?: AuthOptions | undefined;
+  /** Records every session in a table; true takes every default. Default false. */
+  readonly connectionLog?: boolean | ConnectionLogOptions | undefined;
   readonly broker?: Partially<BrokerOptions> | undefined;
 }
 
@@ -62,7 +69,10 @@ export interface HttpEndpointOptions {
   readonly lenientNul?: boolean | undefined;
   /** Understands frames typed line by line, as with `wscat`. */
   readonly typedLines?: boolean | undefined;
-  /** Believes X-Forwarded-Proto and X-Forwarded-Host about its own origin: only behind a proxy that sets them. */
+  /**
+   * Believes X-Forwarded-Proto and X-Forwarded-Host about its own origin, and X-Forwarded-For about the client's address
+   * in the connection log: only behind a proxy that sets them.
+   */
   readonly trustProxy?: boolean | undefined;
 }
 
@@ -94,6 +104,7 @@ export interface ResolvedServerOptions {
   readonly data: string | false;
   readonly log: { readonly level: LogLevel; readonly pretty: boolean };
   readonly auth: ResolvedAuthOptions;
+  readonly connectionLog: ResolvedConnectionLogOptions | false;
   readonly broker: BrokerOptions;
 }
 
@@ -149,15 +160,17 @@ export function resolveServerOptions(given: ServerOptions = {}): ResolvedServerO
   if (http === false && tcp === false)
     throw new OptionsError(['tcp: got false, wants a listener, since http is false']);
   const local = (http === false || isLoopback(http.host)) && (tcp === false || isLoopback(tcp.host));
+  const data = given.data ?? DEFAULT_SERVER_OPTIONS.data;
   return {
     http,
     tcp,
-    data: given.data ?? DEFAULT_SERVER_OPTIONS.data,
+    data,
     log: {
       level: given.log?.level ?? DEFAULT_SERVER_OPTIONS.log.level,
       pretty: given.log?.pretty ?? DEFAULT_SERVER_OPTIONS.log.pretty,
     },
     auth: resolveAuth(given.auth, local),
+    connectionLog: resolveConnectionLog(given.connectionLog, data),
     broker,
   };
 }

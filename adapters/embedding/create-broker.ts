@@ -4,6 +4,7 @@ import type { Broker } from '../../broker/broker.js';
 import type { ListenAddress } from '../../broker/ports.js';
 import type { CompositionPorts } from '../composition.js';
 import type { ResolvedServerOptions } from '../config/index.js';
+import type { ConnectionLog } from '../connection-log/index.js';
 import type { EmbeddedOptions } from './embedded-options.js';
 import { MountedBroker } from './mounted-broker.js';
 
@@ -13,6 +14,8 @@ export interface EmbeddedBroker {
   readonly broker: Broker;
   /** Defaults filled in. */
   readonly options: ResolvedServerOptions;
+  /** Null unless the options switch it on. */
+  readonly connectionLog: ConnectionLog | null;
   /** Of the `tcp` listener, port 0 resolved; empty without one, before `attach` and after `stop`. */
   readonly addresses: readonly ListenAddress[];
   /**
@@ -20,7 +23,7 @@ export interface EmbeddedBroker {
    * its other listeners, everything else does. Several servers (http and https) share one broker. Resolves when clients
    * are let in and the `tcp` listener, if there is one, is open.
    * @throws Error when attached to this server already, or stopped; OptionsError when a TLS file of `tcp` cannot be read;
-   * Error of one line when `tcp` cannot listen
+   * Error of one line when `tcp` cannot listen; UnusableSinkError when the file of the connection log is none
    */
   readonly attach: (server: Server) => Promise<void>;
   /**
@@ -41,6 +44,7 @@ export function createBroker(options: EmbeddedOptions = {}, ports: CompositionPo
   return {
     broker: mounted.broker,
     options: mounted.options,
+    connectionLog: mounted.connectionLog,
     get addresses() {
       return mounted.addresses;
     },

@@ -1,9 +1,11 @@
 /**
- * The broker as a Fastify plugin: STOMP endpoints on the application's own port, its logger, `app.broker`.
+ * The broker as a Fastify plugin: STOMP endpoints on the application's own port, its logger, `app.broker` and
+ * `app.connectionLog`.
  */
 import type { FastifyPluginAsync } from 'fastify';
 import type { Broker } from '../../broker/broker.js';
 import type { CompositionPorts } from '../composition.js';
+import type { ConnectionLog } from '../connection-log/index.js';
 import type { EmbeddedOptions } from './embedded-options.js';
 import { MountedBroker } from './mounted-broker.js';
 
@@ -11,6 +13,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** The STOMP broker of this application, once the hoofbeat plugin is registered. */
     broker: Broker;
+    /** Null unless the plugin's options switch it on. */
+    connectionLog: ConnectionLog | null;
   }
 }
 
@@ -24,10 +28,11 @@ export interface HoofbeatPluginOptions extends Omit<EmbeddedOptions, 'log'>, Com
  * @throws OptionsError naming every option that is wrong; FST_ERR_DEC_ALREADY_PRESENT when registered twice
  */
 const plugin: FastifyPluginAsync<HoofbeatPluginOptions> = async (app, options) => {
-  const { authenticator, authenticate, authorizer, clock, logger, ...embedded } = options;
-  const ports = { authenticator, authenticate, authorizer, clock, logger: logger ?? app.log };
+  const { authenticator, authenticate, authorizer, clock, connectionSink, logger, ...embedded } = options;
+  const ports = { authenticator, authenticate, authorizer, clock, connectionSink, logger: logger ?? app.log };
   const mounted = new MountedBroker(embedded, ports);
   app.decorate('broker', mounted.broker);
+  app.decorate('connectionLog', mounted.connectionLog);
   const { server } = app;
   mounted.mount(server);
   // For `localhost` Fastify opens a second server, whose upgrades it passes on to the first and whose requests it does not.

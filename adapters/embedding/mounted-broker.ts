@@ -4,6 +4,7 @@ import type { Broker } from '../../broker/broker.js';
 import type { Connection, ConnectionListener, ListenAddress, Logger } from '../../broker/ports.js';
 import { composeBroker, composeEndpoints, composeLogger, composeTcp, type CompositionPorts } from '../composition.js';
 import type { ResolvedServerOptions } from '../config/index.js';
+import type { SessionRecorder } from '../connection-log/index.js';
 import { keepingProcess, Listeners } from '../listeners.js';
 import { attachEndpoints, type AttachedEndpoints } from '../transports/index.js';
 import { type EmbeddedOptions, resolveEmbeddedOptions } from './embedded-options.js';
@@ -11,6 +12,7 @@ import { type EmbeddedOptions, resolveEmbeddedOptions } from './embedded-options
 export class MountedBroker {
   readonly broker: Broker;
   readonly options: ResolvedServerOptions;
+  readonly connectionLog: SessionRecorder | null;
   readonly #logger: Logger;
   readonly #listeners: Listeners;
   readonly #loadAccess: () => Promise<void>;
@@ -23,8 +25,9 @@ export class MountedBroker {
   constructor(options: EmbeddedOptions, ports: CompositionPorts) {
     this.options = resolveEmbeddedOptions(options);
     this.#logger = composeLogger(this.options, ports);
-    const { broker, loadAccess } = composeBroker(this.options, ports, this.#logger);
+    const { broker, loadAccess, connectionLog } = composeBroker(this.options, ports, this.#logger);
     this.broker = broker;
+    this.connectionLog = connectionLog;
     this.#loadAccess = loadAccess;
     this.#listeners = new Listeners(this.broker, this.#logger);
   }
@@ -63,11 +66,15 @@ export class MountedBroker {
   async #start(): Promise<void> {
     await this.#loadAccess();
     const listeners = await composeTcp(this.options, this.#logger);
-    await this.broker.start();
+    await this.connectionLog?.open();
     try {
+      await this.broker.start();
       this.#addresses = await this.#listeners.open(listeners);
     } catch (error) {
-      await keepingProcess(() => this.broker.stop(0));
+      await keepingProcess(async () => {
+        await this.broker.stop(0);
+        await this.connectionLog?.close();
+      });
       throw error;
     }
   }
@@ -80,6 +87,7 @@ export class MountedBroker {
     await this.broker.stop(deadlineMs);
     for (const attached of this.#attached.values()) attached.detach();
     await this.#listeners.close();
+    await this.connectionLog?.close();
     this.#addresses = [];
   }
 }

@@ -59,6 +59,20 @@ t.test('the configuration shows every option with its default', async (t) => {
   });
 });
 
+t.test('the options of the connection log are shown with their defaults', async (t) => {
+  const [, yaml = ''] = /Its options with their defaults:\s+```yaml\n([^]*?)```/.exec(README) ?? [];
+  const { connectionLog: shown } = resolveServerOptions({ data: DEFAULT_DATA, ...parseConfig(yaml, 'README.md') });
+  const { connectionLog: standard } = resolveServerOptions({ data: DEFAULT_DATA, connectionLog: true });
+  t.strictSame(shown, standard);
+  for (const key of Object.keys(standard)) t.match(yaml, new RegExp(`^  (# )?${key}:`, 'm'), key);
+  const commented = yaml.replace(/^ {2}# /gm, '  ');
+  t.match(resolveServerOptions(parseConfig(commented, 'README.md')).connectionLog, {
+    file: 'log/connections.db',
+    userIdHeader: 'X-User-ID',
+    addressHeader: 'X-Forwarded-For',
+  });
+});
+
 t.test('every top-level option, endpoint option included, has a line', async (t) => {
   const keys = (value: unknown): string[] =>
     typeof value !== 'object' || value === null

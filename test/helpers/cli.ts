@@ -32,11 +32,17 @@ export class RunningCommand {
   stderr = '';
   #onOutput: () => void = () => undefined;
 
-  constructor(t: Test, args: readonly string[], environment: NodeJS.ProcessEnv = {}) {
+  /** @param wrapper command line that ends by becoming what stands behind it */
+  constructor(
+    t: Test,
+    args: readonly string[],
+    environment: NodeJS.ProcessEnv = {},
+    wrapper: readonly [command: string, ...args: string[]] | null = null,
+  ) {
     const own = args[0] === 'serve' ? { HOOFBEAT_DATA: temporaryDirectory(t) } : {};
-    this.child = spawn(process.execPath, [MAIN, ...args], {
-      env: { PATH: process.env['PATH'], ...own, ...environment },
-    });
+    const [command, ...before] = wrapper === null ? [process.execPath] : [...wrapper, process.execPath];
+    const env = { PATH: process.env['PATH'], ...own, ...environment };
+    this.child = spawn(command, [...before, MAIN, ...args], { env });
     t.teardown(() => this.child.kill('SIGKILL'));
     this.child.stdout.setEncoding('utf8').on('data', (text: string) => {
       this.stdout += text;

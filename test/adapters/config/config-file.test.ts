@@ -75,6 +75,19 @@ t.test('files that auth names are relative to the file too', async (t) => {
   });
 });
 
+t.test('the file of the connection log is relative to the file too', async (t) => {
+  const directory = t.testdir();
+  const file = path.join(directory, 'hoofbeat.yaml');
+  const read = async (connectionLog: string): Promise<unknown> => {
+    writeFileSync(file, `connectionLog: ${connectionLog}\n`);
+    return (await readConfigFile(file)).connectionLog;
+  };
+  t.strictSame(await read('{ file: log/c.db, maxRows: 1 }'), { file: path.join(directory, 'log/c.db'), maxRows: 1 });
+  t.strictSame(await read('{ file: false }'), { file: false });
+  t.equal(await read('true'), true);
+  t.equal((await readConfigFile(file)).connectionLog, true);
+});
+
 t.test('a file that is not there is named', async (t) => {
   await t.rejects(readConfigFile('nowhere.yaml'), { code: 'invalid-option', message: 'nowhere.yaml: no such file' });
   await t.rejects(readConfigFile(t.testdir()), { message: /: EISDIR$/ });

@@ -240,7 +240,15 @@ t.test('a server without any listener is refused', async (t) => {
 
 t.test('the JSON Schema knows the same keys and allows no others', async (t) => {
   const schema = serverOptionsJsonSchema() as { properties: object; additionalProperties: boolean };
-  t.strictSame(Object.keys(schema.properties).sort(), ['auth', 'broker', 'data', 'http', 'log', 'tcp']);
+  t.strictSame(Object.keys(schema.properties).sort(), [
+    'auth',
+    'broker',
+    'connectionLog',
+    'data',
+    'http',
+    'log',
+    'tcp',
+  ]);
   t.equal(schema.additionalProperties, false);
 });
 
@@ -250,5 +258,43 @@ t.test('rules for queues are filled, and a fault in one is named by its path', a
   const wrong = { broker: { queues: [{ pattern: '/queue/a' }, { pattern: '/queue/b', onFull: 'panic' }] } };
   t.strictSame(faultsOf(wrong), [
     'broker.queues[1].onFull: got "panic", wants "refuse" or "drop-oldest" or "dead-letter"',
+  ]);
+});
+
+t.test('the connection log is off; true takes every default, which go by where it is kept', async (t) => {
+  const resolve = (connectionLog: ServerOptions['connectionLog'], data?: string) =>
+    resolveServerOptions({ connectionLog, data }).connectionLog;
+  t.equal(resolve(undefined), false);
+  t.equal(resolve(false, '/data'), false);
+  const standard = {
+    file: '/data/connections.db',
+    flushIntervalMs: 1_000,
+    retentionMs: 2_592_000_000,
+    maxRows: 1_000_000,
+    staleAfterMs: 3_600_000,
+    cleanUpIntervalMs: 3_600_000,
+    maxPendingRows: 100_000,
+    userIdHeader: null,
+    addressHeader: null,
+  };
+  t.strictSame(resolve(true, '/data'), standard);
+  t.strictSame(resolve({}, '/data'), standard);
+  t.strictSame(resolve(true), { ...standard, file: false, maxRows: 10_000 });
+  t.strictSame(resolve({ file: false }, '/data'), { ...standard, file: false, maxRows: 10_000 });
+  t.strictSame(resolve({ file: 'own.db', maxRows: 5, userIdHeader: 'X-User-ID' }), {
+    ...standard,
+    file: 'own.db',
+    maxRows: 5,
+    userIdHeader: 'X-User-ID',
+  });
+});
+
+t.test('faults of the connection log are named by their path', async (t) => {
+  t.strictSame(faultsOf({ connectionLog: 'yes' }), ['connectionLog: got "yes", wants true, false or an object']);
+  t.strictSame(faultsOf({ connectionLog: { file: '', flushIntervalMs: 0, userIdHeader: 'X User', rows: 1 } }), [
+    'connectionLog.file: got "", wants text',
+    'connectionLog.flushIntervalMs: got 0, wants a number from 1 to 2147483647',
+    'connectionLog.rows: unknown option',
+    'connectionLog.userIdHeader: got "X User", wants the name of a header',
   ]);
 });
