@@ -335,7 +335,7 @@ export class Broker implements HandlerGroup {
     const contents = await journal.open();
     this.#numbers.restore(contents.records, journal);
     keys.restore(contents.records);
-    router.restore(contents);
+    await router.restore(contents);
   }
 
   #accept(): void {

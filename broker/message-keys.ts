@@ -135,7 +135,7 @@ export class MessageKeys {
 
   /** When something of the unit is stored, its keys are stored with it. To be called once it is filled. */
   store(sends: readonly Keyed[], unit: WriteUnit): void {
-    if (unit.operations.length === 0) return;
+    if (!unit.needsStore) return;
     const expiresEpochMs = this.#parts.clock.epochMs() + this.#options.windowMs;
     for (const { key } of sends) {
       const claim = key === null ? undefined : this.#claims.get(key);

@@ -16,7 +16,7 @@ import { Topic } from './destinations/topic.js';
 import { TopicSource } from './destinations/topic-source.js';
 import { UserDestinations } from './destinations/user-destinations.js';
 import { Histories } from './history/histories.js';
-import { HistoryRules } from './history/history-options.js';
+import { HistoryRules, type HistoryOptions } from './history/history-options.js';
 import { HistoryTopic } from './history/history-topic.js';
 import type { ReplayPlan } from './history/replay-plan.js';
 import type { ResumeRequest } from './history/replay.js';
@@ -135,6 +135,8 @@ export class Router {
       stats,
       wheel,
       clock,
+      logger,
+      journal,
     });
   }
 
@@ -165,7 +167,10 @@ export class Router {
   }
 
   /** What the store held when it was opened; once, before anything is published. */
-  restore({ lanes, records }: StoreContents): void {
+  restore(contents: StoreContents): Promise<void> {
+    const { lanes, records } = contents;
+    // What was published before found its topic without what the store has of it.
+    this.#forgetIdle();
     this.durables.restore(lanes, records);
     for (const stream of new Set(lanes.map((lane) => lane.stream))) {
       if (!stream.startsWith(QUEUE_STREAM)) continue;
@@ -175,6 +180,7 @@ export class Router {
       if (route instanceof Queue) route.restore(own);
       else this.#logger.warn({ destination }, 'stored messages are of a queue that is none any more: they stay stored');
     }
+    return this.histories.restore(contents, (destination) => this.#historyOf(destination));
   }
 
   /**
@@ -348,11 +354,18 @@ export class Router {
 
   #makeTopic(destination: string): Topic | HistoryTopic {
     const givingWay = this.#overflow.of(destination);
-    const options = this.#historyRules.of(destination);
+    const options = this.#historyOf(destination);
     if (options === null) return new Topic(destination, this.#patterns, this.#topicSource, this.durables, givingWay);
     const { histories, durables } = this;
     const [patterns, source] = [this.#patterns, this.#topicSource];
     return new HistoryTopic(destination, { histories, options, patterns, source, durables, givingWay });
+  }
+
+  /** What a topic keeps; null where that is nothing. */
+  #historyOf(destination: string): HistoryOptions | null {
+    const kind = this.#kindOf(destination);
+    const isFannedOut = kind === 'topic' || (kind === 'queue' && this.#isBroadcast(destination));
+    return isFannedOut ? this.#historyRules.of(destination) : null;
   }
 
   #makeQueue(destination: string): Queue | Topic | HistoryTopic {

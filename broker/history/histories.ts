@@ -6,15 +6,18 @@ import { SubscriptionIndex } from '../destinations/subscription-index.js';
 import { QueueTimer } from '../destinations/queue-timer.js';
 import { BrokerError } from '../errors.js';
 import type { Message } from '../message.js';
-import type { Clock } from '../ports.js';
+import type { Clock, Logger, StoreContents } from '../ports.js';
 import type { BrokerStats } from '../stats.js';
+import type { Journal } from '../storage/journal.js';
 import type { MessageSource, Subscription } from '../subscription.js';
 import type { TimerWheel } from '../timer-wheel.js';
 import type { HistoryCursor } from './history-cursor.js';
 import { HistoryLog } from './history-log.js';
 import type { HistoryOptions } from './history-options.js';
 import { HistoryReader } from './history-reader.js';
+import { HistoryStorage } from './history-storage.js';
 import { ReplayPlan } from './replay-plan.js';
+import { restoreHistories } from './restore-histories.js';
 import type { ResumeRequest } from './replay.js';
 
 export interface HistoriesParts {
@@ -28,6 +31,9 @@ export interface HistoriesParts {
   readonly stats: BrokerStats;
   readonly wheel: TimerWheel;
   readonly clock: Clock;
+  readonly logger: Logger;
+  /** Null: nothing is stored. */
+  readonly journal: Journal | null;
 }
 
 /** How often what is too old is looked for where nothing is published. */
@@ -71,20 +77,39 @@ export class Histories {
 
   /** The log of a topic; until something is published to it, the caller alone knows it. */
   open(destination: string, options: HistoryOptions): HistoryLog {
-    return this.#logs.get(destination) ?? new HistoryLog(destination, this.#epoch, options);
+    const known = this.#logs.get(destination);
+    if (known !== undefined) return known;
+    const { journal, clock } = this.#parts;
+    const isStored = options.durable && journal !== null;
+    const storage = isStored ? new HistoryStorage(destination, this.#epoch, { journal, clock }) : null;
+    return new HistoryLog(destination, this.#epoch, options, storage);
   }
 
-  /** Keeps a message, as subscribers are to get it. @returns it, with its place */
+  /** What the store held when it was opened. @param optionsOf null where no history is kept */
+  async restore(contents: StoreContents, optionsOf: (destination: string) => HistoryOptions | null): Promise<void> {
+    const { journal, clock, logger } = this.#parts;
+    if (journal === null) return;
+    for (const log of await restoreHistories(contents, optionsOf, { journal, clock, logger })) this.#remember(log);
+    this.#makeRoom();
+    if (this.#messages > 0) this.#sweepLater();
+  }
+
+  /** Gives a message its place in a history that is not stored. @returns it, as subscribers are to get it */
   append(log: HistoryLog, message: Message): Message {
     const stamped = message.stamped(log.epoch, log.end + 1);
+    this.keep(log, log.end + 1, stamped);
+    return stamped;
+  }
+
+  /** Keeps a message that has its place. */
+  keep(log: HistoryLog, offset: number, stamped: Message): void {
     const nowEpochMs = this.#parts.clock.epochMs();
     this.#forget(log);
-    log.append(log.end + 1, stamped, nowEpochMs);
-    log.trim(nowEpochMs);
+    log.append(offset, stamped, nowEpochMs);
+    if (log.trim(nowEpochMs)) tellTrimmed(log, false);
     this.#remember(log);
     this.#makeRoom();
     if (this.#sweep.wheelSlot < 0) this.#sweepLater();
-    return stamped;
   }
 
   /**
@@ -156,10 +181,13 @@ export class Histories {
     this.#logs.set(log.destination, log);
   }
 
-  #trim(log: HistoryLog): void {
+  /** @param atOnce the store is told of all of it */
+  #trim(log: HistoryLog, atOnce = false): void {
     const isKnown = this.#logs.get(log.destination) === log;
     const { costBytes, size } = log;
-    if (!log.trim(this.#parts.clock.epochMs()) || !isKnown) return;
+    const hasTrimmed = log.trim(this.#parts.clock.epochMs());
+    if (hasTrimmed || atOnce) tellTrimmed(log, atOnce);
+    if (!hasTrimmed || !isKnown) return;
     this.#bytes += log.costBytes - costBytes;
     this.#messages += log.size - size;
   }
@@ -169,6 +197,7 @@ export class Histories {
     for (const log of this.#logs.values()) {
       if (this.#bytes <= maxBytes) return;
       if (log === this.#newest) break;
+      if (log.storage?.isBusy === true) continue;
       this.#drop(log);
       stats.historiesGivenWay++;
     }
@@ -177,6 +206,7 @@ export class Histories {
     while (log !== null && this.#bytes > maxBytes) {
       const { costBytes } = log;
       if (!log.giveWay()) return;
+      tellTrimmed(log, false);
       this.#bytes += log.costBytes - costBytes;
       this.#messages--;
     }
@@ -186,18 +216,23 @@ export class Histories {
     this.#forget(log);
     this.#logs.delete(log.destination);
     log.clear();
+    log.storage?.drop();
     log.isForgotten = true;
     this.#epoch = this.#parts.createEpoch();
   }
 
   #sweepAll(): void {
-    for (const log of this.#logs.values()) this.#trim(log);
+    for (const log of this.#logs.values()) this.#trim(log, true);
     if (this.#messages > 0) this.#sweepLater();
   }
 
   #sweepLater(): void {
     this.#parts.wheel.schedule(this.#sweep, this.#parts.clock.nowMs() + SWEEP_EVERY_MS);
   }
+}
+
+function tellTrimmed({ storage, trimmedTo, end, size }: HistoryLog, atOnce: boolean): void {
+  storage?.trimmed(trimmedTo, end, size === 0, atOnce);
 }
 
 function hasMore(cursor: HistoryCursor): boolean {

@@ -4,6 +4,7 @@
  */
 import type { Message } from '../message.js';
 import type { HistoryOptions } from './history-options.js';
+import type { HistoryStorage } from './history-storage.js';
 
 export interface HistoryEntry {
   readonly offset: number;
@@ -25,6 +26,8 @@ export class HistoryLog {
   readonly destination: string;
   readonly epoch: string;
   readonly options: HistoryOptions;
+  /** Null: it is kept in memory alone. */
+  readonly storage: HistoryStorage | null;
   /** The last offset that was published; 0 before the first. */
   end = 0;
   /** The greatest offset that is not kept any more; 0 while everything is. */
@@ -40,10 +43,11 @@ export class HistoryLog {
   /** Of each key the last offset; null when the topic has one last value. */
   readonly #latest: Map<string, number> | null;
 
-  constructor(destination: string, epoch: string, options: HistoryOptions) {
+  constructor(destination: string, epoch: string, options: HistoryOptions, storage: HistoryStorage | null = null) {
     this.destination = destination;
     this.epoch = epoch;
     this.options = options;
+    this.storage = storage;
     this.#latest = options.keyHeader === '' ? null : new Map();
   }
 
@@ -69,6 +73,11 @@ export class HistoryLog {
     this.#bytes += message.weightBytes;
     this.end = offset;
     if (key !== null) this.#latest?.set(key, offset);
+  }
+
+  /** When the newest entry was published; 0 when there is none. */
+  get newestEpochMs(): number {
+    return this.#entries.at(-1)?.publishedEpochMs ?? 0;
   }
 
   /** The first entry at or behind an offset; undefined when there is none. */

@@ -11,6 +11,8 @@ export interface HistoryOptions {
   readonly maxBytes: number;
   /** How long a message is kept, in ms; 0 is for ever. */
   readonly maxAgeMs: number;
+  /** Kept in the store too, so that it outlives the process. Without a store: in memory. */
+  readonly durable: boolean;
   /** The header that tells keys apart for `replay:last-value`; empty: a topic has one last value. */
   readonly keyHeader: string;
 }
@@ -24,6 +26,7 @@ export const DEFAULT_HISTORY_OPTIONS: HistoryOptions = {
   maxMessages: 1_000,
   maxBytes: 4 * 1024 * 1024,
   maxAgeMs: 3_600_000,
+  durable: false,
   keyHeader: '',
 };
 

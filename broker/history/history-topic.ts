@@ -30,7 +30,8 @@ export interface HistoryTopicParts {
 
 export class HistoryTopic implements Route {
   readonly kind = 'topic';
-  readonly isDirect = true;
+  /** What has to be stored has to be waited for. */
+  readonly isDirect: boolean;
   readonly destination: string;
   isLive = true;
   readonly #parts: HistoryTopicParts;
@@ -42,13 +43,14 @@ export class HistoryTopic implements Route {
   #durable: readonly DurableSubscription[] = [];
   #durableVersion = -1;
   #log: HistoryLog;
-  /** Messages of transactions that are not published yet. */
+  /** Messages that wait for the store or for their transaction. */
   #arriving = 0;
 
   constructor(destination: string, parts: HistoryTopicParts) {
     this.destination = destination;
     this.#parts = parts;
     this.#log = parts.histories.open(destination, parts.options);
+    this.isDirect = this.#log.storage === null;
   }
 
   get subscriberCount(): number {
@@ -62,8 +64,34 @@ export class HistoryTopic implements Route {
 
   publish(message: Message, unit: WriteUnit | null): void {
     this.#publishDurably(message, unit);
-    if (unit?.holdsBack === true) this.#holdBack(message, unit);
+    if (unit !== null && !this.isDirect) this.#store(message, unit);
+    else if (unit?.holdsBack === true) this.#holdBack(message, unit);
     else this.#append(message);
+  }
+
+  /** The place is given when the unit is on its way, and shown when that has arrived: both in one order. */
+  #store(message: Message, unit: WriteUnit): void {
+    message.own();
+    this.#arriving++;
+    let stored: { readonly log: HistoryLog; readonly offset: number; readonly message: Message } | null = null;
+    unit.atSubmit(() => {
+      const log = this.#currentLog();
+      const offset = log.storage?.nextOffset() ?? 0;
+      stored = { log, offset, message: message.stamped(log.epoch, offset) };
+      log.storage?.append(offset, stored.message, unit);
+    });
+    const undo = (): void => {
+      this.#arriving--;
+      stored?.log.storage?.refused(stored.log.end);
+    };
+    unit.then(() => {
+      this.#arriving--;
+      if (stored === null) return;
+      const { log, offset } = stored;
+      log.storage?.published();
+      this.#parts.histories.keep(log, offset, stored.message);
+      this.#show(stored.message, log);
+    }, undo);
   }
 
   /** Durable subscriptions keep a place of their own: theirs are messages without one in the history. */
@@ -111,9 +139,12 @@ export class HistoryTopic implements Route {
   }
 
   #append(message: Message): void {
-    const { histories, patterns } = this.#parts;
     const log = this.#currentLog();
-    const stamped = histories.append(log, message);
+    this.#show(this.#parts.histories.append(log, message), log);
+  }
+
+  #show(stamped: Message, log: HistoryLog): void {
+    const { patterns } = this.#parts;
     for (const subscription of this.#subscriptions) this.#offer(subscription, stamped, log);
     if (this.#matchedVersion !== patterns.version) {
       this.#matched = patterns.match(this.destination);

@@ -31,6 +31,7 @@ export class WriteUnit {
   readonly #writer: UnitWriter | null;
   #operations: StoreOperation[] | null = null;
   #steps: Step[] | null = null;
+  #atSubmit: (() => void)[] | null = null;
 
   /** @param writer null when there is no store: then nothing may be added but steps */
   constructor(writer: UnitWriter | null, { holdsBack = false, isRetried = false }: UnitTerms = {}) {
@@ -41,6 +42,11 @@ export class WriteUnit {
 
   get operations(): readonly StoreOperation[] {
     return this.#operations ?? NOTHING;
+  }
+
+  /** Whether it asks for a change, now or when it is submitted. */
+  get needsStore(): boolean {
+    return this.#operations !== null || this.#atSubmit !== null;
   }
 
   /**
@@ -72,6 +78,14 @@ export class WriteUnit {
     }
   }
 
+  /**
+   * What can be asked for only once the place of the unit among others is known: runs at `submit`, in the order of asking,
+   * and adds changes. A unit that is undone before that never runs it.
+   */
+  atSubmit(step: () => void): void {
+    (this.#atSubmit ??= []).push(step);
+  }
+
   /** What others can see: now, or with everything else when the unit holds back. */
   show(step: () => void): void {
     if (this.holdsBack) this.then(step);
@@ -83,6 +97,7 @@ export class WriteUnit {
    * @returns undefined when there was nothing to store: everything is done then
    */
   submit(): Promise<void> | undefined {
+    for (const step of this.#atSubmit ?? NOTHING) step();
     if (this.#operations !== null && this.#writer !== null) return this.#writer.write(this);
     this.applyAll();
     return undefined;

@@ -31,6 +31,11 @@ export class LastingStore implements Store {
     for (const end of held) end();
   }
 
+  /** The process dies: those that wait never end, and are not stored. */
+  lose(): void {
+    this.#held = null;
+  }
+
   async open(): Promise<StoreContents> {
     return this.contents();
   }

@@ -7,12 +7,12 @@ function resolve(history: unknown): BrokerOptions {
 }
 
 t.test('a rule is filled from the defaults', async (t) => {
-  const { history } = resolve([{ pattern: '/topic/a' }, { pattern: '/topic/b/**', maxMessages: 5, keyHeader: 'k' }]);
+  const { history } = resolve([{ pattern: '/topic/a' }, { pattern: '/topic/b/**', maxMessages: 5, durable: true }]);
   t.strictSame(history, [
     { pattern: '/topic/a', ...DEFAULT_HISTORY_OPTIONS },
-    { pattern: '/topic/b/**', ...DEFAULT_HISTORY_OPTIONS, maxMessages: 5, keyHeader: 'k' },
+    { pattern: '/topic/b/**', ...DEFAULT_HISTORY_OPTIONS, maxMessages: 5, durable: true },
   ]);
-  t.match(DEFAULT_HISTORY_OPTIONS, { maxMessages: 1_000, maxBytes: 4_194_304, maxAgeMs: 3_600_000, keyHeader: '' });
+  t.match(DEFAULT_HISTORY_OPTIONS, { maxMessages: 1_000, maxBytes: 4_194_304, maxAgeMs: 3_600_000, durable: false });
 });
 
 t.test('the first rule whose pattern matches decides', async (t) => {
@@ -37,6 +37,7 @@ t.test('a wrong rule is named by its path, with what it got and what it wants', 
     [[{ pattern: '/topic/a', maxMessages: 1.5 }], /history\[0\]\.maxMessages: got 1\.5/],
     [[{ pattern: '/topic/a', maxBytes: 0 }], /history\[0\]\.maxBytes: got 0, wants 1 or more/],
     [[{ pattern: '/topic/a', maxAgeMs: -1 }], /history\[0\]\.maxAgeMs: got -1, wants a finite number/],
+    [[{ pattern: '/topic/a', durable: 'yes' }], /history\[0\]\.durable: got "yes", wants a boolean/],
     [[{ pattern: '/topic/a', keyHeader: 1 }], /history\[0\]\.keyHeader: got 1, wants a string/],
     [[{ pattern: '/topic/a', size: 1 }], /^unknown option history\[0\]\.size: got 1, wants one of maxMessages, /],
   ];

@@ -43,3 +43,32 @@ t.test('undoing begins with what was asked for last', async (t) => {
   unit.undoAll();
   t.strictSame(undone, ['c', 'b', 'a']);
 });
+
+t.test(
+  'what is asked for last is asked for when the unit is submitted, and not when it is undone before',
+  async (t) => {
+    const done: string[] = [];
+    const fill = ({ unit }: ReturnType<typeof unitOf>): void => {
+      t.equal(unit.needsStore, false);
+      unit.atSubmit(() => {
+        done.push('asked');
+        unit.add({ kind: 'delete', key: 'k' });
+      });
+      unit.then(
+        () => done.push('applied'),
+        () => done.push('undone'),
+      );
+      t.equal(unit.needsStore, true);
+      t.strictSame(unit.operations, []);
+    };
+    const submitted = unitOf();
+    fill(submitted);
+    await submitted.unit.submit();
+    t.strictSame(submitted.written[0]?.operations, [{ kind: 'delete', key: 'k' }]);
+    submitted.unit.applyAll();
+    const undone = unitOf();
+    fill(undone);
+    undone.unit.undoAll();
+    t.strictSame(done, ['asked', 'applied', 'undone']);
+  },
+);
