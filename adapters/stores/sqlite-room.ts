@@ -8,7 +8,7 @@ import type { Database, Statement } from 'better-sqlite3';
 import { BrokerError } from '../../broker/errors.js';
 
 /** The log at its largest, and once more for moving it into the file. */
-const RESERVE_BYTES = 32_000_000;
+const RESERVE_BYTES = 16_000_000;
 /** What inner pages and pages that are partly filled may take beside the octets themselves. */
 const SLACK_BYTES = 64 * 1024;
 
@@ -30,7 +30,7 @@ export class SqliteRoom {
    * @throws BrokerError `store-full`
    */
   require(octets: number): void {
-    // Two to three microseconds: so it is asked each time.
+    // A few microseconds: so it is asked each time.
     const { bavail, bsize } = statfsSync(this.#directory);
     if (bavail * bsize >= RESERVE_BYTES + octets) return;
     const free = (this.#freePages.get() ?? 0) * this.#pageBytes;

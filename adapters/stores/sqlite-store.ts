@@ -9,7 +9,7 @@ import type { SqliteAnswer, SqliteRequest, SqliteWorkerData } from './sqlite-req
 export interface SqliteStoreOptions {
   /** Holds `hoofbeat.db`. Made when it is missing, for this user alone; the directory above it has to be there. */
   readonly directory: string;
-  /** Octets that the file may grow to, SQLite's log (16 MB) not counted. Default 0: what the disk has. */
+  /** Octets that the file may grow to, SQLite's log (8 MB) not counted. Default 0: what the disk has. */
   readonly maxBytes?: number | undefined;
   /** When records expire. Default: the time of the system. */
   readonly clock?: Pick<Clock, 'epochMs'> | undefined;

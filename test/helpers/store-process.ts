@@ -91,6 +91,18 @@ function appendAll(stream: string, first: number, count: number, bytes = 1_000):
   }));
 }
 
+/** Whether the store opens, and if not, why. */
+async function look(directory: string): Promise<void> {
+  const store = new SqliteStore({ directory });
+  print(
+    await store.open().then(
+      () => 'open',
+      (error: unknown) => (error as Error).message,
+    ),
+  );
+  await store.close();
+}
+
 /** Without end, four commits on their way at a time; prints the number of each that is stored. */
 async function write(directory: string): Promise<never> {
   const store = new SqliteStore({ directory });
@@ -185,5 +197,5 @@ async function fail(directory: string): Promise<void> {
 
 if (process.argv[1] === SCRIPT) {
   const [, , mode, directory = ''] = process.argv;
-  await { write, hold, fill, fail }[mode as 'write' | 'hold' | 'fill' | 'fail'](directory);
+  await { look, write, hold, fill, fail }[mode as 'look' | 'write' | 'hold' | 'fill' | 'fail'](directory);
 }
