@@ -6,16 +6,8 @@ import { accessSync, closeSync, constants, fsyncSync, mkdirSync, openSync, statS
 import path from 'node:path';
 import SqliteDatabase, { type Database } from 'better-sqlite3';
 import { BrokerError } from '../../broker/errors.js';
+import { fileOf, type SqliteWorkerData } from './sqlite-requests.js';
 import { APPLICATION_ID, migrate, SCHEMA_VERSION } from './sqlite-schema.js';
-
-const FILE_NAME = 'hoofbeat.db';
-
-export interface SqliteFileOptions {
-  /** Holds the file; made when it is missing, its parent is not. */
-  readonly directory: string;
-  /** Octets that the file may grow to; 0 leaves that to the disk. */
-  readonly maxBytes: number;
-}
 
 /** What is kept of the file in memory. Messages pass through once, so more would not be hit more often. */
 const PAGE_CACHE_KIB = 8 * 1024;
@@ -32,12 +24,8 @@ const CHECKED_AFTER_CRASH_BYTES = 1024 * 1024 * 1024;
  */
 const CANNOT_LOOK: readonly string[] = ['SQLITE_READONLY_ROLLBACK', 'SQLITE_IOERR_SHMSIZE', 'SQLITE_FULL'];
 
-export function fileOf({ directory }: Pick<SqliteFileOptions, 'directory'>): string {
-  return path.join(directory, FILE_NAME);
-}
-
 /** @throws BrokerError `store-failed`, one line that names the file */
-export function openFile(options: SqliteFileOptions): Database {
+export function openFile(options: SqliteWorkerData): Database {
   const file = fileOf(options);
   makeDirectory(options.directory);
   try {

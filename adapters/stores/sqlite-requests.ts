@@ -1,10 +1,20 @@
 /** What the store and its worker thread say to each other. Each request is answered once, in the order of the requests. */
+import path from 'node:path';
 import type { StoreContents } from '../../broker/ports.js';
 import type { Packed } from './packed.js';
-import type { SqliteFileOptions } from './sqlite-file.js';
 
 /** What the worker is started with. */
-export type SqliteWorkerData = SqliteFileOptions;
+export interface SqliteWorkerData {
+  /** Holds the file; made when it is missing, its parent is not. */
+  readonly directory: string;
+  /** Octets that the file may grow to; 0 leaves that to the disk. */
+  readonly maxBytes: number;
+}
+
+/** The data file of a directory. */
+export function fileOf({ directory }: Pick<SqliteWorkerData, 'directory'>): string {
+  return path.join(directory, 'hoofbeat.db');
+}
 
 /** Times come along, as the clock stays where it is. */
 export type SqliteRequest =

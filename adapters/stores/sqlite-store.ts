@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads';
 import { BrokerError } from '../../broker/errors.js';
 import type { Clock, Store, StoreContents, StoredMessage, StoreOperation } from '../../broker/ports.js';
 import { packOperations, transferable, unpackMessages } from './packed.js';
-import type { SqliteAnswer, SqliteRequest, SqliteWorkerData } from './sqlite-requests.js';
+import { fileOf, type SqliteAnswer, type SqliteRequest, type SqliteWorkerData } from './sqlite-requests.js';
 
 export interface SqliteStoreOptions {
   /** Holds `hoofbeat.db`. Made when it is missing, for this user alone; the directory above it has to be there. */
@@ -128,7 +128,7 @@ export class SqliteStore implements Store {
   }
 
   #failed(what: string, cause?: unknown): BrokerError {
-    return new BrokerError('store-failed', `${path.join(this.#workerData.directory, 'hoofbeat.db')}: ${what}`, {
+    return new BrokerError('store-failed', `${fileOf(this.#workerData)}: ${what}`, {
       cause,
     });
   }

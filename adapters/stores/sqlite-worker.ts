@@ -5,8 +5,8 @@
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import { BrokerError } from '../../broker/errors.js';
 import { packMessages, transferable, unpackOperations } from './packed.js';
-import { describe, fileOf, openFile } from './sqlite-file.js';
-import type { SqliteAnswer, SqliteRequest, SqliteWorkerData } from './sqlite-requests.js';
+import { describe, openFile } from './sqlite-file.js';
+import { fileOf, type SqliteAnswer, type SqliteRequest, type SqliteWorkerData } from './sqlite-requests.js';
 import { SqliteRoom } from './sqlite-room.js';
 import { SqliteTables } from './sqlite-tables.js';
 

@@ -36,6 +36,7 @@ const OPERATION_BYTES = 64;
 /** One commit takes no more than this, so that the first of a burst does not wait for the last. */
 const MAX_COMMIT_BYTES = 4 * 1024 * 1024;
 const RETRY_EVERY_MS = 1_000;
+const PUBLIC_TEXT = { 'store-full': 'The store has no room', 'store-failed': 'The store could not write' } as const;
 /** How long deliveries may go unnoted when nothing else is stored. */
 const MARKS_AFTER_MS = 250;
 
@@ -222,7 +223,9 @@ export class Journal implements UnitWriter {
     const sinceEpochMs = this.#problem?.sinceEpochMs ?? this.#parts.clock.epochMs();
     this.#problem = { code, message: error.message, sinceEpochMs };
     this.#stopRetrying ??= this.#parts.clock.every(RETRY_EVERY_MS, () => void this.#retry());
-    for (const waiting of batch) this.#refused(waiting, error);
+    // What the store says is for the operator: it may name files.
+    const answer = new BrokerError(code, PUBLIC_TEXT[code], { cause: error });
+    for (const waiting of batch) this.#refused(waiting, answer);
     this.#releaseHeld();
   }
 

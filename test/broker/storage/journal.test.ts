@@ -89,6 +89,19 @@ t.test('an error that is none of ours is store-failed', async (t) => {
   t.match(journal.problem, { code: 'store-failed', message: /EIO/ });
 });
 
+t.test('publishers are told what it is, and the operator where', async (t) => {
+  const { store, journal, turn, log } = await open();
+  const unit = new WriteUnit(journal);
+  unit.add(put('a'));
+  const refused = t.rejects(Promise.resolve(unit.submit()), { code: 'store-full', message: 'The store has no room' });
+  await turn();
+  store.commits[0]?.fail(new BrokerError('store-full', '/var/lib/hoofbeat.db: no room'));
+  await turn();
+  await refused;
+  t.equal(journal.problem?.message, '/var/lib/hoofbeat.db: no room');
+  t.match(log[0]?.fields, { err: { message: /^\/var/ } });
+});
+
 t.test('removals are tried until they are stored, alone first, for they may make room', async (t) => {
   const { store, clock, write, turn, keys, events } = await open();
   write('removal', put('removal'), { isRetried: true });
