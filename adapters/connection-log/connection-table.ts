@@ -2,7 +2,7 @@
  * The table `websocket_connections` in a SQLite file. Synchronous: lives in the thread of sqlite-connection-worker.ts.
  * Whatever fails is rolled back; the next call opens the file again when it has to.
  */
-import { closeSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { accessSync, closeSync, constants, mkdirSync, openSync, statSync } from 'node:fs';
 import path from 'node:path';
 import Database from 'better-sqlite3';
 import {
@@ -192,7 +192,10 @@ function openDatabase(file: string): Database.Database {
   }
 }
 
-/** Addresses and names are nobody else's business. SQLite's files beside it take over its mode. */
+/**
+ * Addresses and names are nobody else's business. SQLite's files beside it take over its mode: were a file that may only be
+ * read opened, they would stay read-only when it no longer is.
+ */
 function makeFile(file: string): void {
   try {
     mkdirSync(path.dirname(path.resolve(file)), { mode: 0o700 });
@@ -205,6 +208,7 @@ function makeFile(file: string): void {
     if (codeOf(error) !== 'EEXIST') throw error;
     if (!statSync(file).isFile())
       throw new UnusableSinkError(`the connection log ${file} cannot be used: it is no file`);
+    accessSync(file, constants.W_OK);
   }
 }
 
@@ -264,7 +268,7 @@ function describe(error: unknown, file: string): Error {
   if (error instanceof UnusableSinkError) return error;
   const code = codeOf(error);
   const reason = error instanceof Error ? error.message : String(error);
-  const text = `the connection log ${file} cannot be used: ${reason}${code === '' ? '' : ` (${code})`}`;
+  const text = `the connection log ${file} cannot be used: ${reason}${reason.includes(code) ? '' : ` (${code})`}`;
   return PASSING.test(code) ? new Error(text, { cause: error }) : new UnusableSinkError(text, { cause: error });
 }
 
