@@ -36,6 +36,8 @@ const SOFT_CODES: ReadonlySet<string> = new Set([
   'destination-invalid',
   'destination-unknown',
   'queue-full',
+  'store-full',
+  'store-failed',
   'limit-exceeded',
 ]);
 

@@ -3,8 +3,15 @@
  * everything before it has been received (STOMP 1.2, RECEIPT), and some clients count on that order.
  */
 interface Owed {
-  readonly receiptId: string | undefined;
+  receiptId: string | undefined;
   isDue: boolean;
+}
+
+/** A RECEIPT that waits. */
+export interface OwedReceipt {
+  readonly give: () => void;
+  /** Its frame was refused: those behind it need not wait. */
+  readonly drop: () => void;
 }
 
 export class ReceiptOrder {
@@ -32,14 +39,19 @@ export class ReceiptOrder {
     this.#giveDue();
   }
 
-  /** @returns what to call when it may be given; never called when the session has failed */
-  owe(receiptId: string | undefined): () => void {
+  /** Holds a place; one of the two that it returns has to be called. */
+  owe(receiptId: string | undefined): OwedReceipt {
     const owed: Owed = { receiptId, isDue: false };
     this.#owed.push(owed);
-    return () => {
+    const give = (): void => {
       owed.isDue = true;
       this.#giveDue();
     };
+    const drop = (): void => {
+      owed.receiptId = undefined;
+      give();
+    };
+    return { give, drop };
   }
 
   #giveDue(): void {

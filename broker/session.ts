@@ -331,11 +331,13 @@ export class Session
       this.receipt(receiptId);
       return;
     }
-    const give = (this.#receipts ??= new ReceiptOrder((id) => {
+    this.#receipts ??= new ReceiptOrder((id) => {
       this.#writeReceipt(id);
-    })).owe(receiptId);
-    stored.then(give, (error: unknown) => {
+    });
+    const owed = this.#receipts.owe(receiptId);
+    stored.then(owed.give, (error: unknown) => {
       this.#fail(error, frame);
+      owed.drop();
     });
     const { journal } = this.#environment;
     if (journal?.isBehind === true) return journal.caughtUp();

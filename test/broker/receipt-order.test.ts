@@ -8,8 +8,8 @@ function setUp() {
 
 t.test('RECEIPTs are given in the order of their frames', async (t) => {
   const { given, order } = setUp();
-  const first = order.owe('1');
-  const second = order.owe('2');
+  const first = order.owe('1').give;
+  const second = order.owe('2').give;
   order.add('3');
   second();
   t.strictSame(given, []);
@@ -20,17 +20,25 @@ t.test('RECEIPTs are given in the order of their frames', async (t) => {
 
 t.test('a frame without receipt holds its place and gives none', async (t) => {
   const { given, order } = setUp();
-  const silent = order.owe(undefined);
+  const silent = order.owe(undefined).give;
   order.add('2');
   t.strictSame(given, []);
   silent();
   t.strictSame(given, ['2']);
 });
 
+t.test('a refused frame gets none, and holds up nobody', async (t) => {
+  const { given, order } = setUp();
+  const refused = order.owe('1');
+  order.add('2');
+  refused.drop();
+  t.strictSame(given, ['2']);
+});
+
 t.test('whoever waits goes on when everything is given', async (t) => {
   const { order } = setUp();
   await order.emptied();
-  const give = order.owe('1');
+  const { give } = order.owe('1');
   let isEmptied = false;
   const emptied = order.emptied().then(() => (isEmptied = true));
   await Promise.resolve();

@@ -92,6 +92,19 @@ t.test('a store that fails: ERROR for the publisher, nothing delivered, and the 
   t.strictSame(fixture.broker.health(), { isOk: true, problems: [] });
 });
 
+t.test('with soft refusals the session lives on, and RECEIPTs behind the refused frame are given', async (t) => {
+  const { fixture, commit } = await scripted({ refusals: 'soft' });
+  const sender = fixture.connect();
+  sender.subscribe('errors', '/user/queue/errors');
+  sender.publish('/queue/q', 'lost', { ...PERSISTENT, receipt: '1' });
+  sender.publish('/topic/t', 'other', { receipt: '2' });
+  await commit(FULL);
+  const [refusal, receipt] = sender.frames();
+  t.equal(header(refusal, 'code'), 'store-full');
+  t.equal(header(refusal, 'receipt-id'), '1');
+  t.equal(header(receipt, 'receipt-id'), '2');
+});
+
 t.test('without a receipt a failure is told all the same', async (t) => {
   const { fixture, commit } = await scripted();
   const sender = fixture.connect();
