@@ -32,6 +32,8 @@ export interface CompositionPorts<Log extends Logger = Logger> extends AccessPor
   readonly clock?: Clock | undefined;
   /** Where the connection log is kept, instead of `connectionLog.file`; needs `connectionLog` to be on. */
   readonly connectionSink?: ConnectionSink | undefined;
+  /** Where stored messages go, instead of what `data` says; not open yet, and closed with the broker. */
+  readonly store?: Store | undefined;
 }
 
 /** The logger of the options, unless the application brought one. */
@@ -61,7 +63,7 @@ export function composeBroker(
 ): ComposedBroker {
   const clock = ports.clock ?? new SystemClock();
   const { authenticator, authorizer, load } = composeAccess(options, ports, { clock, logger });
-  const store = composeStore(options, clock);
+  const store = ports.store ?? composeStore(options, clock);
   const broker = new Broker(options.broker, { clock, logger, authenticator, authorizer, store });
   const connectionLog = composeConnectionLog(options, ports.connectionSink, { events: broker.events, clock, logger });
   return { broker, loadAccess: load, connectionLog };

@@ -31,6 +31,8 @@ export async function runServer(flags: ServeFlags, environment: Environment, ver
     data: flags.memory === true ? false : flags.data,
   });
   const server = createStompServer(options);
+  // A limit on the size of files is an error of the write that would exceed it; unhandled, it would be the end.
+  process.on('SIGXFSZ', () => undefined);
   const stopped = onSignal(() => server.stop());
   try {
     await server.start();

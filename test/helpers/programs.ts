@@ -24,6 +24,8 @@ const PROGRAMS = {
   'python3-stomp': { package: 'python3-stomp', probe: [PYTHON, '-c', 'import stomp'] },
   'ruby-stomp': { package: 'ruby-stomp', probe: [RUBY, '-e', 'require "stomp"'] },
   'perl-stomp': { package: 'libnet-stomp-perl', probe: [PERL, '-MNet::Stomp', '-e', '1'] },
+  // Takes from root its right to write to anything.
+  setpriv: { package: 'util-linux', probe: ['setpriv', '--version'] },
   // Gives a program a terminal.
   script: { package: 'bsdutils', probe: [SCRIPT, '--version'] },
   // Bounds what a process may write, without being root.
