@@ -1,4 +1,5 @@
 /** The broker as a child process on one directory: started, killed, started again. */
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -34,6 +35,12 @@ export class BrokerProcess {
     await this.#command.until(({ stdout }) => stdout.includes('\n'), 'the broker listens');
     const { addresses } = JSON.parse(this.#command.stdout) as { readonly addresses: readonly { port: number }[] };
     return addresses[0]?.port ?? 0;
+  }
+
+  /** While it fails, the store cannot write a thing: its files may not grow beyond what they are at least. */
+  makeStoreFail(isFailing: boolean): void {
+    const { pid } = this.#command.child;
+    if (pid !== undefined) spawnSync('prlimit', ['--pid', String(pid), `--fsize=${isFailing ? '1' : 'unlimited'}:`]);
   }
 
   /** SIGKILL. @returns whether it was running */

@@ -23,6 +23,7 @@ export interface ConsumerParts {
   readonly random: SeededRandom;
   readonly isDraining: boolean;
   readonly onFrame: () => void;
+  readonly onFault: (text: string, code?: string) => void;
 }
 
 /** A delivery that is not settled. */
@@ -69,7 +70,7 @@ export class Consumer {
   }
 
   async #connect(): Promise<void> {
-    const { name, queue, port, history, random, isDraining, onFrame } = this.#parts;
+    const { name, queue, port, history, random, isDraining, onFrame, onFault } = this.#parts;
     const session = `${name}#${++this.#sessions}@${history.events.length}`;
     this.#session = session;
     this.#held = [];
@@ -78,8 +79,8 @@ export class Consumer {
     const client = await LoadClient.open(port, {
       onMessage: (message) => this.#onMessage(message),
       onFrame,
-      onFault: (text) => history.add({ kind: 'fault', text: `${session}: ${text}` }),
-      onEnd: () => history.add({ kind: 'ended', session }),
+      onFault: (text, code) => onFault(`${session}: ${text}`, code),
+      onEnd: (byServer) => history.add({ kind: 'ended', session, byServer }),
     });
     this.#client = client;
     client.send('SUBSCRIBE', {
@@ -189,7 +190,9 @@ export class Consumer {
     this.#held = [];
     const idsOf = (some: readonly Held[]): string[] => some.map(({ id }) => id);
     history.add({ kind: 'committing', transaction: { name, sends, acks: idsOf(acks), rejects: idsOf(rejects) } });
-    this.#client?.request('COMMIT', { transaction: name }, () => history.add({ kind: 'committed', name }));
+    const onReceipt = (): void => history.add({ kind: 'committed', name });
+    const onError = (): void => history.add({ kind: 'commit-denied', name });
+    this.#client?.request('COMMIT', { transaction: name }, onReceipt, { onError });
   }
 
   /** @returns whether it is going */

@@ -4,6 +4,7 @@
  */
 import type { Test } from 'tap';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { SeededRandom } from '../helpers/seeded-random.js';
 import { BrokerProcess } from './broker-process.js';
 import { Consumer } from './consumer.js';
@@ -27,23 +28,28 @@ export interface CrashRunOptions {
 export interface CrashReport {
   readonly history: History;
   readonly violations: readonly Violation[];
-  /** Killed before it listened, while it was idle, under load. */
-  readonly killed: { readonly starting: number; readonly idle: number; readonly loaded: number };
+  /** Killed before it listened, under load, with a store that fails or has failed, and when nothing came any more. */
+  readonly killed: Readonly<Record<'starting' | 'loaded' | 'troubled' | 'idle', number>>;
   /** What the broker logged at level `warn` and above. */
   readonly log: string;
 }
 
 /** When a life of the broker ends. */
-type KillInstant =
-  | { readonly whileStarting: true; readonly afterMs: number }
-  /** After so many frames from it, and so many ms; or when nothing comes any more. */
-  | { readonly whileStarting: false; readonly afterFrames: number; readonly thenMs: number };
+interface KillInstant {
+  /** After so many frames from it, or when nothing comes any more; null: while it starts. */
+  readonly afterFrames: number | null;
+  readonly thenMs: number;
+  /** Before the end the store fails: for so long, or to the end when that is longer; 0: it does not. */
+  readonly failsForMs: number;
+}
 
 const PRODUCERS = 4;
 /** Messages of one producer in one life: enough to be still under way when the kill comes. */
 const SHARE = 150;
 /** A life under load sees about three frames for each message. */
 const MOST_FRAMES = 1_500;
+/** The broker looks every second whether its store works again. */
+const TROUBLE_MS = 1_500;
 /** About how long a start takes. */
 const START_MS = 500;
 /** A kill that waits for frames comes then at the latest. */
@@ -58,7 +64,7 @@ export async function killFirstStart(t: Test, seed: string, directory: string): 
   const data = path.join(directory, 'data');
   const broker = BrokerProcess.start(t, directory, data);
   const afterMs = new SeededRandom(seed).between(0, START_MS);
-  await new Promise((resolve) => setTimeout(resolve, afterMs));
+  await delay(afterMs);
   await broker.kill();
   const next = BrokerProcess.start(t, directory, data);
   await next.listening();
@@ -70,8 +76,9 @@ class CrashRun {
   readonly #options: CrashRunOptions;
   readonly #history = new History();
   readonly #numbers = new MessageNumbers();
-  readonly #killed = { starting: 0, idle: 0, loaded: 0 };
+  readonly #killed = { starting: 0, loaded: 0, troubled: 0, idle: 0 };
   #log = '';
+  #isTroubled = false;
   /** Called for each frame of the broker. */
   #onFrame: () => void = () => undefined;
 
@@ -99,37 +106,48 @@ class CrashRun {
   }
 
   async #liveAndDie(life: number): Promise<void> {
-    const random = this.#random(`kill ${life}`);
-    const instant = chooseInstant(random);
+    const { afterFrames, thenMs, failsForMs } = chooseInstant(this.#random(`kill ${life}`));
     const broker = this.#startBroker();
-    if (instant.whileStarting) {
-      await new Promise((resolve) => setTimeout(resolve, instant.afterMs));
+    if (afterFrames === null) {
+      await delay(thenMs);
       if (await broker.kill()) this.#killed.starting++;
     } else {
       const port = await broker.listening();
-      const isTime = this.#instantOf(instant);
+      const isReached = this.#reached(afterFrames);
       const load = this.#load(life, port);
-      const isLoaded = await isTime;
-      if (await broker.kill()) this.#killed[isLoaded ? 'loaded' : 'idle']++;
+      const how = (await isReached) ? (failsForMs > 0 ? 'troubled' : 'loaded') : 'idle';
+      if (how === 'troubled') await this.#trouble(broker, failsForMs, thenMs);
+      else await delay(thenMs);
+      if (await broker.kill()) this.#killed[how]++;
       await load;
     }
     this.#endLife(broker);
   }
 
+  async #trouble(broker: BrokerProcess, failsForMs: number, thenMs: number): Promise<void> {
+    this.#isTroubled = true;
+    broker.makeStoreFail(true);
+    await delay(Math.min(failsForMs, thenMs));
+    if (failsForMs > thenMs) return;
+    broker.makeStoreFail(false);
+    await delay(thenMs - failsForMs);
+  }
+
   #endLife(broker: BrokerProcess): void {
+    this.#isTroubled = false;
     this.#log += broker.log;
     this.#history.add({ kind: 'restarted' });
   }
 
-  /** Resolves when it has come, to whether frames still came. */
-  #instantOf({ afterFrames, thenMs }: { readonly afterFrames: number; readonly thenMs: number }): Promise<boolean> {
+  /** Resolves after so many frames, to true; or when nothing comes any more. */
+  #reached(afterFrames: number): Promise<boolean> {
     return new Promise((resolve) => {
       const idle = setTimeout(() => resolve(false), IDLE_MS);
       let frames = 0;
       this.#onFrame = () => {
         if (++frames !== afterFrames) return;
         clearTimeout(idle);
-        setTimeout(() => resolve(true), thenMs);
+        resolve(true);
       };
     });
   }
@@ -150,10 +168,15 @@ class CrashRun {
     await client.closed;
   }
 
+  /** A store that cannot write is told to those who need it. */
+  #onFault(text: string, code: string | undefined): void {
+    if (!this.#isTroubled || code !== 'store-failed') this.#history.add({ kind: 'fault', text });
+  }
+
   #openClient(port: number, name: string): Promise<LoadClient> {
     return LoadClient.open(port, {
       onFrame: () => this.#onFrame(),
-      onFault: (text) => this.#history.add({ kind: 'fault', text: `${name}: ${text}` }),
+      onFault: (text, code) => this.#onFault(`${name}: ${text}`, code),
       onEnd: () => undefined,
     });
   }
@@ -168,7 +191,9 @@ class CrashRun {
         // Now and then nobody is there: messages pile up.
         if (!isDraining && !random.chance(queue.attendance)) continue;
         const parts = { name, queue, port, history: this.#history, numbers: this.#numbers, random, isDraining };
-        consumers.push(new Consumer({ ...parts, onFrame: () => this.#onFrame() }));
+        const onFrame = (): void => this.#onFrame();
+        const onFault = (text: string, code?: string): void => this.#onFault(text, code);
+        consumers.push(new Consumer({ ...parts, onFrame, onFault }));
       }
     }
     return consumers;
@@ -197,11 +222,14 @@ class CrashRun {
   #sendLast(client: LoadClient, queue: string): void {
     const id = this.#numbers.next('end', queue, 0);
     this.#history.add({ kind: 'sent', id, transaction: null });
-    client.request('SEND', headersOf(id), () => this.#history.add({ kind: 'confirmed', id }), bodyOf(id));
+    client.request('SEND', headersOf(id), () => this.#history.add({ kind: 'confirmed', id }), { body: bodyOf(id) });
   }
 }
 
 function chooseInstant(random: SeededRandom): KillInstant {
-  if (random.chance(0.15)) return { whileStarting: true, afterMs: random.between(0, START_MS) };
-  return { whileStarting: false, afterFrames: random.between(1, MOST_FRAMES), thenMs: random.between(0, 10) };
+  const choice = random.next();
+  if (choice < 0.15) return { afterFrames: null, thenMs: random.between(0, START_MS), failsForMs: 0 };
+  const afterFrames = random.between(1, MOST_FRAMES);
+  if (choice > 0.3) return { afterFrames, thenMs: random.between(0, 10), failsForMs: 0 };
+  return { afterFrames, thenMs: random.between(0, TROUBLE_MS), failsForMs: random.between(1, TROUBLE_MS) };
 }

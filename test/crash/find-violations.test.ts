@@ -25,10 +25,12 @@ const confirmed = (...ids: string[]): HistoryEvent[] => ids.map((id) => ({ kind:
 const published = (...ids: string[]): HistoryEvent[] => [...sent(...ids), ...confirmed(...ids)];
 const acked = (...ids: string[]): HistoryEvent => ({ kind: 'acked', ids });
 const ackConfirmed = (...ids: string[]): HistoryEvent => ({ kind: 'ack-confirmed', ids });
-const ended = (session: string): HistoryEvent => ({ kind: 'ended', session });
+const ended = (session: string, byServer = false): HistoryEvent => ({ kind: 'ended', session, byServer });
 const refused = (id: string): HistoryEvent => ({ kind: 'refused', id });
 const rejected = (id: string): HistoryEvent => ({ kind: 'rejected', id });
 const rejectConfirmed = (id: string): HistoryEvent => ({ kind: 'reject-confirmed', id });
+const denied = (id: string): HistoryEvent => ({ kind: 'denied', id });
+const commitDenied: HistoryEvent = { kind: 'commit-denied', name: 'tx' };
 const committed: HistoryEvent = { kind: 'committed', name: 'tx' };
 
 /** From its own queue unless said otherwise. */
@@ -74,6 +76,13 @@ const SOUND: Readonly<Record<string, Events>> = {
   'what a lost session held goes to another': [
     [published(M, N), delivered(M), delivered(N, 't'), ended('s')].flat(),
     [acked(N), ackConfirmed(N), consumed(M, 't', again)].flat(),
+  ],
+  'what the server took from a session is seen elsewhere before its ERROR is': [
+    [published(M), delivered(M), delivered(M, 't', again), ended('s', true), acked(M), ackConfirmed(M)].flat(),
+  ],
+  'what was refused with ERROR is not there': [
+    [sent(B), denied(B), published(A), delivered(A), committing({ sends: [M], acks: [A] }), commitDenied].flat(),
+    [ended('s', true), consumed(A, 't', again)].flat(),
   ],
   'competing consumers are each in order': [published(M, N), consumed(N, 's'), consumed(M, 't')],
   'priorities, producers and queues each have an order of their own': [
@@ -193,12 +202,25 @@ const UNSOUND: Readonly<Record<string, readonly [kinds: readonly string[], event
   ],
   'a message nobody sent': [['invented'], [consumed(A)]],
   'a message of an aborted transaction': [['invented'], [joining(A), consumed(A)]],
+  'a message that was refused with ERROR': [['invented'], [sent(A), denied(A), restarted, consumed(A)]],
+  'a message of a transaction that was refused with ERROR': [
+    ['invented'],
+    [committing({ sends: [A] }), commitDenied, restarted, consumed(A)],
+  ],
+  'the ACK of a transaction that was refused with ERROR takes effect': [
+    ['lost'],
+    [published(A), delivered(A), committing({ acks: [A] }), commitDenied],
+  ],
   'a message before COMMIT': [['invented'], [joining(A), delivered(A), acked(A)]],
   'a message from the queue of another': [['invented'], [published(A), consumed(A, 's', { queue: 'many' })]],
   'a dead letter that nobody rejected': [['invented'], [published(A), consumed(A, 'd', fromDead)]],
   'a message at two consumers at a time': [
     ['delivered twice'],
     [published(M), delivered(M, 's'), delivered(M, 't', again), acked(M), ackConfirmed(M)],
+  ],
+  'a message at another consumer before the one that has it leaves by itself': [
+    ['delivered twice'],
+    [published(M), delivered(M, 's'), delivered(M, 't', again), ended('s'), acked(M), ackConfirmed(M)],
   ],
   'a refused message comes again without a mark': [['unmarked'], [published(A), delivered(A), refused(A), consumed(A)]],
   'ERROR from the broker': [['fault'], [{ kind: 'fault', text: 'ERROR store-failed' }]],
@@ -226,4 +248,5 @@ t.test('what cannot have been recorded is a fault of the test', async (t) => {
   t.throws(() => findViolations([...sent(A), ...sent(A)], QUEUES), /sent twice/);
   t.throws(() => findViolations(sent('nonsense'), QUEUES), /no id/);
   t.throws(() => findViolations([committed], QUEUES), /without COMMIT/);
+  t.throws(() => findViolations([commitDenied], QUEUES), /without COMMIT/);
 });

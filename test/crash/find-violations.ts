@@ -71,6 +71,8 @@ class Checker {
   readonly #commitOf = new Map<string, Commit>();
   readonly #newest = new Map<string, number>();
   readonly #ended = new Set<string>();
+  /** By the session that seems to hold a message: what another got. */
+  readonly #doubles = new Map<string, Violation[]>();
   #life = 0;
 
   constructor({ queues, deadLetters }: CheckedQueues) {
@@ -85,6 +87,9 @@ class Checker {
         break;
       case 'confirmed':
         this.#get(event.id).isConfirmed = true;
+        break;
+      case 'denied':
+        this.#get(event.id).mayExist = false;
         break;
       case 'delivered':
         this.#onDelivered(event);
@@ -110,8 +115,12 @@ class Checker {
       case 'committed':
         this.#onCommitted(event.name);
         break;
+      case 'commit-denied':
+        this.#onCommitDenied(event.name);
+        break;
       case 'ended':
         this.#ended.add(event.session);
+        if (event.byServer) this.#doubles.delete(event.session);
         break;
       case 'restarted':
         this.#life++;
@@ -122,6 +131,7 @@ class Checker {
   }
 
   onEnd(): void {
+    this.violations.push(...[...this.#doubles.values()].flat());
     for (const commit of this.#commits.values()) if (!commit.isConfirmed) this.#checkWhole(commit);
     for (const message of this.#messages.values()) this.#checkPresent(message);
   }
@@ -169,7 +179,8 @@ class Checker {
 
   #checkOrigin({ id, queue: own, transaction, mayExist, mayBeRejected }: Known, queue: string): void {
     if (!mayExist) {
-      this.#report('invented', `${id} came from ${queue} before COMMIT of ${String(transaction)}`, id);
+      const why = transaction === null ? 'though it was refused with ERROR' : `without COMMIT of ${transaction}`;
+      this.#report('invented', `${id} came from ${queue} ${why}`, id);
     }
     if (queue === own) return;
     if (queue !== this.#deadLetters) this.#report('invented', `${id} came from ${queue}, which is not its queue`, id);
@@ -185,7 +196,9 @@ class Checker {
 
   #checkHolder({ id, holder, lastDelivery }: Known, queue: string, session: string): void {
     if (holder === null || lastDelivery?.life !== this.#life || this.#ended.has(holder)) return;
-    this.#report('delivered twice', `${id} came from ${queue} to ${session} while ${holder} holds it`, id);
+    const text = `${id} came from ${queue} to ${session} while ${holder} holds it`;
+    const doubles = this.#doubles.get(holder) ?? [];
+    this.#doubles.set(holder, [...doubles, { kind: 'delivered twice', text, ids: [id] }]);
   }
 
   /** Numbers of one producer, queue and priority only grow. */
@@ -214,12 +227,25 @@ class Checker {
   }
 
   #onCommitted(name: string): void {
-    const commit = this.#commits.get(name);
-    if (commit === undefined) throw new Error(`no history: ${name} is confirmed without COMMIT`);
+    const commit = this.#getCommit(name);
     commit.isConfirmed = true;
     for (const id of commit.contents.sends) this.#get(id).isConfirmed = true;
     for (const id of commit.contents.acks) this.#get(id).isDone = true;
     for (const id of commit.contents.rejects) this.#get(id).isRejected = true;
+  }
+
+  /** As if it had never been written. */
+  #onCommitDenied(name: string): void {
+    const { sends, acks } = this.#getCommit(name).contents;
+    this.#commits.delete(name);
+    for (const id of sends) this.#get(id).mayExist = false;
+    for (const id of acks) this.#get(id).mayBeDone = false;
+  }
+
+  #getCommit(name: string): Commit {
+    const commit = this.#commits.get(name);
+    if (commit === undefined) throw new Error(`no history: an answer to ${name} without COMMIT`);
+    return commit;
   }
 
   #reject(id: string): void {

@@ -17,6 +17,8 @@ export type HistoryEvent =
   | { readonly kind: 'sent'; readonly id: string; readonly transaction: string | null }
   /** RECEIPT of a SEND outside transactions. */
   | { readonly kind: 'confirmed'; readonly id: string }
+  /** ERROR for a SEND outside transactions. */
+  | { readonly kind: 'denied'; readonly id: string }
   | {
       readonly kind: 'delivered';
       readonly id: string;
@@ -36,8 +38,10 @@ export type HistoryEvent =
   /** COMMIT was written. */
   | { readonly kind: 'committing'; readonly transaction: TransactionContents }
   | { readonly kind: 'committed'; readonly name: string }
-  /** The connection is gone, whoever ended it. */
-  | { readonly kind: 'ended'; readonly session: string }
+  /** ERROR for a COMMIT. */
+  | { readonly kind: 'commit-denied'; readonly name: string }
+  /** The connection is gone; `byServer` when an ERROR told so: then others may have got before what it held. */
+  | { readonly kind: 'ended'; readonly session: string; readonly byServer: boolean }
   /** The broker was killed or stopped; every session has ended. */
   | { readonly kind: 'restarted' }
   /** Something that has no place in any history: ERROR, a body that is not as it was sent. */

@@ -12,10 +12,15 @@ export interface LoadClientEvents {
   readonly onMessage?: ((message: ServerFrame) => void) | undefined;
   /** Every frame, before anything else is done with it. */
   readonly onFrame?: (() => void) | undefined;
-  /** ERROR, or octets that are no frame. */
-  readonly onFault: (text: string) => void;
-  /** The connection is gone, whoever ended it: once. */
-  readonly onEnd: () => void;
+  /** ERROR with its code, or octets that are no frame. */
+  readonly onFault: (text: string, code?: string) => void;
+  /** Once: the connection is gone, or the server says with ERROR that it ends it. */
+  readonly onEnd: (byServer: boolean) => void;
+}
+
+interface Answers {
+  readonly onReceipt: () => void;
+  readonly onError: (() => void) | undefined;
 }
 
 export class LoadClient {
@@ -23,7 +28,7 @@ export class LoadClient {
   readonly closed: Promise<void>;
   readonly #socket: Socket;
   readonly #events: LoadClientEvents;
-  readonly #receipts = new Map<string, () => void>();
+  readonly #receipts = new Map<string, Answers>();
   #lastReceipt = 0;
   #octets: Buffer = Buffer.alloc(0);
   #hasEnded = false;
@@ -41,7 +46,7 @@ export class LoadClient {
     this.#socket.on('error', () => undefined);
     this.closed = new Promise((resolve) => {
       this.#socket.once('close', () => {
-        this.#end();
+        this.#end(false);
         resolve();
       });
     });
@@ -67,10 +72,18 @@ export class LoadClient {
     this.#socket.write(Buffer.concat([Buffer.from(frameHead(command, counted)), body, NUL]));
   }
 
-  /** @param onReceipt called at its RECEIPT, which may never come */
-  request(command: string, headers: Readonly<Record<string, string>>, onReceipt: () => void, body?: Uint8Array): void {
+  /**
+   * @param onReceipt called at its RECEIPT, which may never come
+   * @param onError called at an ERROR that names it
+   */
+  request(
+    command: string,
+    headers: Readonly<Record<string, string>>,
+    onReceipt: () => void,
+    { body, onError }: { readonly body?: Uint8Array; readonly onError?: () => void } = {},
+  ): void {
     const receipt = String(++this.#lastReceipt);
-    this.#receipts.set(receipt, onReceipt);
+    this.#receipts.set(receipt, { onReceipt, onError });
     this.send(command, { ...headers, receipt }, body);
   }
 
@@ -88,15 +101,15 @@ export class LoadClient {
 
   /** Drops the connection at once. */
   destroy(): void {
-    this.#end();
+    this.#end(false);
     this.#socket.destroy();
   }
 
-  #end(): void {
+  #end(byServer: boolean): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     this.#waiting?.resolve();
-    this.#events.onEnd();
+    this.#events.onEnd(byServer);
   }
 
   #onData(chunk: Buffer): void {
@@ -126,15 +139,18 @@ export class LoadClient {
         this.#onConnected();
         break;
       default:
-        this.#events.onFault(`${frame.command} ${String(header(frame, 'message'))}`);
+        this.#receipts.get(header(frame, 'receipt-id') ?? '')?.onError?.();
+        this.#events.onFault(`${frame.command} ${String(header(frame, 'message'))}`, header(frame, 'code'));
+        this.#end(true);
+        this.#socket.destroy();
     }
   }
 
   #onReceipt(id: string): void {
-    const onReceipt = this.#receipts.get(id);
-    if (onReceipt === undefined) this.#events.onFault(`RECEIPT of ${id}, which was not asked for`);
+    const answers = this.#receipts.get(id);
+    if (answers === undefined) this.#events.onFault(`RECEIPT of ${id}, which was not asked for`);
     this.#receipts.delete(id);
-    onReceipt?.();
+    answers?.onReceipt();
     if (this.#waiting === null || this.#receipts.size > this.#waiting.most) return;
     const { resolve } = this.#waiting;
     this.#waiting = null;

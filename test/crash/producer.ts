@@ -65,7 +65,8 @@ export class Producer {
     if (transaction !== null) client.send('SEND', { ...headers, transaction }, bodyOf(id));
     else {
       const onReceipt = (): void => history.add({ kind: 'confirmed', id });
-      client.request('SEND', headers, onReceipt, bodyOf(id));
+      const onError = (): void => history.add({ kind: 'denied', id });
+      client.request('SEND', headers, onReceipt, { body: bodyOf(id), onError });
     }
     return id;
   }
@@ -82,6 +83,8 @@ export class Producer {
       return;
     }
     history.add({ kind: 'committing', transaction: { name, sends, acks: [], rejects: [] } });
-    client.request('COMMIT', { transaction: name }, () => history.add({ kind: 'committed', name }));
+    const onReceipt = (): void => history.add({ kind: 'committed', name });
+    const onError = (): void => history.add({ kind: 'commit-denied', name });
+    client.request('COMMIT', { transaction: name }, onReceipt, { onError });
   }
 }
