@@ -32,6 +32,7 @@ import { UserRegistry } from './application/user-registry.js';
 import { MessageKeys } from './message-keys.js';
 import { MessagePublisher } from './message-publisher.js';
 import { ReplyAddresses } from './destinations/reply-addresses.js';
+import type { InboxSnapshot } from './inbox/inbox.js';
 import type { DeadLetterReason } from './destinations/dead-letter-reason.js';
 import type { PathVariables } from './application/path-variables.js';
 import type { StandardSchema } from './application/standard-schema.js';
@@ -112,6 +113,8 @@ export interface StatsSnapshot {
     /** Times that messages were gone before a subscription had read them: each was told so. */
     readonly gaps: number;
   };
+  /** What is kept for users who are not there (`inbox`). */
+  readonly inbox: InboxSnapshot;
   /** Messages that had their RECEIPT and were not delivered again, as their `message-key` was seen before. */
   readonly duplicates: number;
   readonly errorsSent: number;
@@ -158,6 +161,7 @@ export class Broker implements HandlerGroup {
       logger,
       journal,
       nextMessageId,
+      userOf: (sessionId) => registry.get(sessionId)?.principal?.name ?? null,
       replyAddresses,
       createEpoch: () => createId(9),
       onOverflow: (subscription) => {
@@ -219,6 +223,12 @@ export class Broker implements HandlerGroup {
       createId: createToken,
     });
     this.#numbers = numbers;
+    if (router.inbox.source !== null) {
+      events.on('connected', ({ session }) => {
+        const name = session.user?.name ?? null;
+        if (name !== null) router.inbox.connected(name);
+      });
+    }
     authorizer?.onChange?.(() => {
       for (const session of registry.values()) session.forgetAllowed();
     });
@@ -330,12 +340,14 @@ export class Broker implements HandlerGroup {
     return Promise.resolve();
   }
 
-  async #restore(journal: Journal): Promise<void> {
+  #restore(journal: Journal): Promise<void> {
     const { router, keys } = this.#environment;
-    const contents = await journal.open();
-    this.#numbers.restore(contents.records, journal);
-    keys.restore(contents.records);
-    await router.restore(contents);
+    return journal.open(async (contents) => {
+      this.#numbers.restore(contents.records, journal);
+      keys.restore(contents.records);
+      await router.restore(contents);
+      await router.inbox.restore(contents);
+    });
   }
 
   #accept(): void {
@@ -402,6 +414,7 @@ export class Broker implements HandlerGroup {
         unrecovered: stats.historyUnrecovered,
         gaps: stats.historyGaps,
       },
+      inbox: router.inbox.snapshot,
       duplicates: stats.duplicates,
       errorsSent: stats.errorsSent,
       closed: { ...stats.closed },

@@ -5,7 +5,7 @@
 import { Headers } from '../protocol/index.js';
 import { Message } from './message.js';
 import type { Interceptors } from './application/interceptors.js';
-import type { UserDestinations } from './destinations/user-destinations.js';
+import type { UserDestination, UserDestinations } from './destinations/user-destinations.js';
 import type { Router } from './router.js';
 import type { WriteUnit } from './storage/write-unit.js';
 import type { BrokerStats } from './stats.js';
@@ -16,6 +16,17 @@ export interface PublisherParts {
   readonly interceptors: Interceptors;
   readonly stats: BrokerStats;
   readonly nextMessageId: () => number;
+}
+
+/** Who gets a message for a user. */
+interface Recipient {
+  /** Sessions that are there. */
+  readonly ids: Iterable<string>;
+  readonly user: string;
+  readonly rest: string;
+  /** It is for the user, not for one session: it may be kept. */
+  readonly mayBeKept: boolean;
+  readonly isFromClient: boolean;
 }
 
 export class MessagePublisher {
@@ -62,15 +73,17 @@ export class MessagePublisher {
     unit: WriteUnit,
   ): void {
     const { users, interceptors } = this.#parts;
+    const ids = users.sessionsOf(user, sessionId);
+    const recipient: Recipient = { ids, user, rest, mayBeKept: sessionId === null, isFromClient: false };
     if (interceptors.broker === null) {
-      this.#toSessions(users.sessionsOf(user, sessionId), rest, headers, body, unit);
+      this.#toSessions(recipient, headers, body, unit);
       return;
     }
     const destination = users.format(user, rest);
     const message = interceptors.applyBroker({ destination, headers: [...headers], body });
     if (message === null) return;
     if (message.destination === destination) {
-      this.#toSessions(users.sessionsOf(user, sessionId), rest, message.headers, message.body, unit);
+      this.#toSessions(recipient, message.headers, message.body, unit);
     } else this.#route(message.destination, message.headers, message.body, sessionId, unit);
   }
 
@@ -85,30 +98,36 @@ export class MessagePublisher {
     if (users.covers(destination)) {
       const target = users.parse(destination);
       if (target === null) stats.messagesDropped++;
-      else this.#toSessions(users.resolve(target.user, senderId), target.rest, headers, body, unit);
+      else this.#toSessions(this.#recipientOf(target, senderId), headers, body, unit);
       return;
     }
     const message = Message.fromHeaders(nextMessageId(), withDestination(headers, destination), body);
     router.publish(router.route(destination), message, unit);
   }
 
-  /** One message, shared by the sessions: all see the same `/user/queue/…`. */
+  #recipientOf({ user, rest }: UserDestination, senderId: string | null): Recipient {
+    const { users } = this.#parts;
+    const isOwn = senderId !== null && users.isOwn(user, senderId);
+    return { ids: users.resolve(user, senderId), user, rest, mayBeKept: !isOwn, isFromClient: senderId !== null };
+  }
+
+  /** One message, shared by the sessions: all see the same `/user/queue/…`. Kept when none of them is there for it. */
   #toSessions(
-    ids: Iterable<string>,
-    rest: string,
+    { ids, user, rest, mayBeKept, isFromClient }: Recipient,
     headers: Iterable<readonly [string, string]>,
     body: Buffer,
     unit: WriteUnit,
   ): void {
     const { users, router, nextMessageId, stats } = this.#parts;
     stats.messagesIn++;
-    let delivered = false;
+    let isTaken = false;
     if (users.leadsSomewhere(rest)) {
       const visible = withDestination(headers, users.visibleDestination(rest));
       const message = Message.fromHeaders(nextMessageId(), visible, body);
-      for (const id of ids) if (users.publish(id, rest, message, unit)) delivered = true;
+      for (const id of ids) if (users.publish(id, rest, message, unit)) isTaken = true;
+      if (!isTaken && mayBeKept) isTaken = router.inbox.keep({ user, rest }, message, unit, isFromClient);
     } else router.check(rest);
-    if (!delivered) stats.messagesDropped++;
+    if (!isTaken) stats.messagesDropped++;
   }
 }
 

@@ -13,6 +13,13 @@ import {
   type HistoryOptions,
   type HistoryRule,
 } from './history/history-options.js';
+import {
+  DEFAULT_INBOX_BOUNDS,
+  DEFAULT_INBOX_OPTIONS,
+  findInboxFault,
+  type InboxBounds,
+  type InboxOptions,
+} from './inbox/inbox-options.js';
 import { DEFAULT_IDEMPOTENCY_OPTIONS, type IdempotencyOptions } from './message-keys.js';
 import { DEFAULT_QUEUE_OPTIONS, findQueueFault, type QueueOptions, type QueueRule } from './queue-options.js';
 
@@ -39,6 +46,8 @@ export interface BrokerOptions {
   readonly limits: LimitOptions;
   readonly outbox: OutboxOptions;
   readonly durableSubscriptions: DurableSubscriptionOptions;
+  /** Messages for users who are not there. */
+  readonly inbox: InboxOptions;
   /** Messages with a `message-key`. */
   readonly idempotency: IdempotencyOptions;
   readonly store: StoreOptions;
@@ -197,6 +206,7 @@ export const DEFAULT_BROKER_OPTIONS: BrokerOptions = deepFreeze({
     maxBytes: 64 * MIB,
     onFull: 'drop-oldest',
   },
+  inbox: DEFAULT_INBOX_OPTIONS,
   idempotency: DEFAULT_IDEMPOTENCY_OPTIONS,
   // Two commits' worth: more would only wait.
   store: { maxPendingBytes: 8 * MIB },
@@ -255,10 +265,14 @@ export function resolveBrokerOptions(given: Partially<BrokerOptions> = {}): Brok
   if (!isOneOf(onFull, ['refuse', 'drop-oldest', 'dead-letter'])) {
     throw invalid('durableSubscriptions.onFull', onFull, '"refuse", "drop-oldest" or "dead-letter"');
   }
+  if (!isOneOf(merged.inbox.recipients, ['known', 'any'])) {
+    throw invalid('inbox.recipients', merged.inbox.recipients, '"known" or "any"');
+  }
   const queueDefaults = resolveQueueDefaults(merged, given.queueDefaults?.deadLetter === undefined);
   const queues = resolveRules(merged.queues, 'queues', queueDefaults, destinations, checkQueues);
   const history = resolveRules(merged.history, 'history', DEFAULT_HISTORY_OPTIONS, destinations, checkHistory);
-  return deepFreeze({ ...merged, queueDefaults, queues, history });
+  const rules = resolveRules(merged.inbox.rules, 'inbox.rules', DEFAULT_INBOX_BOUNDS, destinations, checkInbox);
+  return deepFreeze({ ...merged, queueDefaults, queues, history, inbox: { ...merged.inbox, rules } });
 }
 
 /** The default dead-letter queue stands under the first prefix that queues have. */
@@ -282,7 +296,7 @@ function resolveRules<T extends object>(
   path: string,
   defaults: T,
   destinations: DestinationOptions,
-  check: (options: T, at: string, destinations: DestinationOptions) => void,
+  check: (rule: { readonly pattern: string } & T, at: string, destinations: DestinationOptions) => void,
 ): ({ readonly pattern: string } & T)[] {
   if (!Array.isArray(given)) throw invalid(path, given, 'a list of objects with a pattern');
   return given.map((rule: unknown, index) => {
@@ -291,9 +305,9 @@ function resolveRules<T extends object>(
     const { pattern, ...own } = rule as Record<string, unknown>;
     if (typeof pattern !== 'string' || pattern === '') throw invalid(`${at}.pattern`, pattern, 'a destination pattern');
     checkPattern(pattern, `${at}.pattern`, destinations);
-    const options = merge(defaults, own, at) as T;
-    check(options, at, destinations);
-    return { pattern, ...options };
+    const filled = { pattern, ...(merge(defaults, own, at) as T) };
+    check(filled, at, destinations);
+    return filled;
   });
 }
 
@@ -313,6 +327,15 @@ function checkQueues(options: QueueOptions, at: string, destinations: Destinatio
 
 function checkHistory(options: HistoryOptions, at: string): void {
   const fault = findHistoryFault(options);
+  if (fault !== null) throw invalid(`${at}.${fault.option}`, fault.got, fault.wants);
+}
+
+function checkInbox(
+  bounds: InboxBounds & { readonly pattern: string },
+  at: string,
+  { userPrefix }: DestinationOptions,
+): void {
+  const fault = findInboxFault(bounds, userPrefix);
   if (fault !== null) throw invalid(`${at}.${fault.option}`, fault.got, fault.wants);
 }
 
@@ -339,7 +362,7 @@ function merge(defaults: object, given: object, path: string): object {
 
 function checked(standard: unknown, value: unknown, at: string): unknown {
   if (value === false && (ALSO_FALSE.has(at) || at.endsWith('.deadLetter'))) return value;
-  if (at === 'queues' || at === 'history') return value;
+  if (at === 'queues' || at === 'history' || at === 'inbox.rules') return value;
   if (at === 'outbox.policies') return checkOverflowRules(value, at);
   if (LISTS.has(at)) {
     if (isTextList(value)) return [...value];

@@ -269,8 +269,9 @@ export class Outbox implements MessageSink {
   /**
    * Takes out everything queued for a subscription that ends: after the RECEIPT of UNSUBSCRIBE nothing of it is written
    * (S-10). Returns the messages of auto mode, oldest first, for they were not consumed; others are pending elsewhere.
+   * @param only these messages; null: all
    */
-  takeUnsent(subscription: Subscription): ReturnedMessage[] {
+  takeUnsent(subscription: Subscription, only: ReadonlySet<Message> | null = null): ReturnedMessage[] {
     const taken: ReturnedMessage[] = [];
     const entries = this.#entries;
     if (entries === null || this.isEmpty) return taken;
@@ -278,7 +279,7 @@ export class Outbox implements MessageSink {
     for (let k = this.#first; k < entries.length; k += 2) {
       const head = entries[k] as DeliveryHead | null;
       const payload = entries[k + 1] as Payload;
-      if (head?.owner !== subscription) {
+      if (head?.owner !== subscription || only?.has(payload as Message) === false) {
         kept.push(head, payload);
         continue;
       }

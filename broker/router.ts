@@ -20,6 +20,7 @@ import { HistoryRules, type HistoryOptions } from './history/history-options.js'
 import { HistoryTopic } from './history/history-topic.js';
 import type { ReplayPlan } from './history/replay-plan.js';
 import type { ResumeRequest } from './history/replay.js';
+import { Inbox } from './inbox/inbox.js';
 import type { UserRegistry } from './application/user-registry.js';
 import type { DestinationKind, Route } from './destinations/route.js';
 import { OverflowPolicies } from './overflow-policy.js';
@@ -42,6 +43,8 @@ export interface RouterParts {
   /** Null: nothing is stored. */
   readonly journal: Journal | null;
   readonly nextMessageId: () => number;
+  /** The user of a session; null: anonymous. */
+  readonly userOf: (sessionId: string) => string | null;
   readonly replyAddresses: ReplyAddresses;
   /** Names one incarnation of a history: letters, digits, `-` and `_` only, never the same again. */
   readonly createEpoch: () => string;
@@ -62,6 +65,8 @@ export class Router {
   readonly durables: DurableSubscriptions;
   /** `/user/…`, whose queues are each session's own. */
   readonly users: UserDestinations;
+  /** What is kept for users who are not there. */
+  readonly inbox: Inbox;
   /** `/temp-queue/…`, each session's own too. */
   readonly temporary: TemporaryQueues;
   readonly #replyAddresses: ReplyAddresses;
@@ -114,10 +119,16 @@ export class Router {
       },
       this.#queueParts,
     );
+    this.inbox = new Inbox(options, {
+      ...parts,
+      live: this.#topicSource,
+      find: (user, rest, message) => this.users.find(user, rest, message),
+    });
     this.users = new UserDestinations(
       { prefix: `${userPrefix}/`, separator, isBrokerDestination: (rest) => this.#isBrokerDestination(rest) },
       parts.users,
       this.#topicSource,
+      this.inbox.source,
     );
     this.#unkept = {
       app: new UnkeptRoute('app', stats),

@@ -39,6 +39,8 @@ export class BrokerStats {
   historyUnrecovered = 0;
   /** Times that messages were gone before a subscription had read them: each was told so. */
   historyGaps = 0;
+  /** Messages for users who were not there, since start. */
+  readonly inbox = { kept: 0, delivered: 0, expired: 0, overflow: 0, refused: 0 };
   /** Messages not delivered again, as their `message-key` was seen before. */
   duplicates = 0;
   errorsSent = 0;

@@ -32,8 +32,8 @@ export interface MessageSink {
   /** Asks to be told, through its source, when there is room again. */
   hold(subscription: Subscription): void;
   forget(subscription: Subscription): void;
-  /** Takes out what was never sent; returns the messages of auto mode, oldest first. */
-  takeUnsent(subscription: Subscription): ReturnedMessage[];
+  /** Takes out what was never sent, or `only` these; returns the messages of auto mode, oldest first. */
+  takeUnsent(subscription: Subscription, only?: ReadonlySet<Message>): ReturnedMessage[];
 }
 
 /** Where a subscription's messages come from, and what is to happen with those it gives back. */

@@ -9,6 +9,16 @@ export interface Refusal {
   readonly delayMs: number | null;
 }
 
+/** Of a message that has no dead-letter destination: why it is not delivered again; null when it is. */
+export function reasonToDrop(
+  { requeue }: Refusal,
+  deliveryCount: number,
+  maxDeliveries: number,
+): 'rejected' | 'max-deliveries' | null {
+  if (!requeue) return 'rejected';
+  return maxDeliveries > 0 && deliveryCount >= maxDeliveries ? 'max-deliveries' : null;
+}
+
 /** How long a message waits after its `deliveryCount`-th delivery was refused, in ms. */
 export function backoffMs({ baseMs, factor, maxMs }: BackoffOptions, deliveryCount: number): number {
   // Once is bad luck, or was for another consumer to have; twice is a reason to slow down.

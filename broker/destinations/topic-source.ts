@@ -12,7 +12,7 @@ import type { MessageSource, Subscription } from '../subscription.js';
 import type { TimerWheel } from '../timer-wheel.js';
 import type { Clock } from '../ports.js';
 import { QueueTimer } from './queue-timer.js';
-import { backoffMs, type Refusal } from './redelivery.js';
+import { backoffMs, reasonToDrop, type Refusal } from './redelivery.js';
 
 export interface TopicSourceParts {
   /** Octets that may wait for one subscription's window. */
@@ -34,7 +34,15 @@ interface Waiting {
   readonly delayed: Set<QueueTimer>;
 }
 
-export class TopicSource implements MessageSource {
+/** What topics hand their messages to: TopicSource, or InboxSource where users have an inbox. */
+export interface LiveSource extends MessageSource {
+  /** Passes by whoever does not want the message. */
+  offer(subscription: Subscription, message: Message): void;
+  /** The subscription is over. */
+  end(subscription: Subscription): void;
+}
+
+export class TopicSource implements LiveSource {
   /** Of subscriptions in client modes that cannot get everything at once; few, so kept apart from the subscriptions. */
   readonly #waiting = new Map<Subscription, Waiting>();
   readonly #parts: TopicSourceParts;
@@ -43,7 +51,6 @@ export class TopicSource implements MessageSource {
     this.#parts = parts;
   }
 
-  /** Passes by whoever does not want the message. */
   offer(subscription: Subscription, message: Message): void {
     if (!subscription.accepts(message)) return;
     const { pending } = subscription;
@@ -73,18 +80,17 @@ export class TopicSource implements MessageSource {
     });
   }
 
-  #takeBack(subscription: Subscription, deliveries: readonly Delivery[], { requeue, delayMs }: Refusal): void {
+  #takeBack(subscription: Subscription, deliveries: readonly Delivery[], refusal: Refusal): void {
     const { stats, redelivery } = this.#parts;
     // Its subscription may have ended before COMMIT.
     if (subscription.source === null) return;
     const again: ReturnedMessage[] = [];
     for (const delivery of deliveries) {
       const { deliveryCount } = delivery;
-      if (!requeue) stats.givenUp.rejected++;
-      else if (redelivery.maxDeliveries > 0 && deliveryCount >= redelivery.maxDeliveries) {
-        stats.givenUp['max-deliveries']++;
-      } else {
-        const waitMs = delayMs ?? backoffMs(redelivery.backoff, deliveryCount);
+      const reason = reasonToDrop(refusal, deliveryCount, redelivery.maxDeliveries);
+      if (reason !== null) stats.givenUp[reason]++;
+      else {
+        const waitMs = refusal.delayMs ?? backoffMs(redelivery.backoff, deliveryCount);
         if (waitMs > 0) this.#delay(subscription, delivery, waitMs);
         else again.push(delivery);
       }

@@ -6,7 +6,7 @@ import type { Subscription } from '../subscription.js';
 import type { DurableSubscription } from './durable-subscription.js';
 import type { Route } from './route.js';
 import type { SubscriptionIndex } from './subscription-index.js';
-import type { TopicSource } from './topic-source.js';
+import type { LiveSource } from './topic-source.js';
 
 const NONE: readonly never[] = [];
 
@@ -27,7 +27,7 @@ export class Topic implements Route {
   readonly destination: string;
   isLive = true;
   readonly #patterns: SubscriptionIndex<Subscription>;
-  readonly #source: TopicSource;
+  readonly #source: LiveSource;
   readonly #subscriptions: Subscription[] = [];
   /** Pattern subscriptions that match, good for one version of the index. */
   #matched: readonly Subscription[] = [];
@@ -43,7 +43,7 @@ export class Topic implements Route {
   constructor(
     destination: string,
     patterns: SubscriptionIndex<Subscription>,
-    source: TopicSource,
+    source: LiveSource,
     durables: DurableBindings = UNBOUND,
     givingWay: GivingWay | null = null,
   ) {
@@ -52,6 +52,11 @@ export class Topic implements Route {
     this.destination = destination;
     this.#patterns = patterns;
     this.#source = source;
+  }
+
+  /** Those to this very topic. */
+  get subscriptions(): readonly Subscription[] {
+    return this.#subscriptions;
   }
 
   get subscriberCount(): number {

@@ -4,13 +4,14 @@
  * other client's wildcard or SEND can come near them (S15.13). Fan-out: every matching subscription gets each message.
  */
 import type { UserRegistry } from '../application/user-registry.js';
+import type { InboxSource } from '../inbox/inbox-source.js';
 import type { Message } from '../message.js';
 import type { WriteUnit } from '../storage/write-unit.js';
 import type { Subscription } from '../subscription.js';
 import { isPattern } from './pattern.js';
 import { SubscriptionIndex } from './subscription-index.js';
 import { Topic } from './topic.js';
-import type { TopicSource } from './topic-source.js';
+import type { LiveSource } from './topic-source.js';
 
 export interface UserDestinationSettings {
   /** With a slash at its end, e.g. `/user/`. */
@@ -44,13 +45,22 @@ export interface UserDestination {
 export class UserDestinations {
   readonly #settings: UserDestinationSettings;
   readonly #users: UserRegistry;
-  readonly #source: TopicSource;
+  readonly #source: LiveSource;
+  /** Null: nothing is kept for who is not there. */
+  readonly #inbox: InboxSource | null;
   readonly #sessions = new Map<string, SessionQueues>();
 
-  constructor(settings: UserDestinationSettings, users: UserRegistry, source: TopicSource) {
+  /** @param inbox takes the place of `live`; null: nothing is kept for who is not there */
+  constructor(
+    settings: UserDestinationSettings,
+    users: UserRegistry,
+    live: LiveSource,
+    inbox: InboxSource | null = null,
+  ) {
     this.#settings = settings;
     this.#users = users;
-    this.#source = source;
+    this.#source = inbox ?? live;
+    this.#inbox = inbox;
   }
 
   covers(destination: string): boolean {
@@ -88,13 +98,13 @@ export class UserDestinations {
     if (queues === undefined) {
       this.#sessions.set(subscription.sessionId, (queues = new SessionQueues(this.#settings.separator)));
     }
-    if (isPattern(rest)) {
-      queues.patterns.add(rest, subscription);
-      return;
+    if (isPattern(rest)) queues.patterns.add(rest, subscription);
+    else {
+      let topic = queues.topics.get(rest);
+      if (topic === undefined) queues.topics.set(rest, (topic = new Topic(rest, queues.patterns, this.#source)));
+      topic.add(subscription);
     }
-    let topic = queues.topics.get(rest);
-    if (topic === undefined) queues.topics.set(rest, (topic = new Topic(rest, queues.patterns, this.#source)));
-    topic.add(subscription);
+    this.#inbox?.begin(subscription, rest);
   }
 
   remove(subscription: Subscription): void {
@@ -118,14 +128,34 @@ export class UserDestinations {
    * @param senderId the sending session; null for the application
    */
   resolve(user: string, senderId: string | null): Iterable<string> {
-    if (senderId !== null && (user === senderId || this.#users.has(user, senderId))) return [senderId];
+    if (senderId !== null && this.isOwn(user, senderId)) return [senderId];
     return this.#users.sessionIds(user) ?? [];
+  }
+
+  /** Whether a session means itself when it names `user`. */
+  isOwn(user: string, senderId: string): boolean {
+    return user === senderId || this.#users.has(user, senderId);
   }
 
   /** The sessions that a message of the application is for: all of the user's, or the one named if it is the user's. */
   sessionsOf(user: string, sessionId: string | null): Iterable<string> {
     if (sessionId === null) return this.#users.sessionIds(user) ?? [];
-    return user === sessionId || this.#users.has(user, sessionId) ? [sessionId] : [];
+    return this.isOwn(user, sessionId) ? [sessionId] : [];
+  }
+
+  /** A subscription of the user that takes the message: the first that can take it now, else the first. */
+  find(user: string, rest: string, message: Message): Subscription | null {
+    let first: Subscription | null = null;
+    for (const sessionId of this.#users.sessionIds(user) ?? []) {
+      const queues = this.#sessions.get(sessionId);
+      const exact = queues?.topics.get(rest)?.subscriptions ?? [];
+      for (const subscription of [...exact, ...(queues?.patterns.match(rest) ?? [])]) {
+        if (!subscription.accepts(message)) continue;
+        if (subscription.canTake) return subscription;
+        first ??= subscription;
+      }
+    }
+    return first;
   }
 
   /** Hands a message to one session's own subscriptions; false when it has none that match. */

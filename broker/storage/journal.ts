@@ -64,11 +64,15 @@ export class Journal implements UnitWriter {
     this.#parts = parts;
   }
 
-  /** @throws what `Store.open` throws */
-  async open(): Promise<StoreContents> {
+  /**
+   * @param restore is given what the store holds before anything can be written: a message of the application that came in
+   * between would have a number that is in use
+   * @throws what `Store.open` and `restore` throw
+   */
+  async open(restore?: (contents: StoreContents) => void | Promise<void>): Promise<void> {
     const contents = await this.#parts.store.open();
     this.#isOpen = true;
-    return contents;
+    await restore?.(contents);
   }
 
   /** Null while the store works. */

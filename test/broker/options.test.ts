@@ -82,6 +82,15 @@ t.test('a wrong option is named by its path, with what it got and what it wants'
     ],
     [{ queues: [{ pattern: '/queue/{x:(a)}' }] }, /queues\[0\]\.pattern: got "\/queue\/\{x:\(a\)\}", wants a pattern/],
     [{ queues: [{ pattern: '/queue/a', deadLetter: '/x' }] }, /queues\[0\]\.deadLetter: got "\/x", wants a topic or/],
+    [{ inbox: { rules: {} } }, /inbox\.rules: got \{\}, wants a list/],
+    [{ inbox: { rules: [{ pattern: '/queue/**', ttl: 1 }] } }, /^unknown option inbox\.rules\[0\]\.ttl: got 1/],
+    [
+      { inbox: { rules: [{ pattern: '/user/queue/**' }] } },
+      /inbox\.rules\[0\]\.pattern: got "\/user\/queue\/\*\*", wants what stands behind the user/,
+    ],
+    [{ inbox: { rules: [{ pattern: '/queue/**', maxMessages: 0 }] } }, /inbox\.rules\[0\]\.maxMessages: got 0, wants/],
+    [{ inbox: { recipients: 'all' } }, /inbox\.recipients: got "all", wants "known" or "any"/],
+    [{ idempotency: { windowMs: 'x' } }, /idempotency\.windowMs: got "x", wants a finite number/],
     [{ outbox: { softLimitBytes: 64e6 } }, /outbox\.softLimitBytes: got 64000000, wants at most hardLimitBytes/],
     [{ outbox: { highWaterBytes: 0 } }, /outbox\.highWaterBytes: got 0, wants 1 or more/],
   ];
@@ -95,6 +104,12 @@ t.test('false turns off what can be turned off', async (t) => {
   t.equal(resolve({ serverHeader: false }).serverHeader, false);
   t.equal(resolve({ virtualHosts: false }).virtualHosts, false);
   t.strictSame(resolve({ virtualHosts: ['a'] }).virtualHosts, ['a']);
+});
+
+t.test('a rule for inboxes is filled with a thousand messages, 1 MiB and a day', async (t) => {
+  const { inbox } = resolve({ inbox: { rules: [{ pattern: '/queue/**', maxMessages: 5 }], maxUsers: 7 } });
+  t.match(inbox, { recipients: 'known', maxUsers: 7, maxBytes: 67_108_864 });
+  t.strictSame(inbox.rules, [{ pattern: '/queue/**', maxMessages: 5, maxBytes: 1_048_576, ttlMs: 86_400_000 }]);
 });
 
 t.test('a rule for queues is filled from the defaults for queues', async (t) => {

@@ -98,6 +98,17 @@ t.test(
       [1, 2, 3],
     );
     t.strictSame(outbox.takeUnsent(auto), []);
+    const [first, second] = [borrowed(8), borrowed(9)];
+    for (const message of [first, second]) auto.deliver(message, 1);
+    t.strictSame(
+      outbox.takeUnsent(auto, new Set([second])).map(({ message }) => message.id),
+      [9],
+      'only these',
+    );
+    t.strictSame(
+      outbox.takeUnsent(auto).map(({ message }) => message.id),
+      [8],
+    );
     t.strictSame(outbox.takeUnsent(client), [], 'they are pending elsewhere');
     const left: unknown[] = [];
     for (let head = outbox.peekHead(); head !== undefined; head = outbox.peekHead()) {

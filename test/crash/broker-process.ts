@@ -21,9 +21,9 @@ export class BrokerProcess {
    * Starts it; it may not be ready yet, and ends with the test at the latest.
    * @param data a directory, or false to keep everything in memory
    */
-  static start(t: Test, directory: string, data: string | false): BrokerProcess {
+  static start(t: Test, directory: string, data: string | false, options: object = SERVER_OPTIONS): BrokerProcess {
     const config = path.join(directory, 'hoofbeat.json');
-    writeFileSync(config, JSON.stringify(SERVER_OPTIONS));
+    writeFileSync(config, JSON.stringify(options));
     const where = data === false ? ['--memory'] : ['--data', data];
     return new BrokerProcess(
       new RunningCommand(t, ['serve', '--json', '--config', config, '--log-level', 'warn', ...where]),
