@@ -1,4 +1,5 @@
 /** What the disk under a bench can do at most: syncs of a file, and commits of SQLite with nothing around them. */
+import { spawnSync } from 'node:child_process';
 import {
   closeSync,
   existsSync,
@@ -42,6 +43,11 @@ export function makeDataDirectory(parent?: string): string {
   mkdirSync(directory, { recursive: true });
   process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
   return directory;
+}
+
+/** Writes out what is left of the work before, so that its author pays for it and not who comes next. */
+export function settleDisk(directory: string): void {
+  spawnSync('sync', ['--file-system', directory]);
 }
 
 /** Appending 256 octets and syncing them, per second. */

@@ -5,7 +5,7 @@
  */
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { commitsPerSecond, fileSystemOf, makeDataDirectory, syncsPerSecond } from './disk.js';
+import { commitsPerSecond, fileSystemOf, makeDataDirectory, settleDisk, syncsPerSecond } from './disk.js';
 import { describeMachine, median, medianRatio, printTable } from './measure.js';
 import { describeContender, startContenders, stopContenders, type Contender } from './queue-contenders.js';
 import { BODY_BYTES, consume, fill, PREFETCH, publish, type Target } from './queue-load.js';
@@ -24,10 +24,10 @@ const { values: flags } = parseArgs({
     profile: { type: 'string' },
   },
 });
-const ROUNDS = flags.quick ? 3 : 5;
-const PUBLISH_MS = flags.quick ? 1_000 : 3_000;
-const CONSUMED = flags.quick ? 20_000 : 60_000;
-const LIMIT_MS = flags.quick ? 300 : 1_000;
+const ROUNDS = flags.quick ? 5 : 7;
+const PUBLISH_MS = flags.quick ? 500 : 1_000;
+const CONSUMED = flags.quick ? 10_000 : 30_000;
+const LIMIT_MS = flags.quick ? 100 : 300;
 
 /** One scenario with one contender, in one round. */
 interface Sample {
@@ -44,7 +44,8 @@ interface Scenario {
   readonly isPersistent: boolean;
   /** Rows of one commit in the lower limit; 0 where no limit is stated. */
   readonly limitRows: number;
-  run(contender: Contender, target: Target): Promise<Sample>;
+  /** @param settle to be called right before what is measured */
+  run(contender: Contender, target: Target, settle: () => void): Promise<Sample>;
 }
 
 const PUBLISHERS = [
@@ -59,7 +60,8 @@ function makeScenarios(isPersistent: boolean): Scenario[] {
     name: `${kind}: SEND + RECEIPT, ${name}`,
     isPersistent,
     limitRows: isPersistent ? producers * window : 0,
-    run: async ({ broker }: Contender, target: Target): Promise<Sample> => {
+    run: async ({ broker }: Contender, target: Target, settle: () => void): Promise<Sample> => {
+      settle();
       const sample = await measured(broker.pid, () => publish(target, producers, window, PUBLISH_MS));
       await consume(target, sample.messages, 'client');
       return sample;
@@ -69,8 +71,9 @@ function makeScenarios(isPersistent: boolean): Scenario[] {
     name: `${kind}: consume, ack:${ackMode}`,
     isPersistent,
     limitRows: 0,
-    run: async ({ broker }: Contender, target: Target): Promise<Sample> => {
+    run: async ({ broker }: Contender, target: Target, settle: () => void): Promise<Sample> => {
       await fill(target, CONSUMED);
+      settle();
       const none = { p50Ms: NaN, p99Ms: NaN };
       return measured(broker.pid, async () => ({ ...none, perSecond: await consume(target, CONSUMED, ackMode) }));
     },
@@ -113,6 +116,7 @@ class Results {
   }
 
   measureLimits(directory: string, scenarios: readonly Scenario[]): void {
+    settleDisk(directory);
     this.syncs.push(syncsPerSecond(directory, LIMIT_MS));
     for (const rows of new Set(scenarios.map(({ limitRows }) => limitRows))) {
       if (rows === 0) continue;
@@ -120,6 +124,13 @@ class Results {
       this.#limits.set(rows, [...(this.#limits.get(rows) ?? []), perSecond]);
     }
   }
+}
+
+/** Each takes each place, and follows each other one. */
+function inTurn<T>(list: readonly T[], turn: number): readonly T[] {
+  const first = turn % list.length;
+  const turned = [...list.slice(first), ...list.slice(0, first)];
+  return turn % 2 === 0 ? turned : turned.toReversed();
 }
 
 async function measureAll(
@@ -132,13 +143,12 @@ async function measureAll(
   for (let round = 0; round <= ROUNDS; round++) {
     if (round > 0) results.measureLimits(directory, scenarios);
     for (const [index, scenario] of scenarios.entries()) {
-      // Each takes each place in turn.
-      for (let k = 0; k < contenders.length; k++) {
-        const contender = contenders[(round + k) % contenders.length];
-        if (contender === undefined || !(scenario.isPersistent || contender.hasMemoryQueues)) continue;
+      for (const contender of inTurn(contenders, round + index)) {
+        if (!scenario.isPersistent && !contender.hasMemoryQueues) continue;
         const { isPersistent } = scenario;
         const destination = await contender.declare(`scenario-${index}-round-${round}`);
-        const sample = await scenario.run(contender, { port: contender.broker.port, destination, isPersistent });
+        const target = { port: contender.broker.port, destination, isPersistent };
+        const sample = await scenario.run(contender, target, () => settleDisk(directory));
         if (round > 0) results.add(contender, scenario, sample);
       }
     }
