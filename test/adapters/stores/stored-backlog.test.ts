@@ -1,0 +1,61 @@
+/** What a backlog of stored messages costs its broker: a part of it in memory, and each message read back once. */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import t from 'tap';
+import { SqliteStore } from '../../../adapters/stores/index.js';
+import { SystemClock } from '../../../adapters/system-clock.js';
+import { recordingLogger } from '../../../adapters/testing/recorded-log.js';
+import { TcpTransport } from '../../../adapters/transports/index.js';
+import { BODY_BYTES, consume, fill } from '../../../bench/queue-load.js';
+import { Broker } from '../../../broker/index.js';
+import type { StoredMessage } from '../../../broker/ports.js';
+
+const FIRST = 20_000;
+const MORE = 40_000;
+/** Less than the bodies alone; all that belongs to a message in memory is six times as much. */
+const MAX_GROWTH_BYTES = MORE * BODY_BYTES;
+
+class CountingStore extends SqliteStore {
+  reads = 0;
+  rowsRead = 0;
+
+  override async read(...wanted: Parameters<SqliteStore['read']>): Promise<readonly StoredMessage[]> {
+    const messages = await super.read(...wanted);
+    this.reads++;
+    this.rowsRead += messages.length;
+    return messages;
+  }
+}
+
+/** Octets that are in use once everything unused is gone. */
+function usedBytes(): number {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  collect();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}
+
+t.test('a long backlog stays in the store, and each message of it is read once', async (t) => {
+  const store = new CountingStore({ directory: t.testdir() });
+  const logger = recordingLogger([], 'error');
+  const authenticator = { authenticate: () => ({ name: null, roles: [] }) };
+  const broker = new Broker({}, { clock: new SystemClock(), logger, authenticator, authorizer: null, store });
+  const transport = new TcpTransport({ port: 0, logger });
+  await broker.start();
+  const { port } = await transport.listen((connection) => broker.accept(connection));
+  t.teardown(async () => {
+    await broker.stop();
+    await transport.close();
+  });
+  const target = { port, destination: '/queue/backlog', isPersistent: true };
+  await fill(target, FIRST);
+  const before = usedBytes();
+  await fill(target, MORE);
+  const growthBytes = usedBytes() - before;
+  t.ok(growthBytes < MAX_GROWTH_BYTES, `${growthBytes} octets for ${MORE} messages more`);
+  await consume(target, FIRST + MORE, 'client');
+  t.ok(store.rowsRead > MORE, 'most of it came back from the store');
+  t.ok(store.rowsRead <= FIRST + MORE, `${store.rowsRead} rows read for ${FIRST + MORE} messages`);
+  t.ok(store.reads < (FIRST + MORE) / 500, `in ${store.reads} pages`);
+});
