@@ -201,7 +201,10 @@ export type StoreOperation =
       readonly deliveryCount: number;
       readonly notBeforeEpochMs: number;
     }
-  /** Everything up to `sequence` may have been delivered. A mark only moves forward. */
+  /**
+   * Everything up to `sequence` may have been delivered. A mark only moves forward; those of a stream that is empty when
+   * the store opens may be forgotten.
+   */
   | { readonly kind: 'mark'; readonly stream: string; readonly priority: number; readonly sequence: number }
   /** Removes everything of one priority up to `sequence`. */
   | { readonly kind: 'trim'; readonly stream: string; readonly priority: number; readonly sequence: number }
