@@ -30,11 +30,18 @@ export class BrokerProcess {
     );
   }
 
-  /** Resolves to its TCP port. @throws Error with what it printed, when it ends instead */
+  /** Resolves to the port of its first listener. @throws Error with what it printed, when it ends instead */
   async listening(): Promise<number> {
+    return (await this.addresses())[0]?.port ?? 0;
+  }
+
+  /** Resolves to where it listens. @throws Error with what it printed, when it ends instead */
+  async addresses(): Promise<readonly { readonly transport: string; readonly port: number }[]> {
     await this.#command.until(({ stdout }) => stdout.includes('\n'), 'the broker listens');
-    const { addresses } = JSON.parse(this.#command.stdout) as { readonly addresses: readonly { port: number }[] };
-    return addresses[0]?.port ?? 0;
+    const { addresses } = JSON.parse(this.#command.stdout) as {
+      readonly addresses: readonly { readonly transport: string; readonly port: number }[];
+    };
+    return addresses;
   }
 
   /** While it fails, the store cannot write a thing: its files may not grow beyond what they are at least. */
