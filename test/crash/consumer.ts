@@ -7,7 +7,17 @@ import { header, type ServerFrame } from '../helpers/server-frames.js';
 import type { History } from './history.js';
 import { LoadClient } from './load-client.js';
 import type { MessageNumbers } from './producer.js';
-import { bodyOf, DEAD_LETTERS, destinationOf, headersOf, idOfBody, RESULTS, type LoadedQueue } from './workload.js';
+import {
+  bodyOf,
+  connectHeadersOf,
+  copyFrom,
+  DEAD_LETTERS,
+  headersOf,
+  idOfBody,
+  RESULTS,
+  subscribeHeadersOf,
+  type LoadedQueue,
+} from './workload.js';
 
 /** More than what is ever held back, so that there is always a message that can come. */
 const PREFETCH = 24;
@@ -76,29 +86,26 @@ export class Consumer {
     this.#held = [];
     this.#isLeaving = false;
     this.#patience = isDraining || random.chance(0.5) ? Infinity : random.between(10, 120);
-    const client = await LoadClient.open(port, {
-      onMessage: (message) => this.#onMessage(message),
+    const events = {
+      onMessage: (message: ServerFrame): void => this.#onMessage(message),
       onFrame,
-      onFault: (text, code) => onFault(`${session}: ${text}`, code),
-      onEnd: (byServer) => history.add({ kind: 'ended', session, byServer }),
-    });
+      onFault: (text: string, code?: string): void => onFault(`${session}: ${text}`, code),
+      onEnd: (byServer: boolean): void => history.add({ kind: 'ended', session, byServer }),
+    };
+    const client = await LoadClient.open(port, events, connectHeadersOf(queue));
     this.#client = client;
-    client.send('SUBSCRIBE', {
-      id: '0',
-      destination: destinationOf(queue.name),
-      ack: queue.consumers === 'cumulative' ? 'client' : 'client-individual',
-      'prefetch-count': String(PREFETCH),
-    });
+    client.send('SUBSCRIBE', { id: '0', 'prefetch-count': String(PREFETCH), ...subscribeHeadersOf(queue) });
   }
 
   #onMessage(message: ServerFrame): void {
     const { history, queue, isDraining } = this.#parts;
-    const id = idOfBody(message.body);
-    if (id === null) {
+    const sent = idOfBody(message.body);
+    if (sent === null) {
       history.add({ kind: 'fault', text: `${this.#session}: a body that was not sent, from ${queue.name}` });
       return;
     }
-    this.#checkHeaders(id, message);
+    this.#checkHeaders(sent, message);
+    const id = copyFrom(queue, sent);
     const redelivered = header(message, 'redelivered') === 'true';
     history.add({ kind: 'delivered', id, queue: queue.name, session: this.#session, redelivered });
     this.#held.push({ id, ack: header(message, 'ack') ?? '' });

@@ -12,7 +12,19 @@ import { findViolations, type Violation } from './find-violations.js';
 import { History } from './history.js';
 import { LoadClient } from './load-client.js';
 import { MessageNumbers, Producer, type ProducerParts } from './producer.js';
-import { ALL_QUEUES, bodyOf, CHECKED, DEEP, headersOf, QUEUES } from './workload.js';
+import {
+  ALL_TARGETS,
+  bodyOf,
+  CHECKED,
+  connectHeadersOf,
+  copiesOf,
+  DEEP,
+  headersOf,
+  SOURCES,
+  subscribeHeadersOf,
+  SUBSCRIPTIONS,
+  TARGETS,
+} from './workload.js';
 
 export interface CrashRunOptions {
   readonly seed: string;
@@ -88,6 +100,7 @@ class CrashRun {
   }
 
   async run(): Promise<CrashReport> {
+    await this.#subscribeDurably();
     for (let life = 0; life < this.#options.kills; life++) await this.#liveAndDie(life);
     await this.#empty('first');
     // What was acknowledged has to be gone behind an orderly stop too.
@@ -103,6 +116,20 @@ class CrashRun {
   #startBroker(): BrokerProcess {
     const { directory, isMemory } = this.#options;
     return BrokerProcess.start(this.#t, directory, isMemory === true ? false : path.join(directory, 'data'));
+  }
+
+  /** A durable subscription that was confirmed gets everything from then on; so the broker is killed at once. */
+  async #subscribeDurably(): Promise<void> {
+    const broker = this.#startBroker();
+    const port = await broker.listening();
+    for (const subscription of SUBSCRIPTIONS) {
+      const client = await this.#openClient(port, subscription.name, connectHeadersOf(subscription));
+      client.request('SUBSCRIBE', { id: '0', ...subscribeHeadersOf(subscription) }, () => undefined);
+      await client.awaiting(0);
+      client.destroy();
+    }
+    await broker.kill();
+    this.#endLife(broker);
   }
 
   async #liveAndDie(life: number): Promise<void> {
@@ -156,7 +183,7 @@ class CrashRun {
   async #load(life: number, port: number): Promise<void> {
     const lives: Promise<void>[] = [];
     for (const consumer of this.#consumers(port, `life ${life}`, false)) lives.push(consumer.run());
-    for (let k = 0; k < PRODUCERS; k++) lives.push(this.#produce(port, `p${k}`, QUEUES, life));
+    for (let k = 0; k < PRODUCERS; k++) lives.push(this.#produce(port, `p${k}`, TARGETS, life));
     lives.push(this.#produce(port, 'filler', [DEEP], life));
     await Promise.all(lives);
   }
@@ -173,18 +200,19 @@ class CrashRun {
     if (!this.#isTroubled || code !== 'store-failed') this.#history.add({ kind: 'fault', text });
   }
 
-  #openClient(port: number, name: string): Promise<LoadClient> {
-    return LoadClient.open(port, {
-      onFrame: () => this.#onFrame(),
-      onFault: (text, code) => this.#onFault(`${name}: ${text}`, code),
-      onEnd: () => undefined,
-    });
+  #openClient(port: number, name: string, headers: Readonly<Record<string, string>> = {}): Promise<LoadClient> {
+    const events = {
+      onFrame: (): void => this.#onFrame(),
+      onFault: (text: string, code?: string): void => this.#onFault(`${name}: ${text}`, code),
+      onEnd: (): void => undefined,
+    };
+    return LoadClient.open(port, events, headers);
   }
 
   /** Those of one life; when draining, one for each queue. */
   #consumers(port: number, when: string, isDraining: boolean): Consumer[] {
     const consumers: Consumer[] = [];
-    for (const queue of ALL_QUEUES) {
+    for (const queue of SOURCES) {
       for (let k = 0; k < (isDraining ? 1 : queue.maxConsumers); k++) {
         const name = `${queue.name}-consumer${k}`;
         const random = this.#random(`${when} ${name}`);
@@ -208,7 +236,7 @@ class CrashRun {
     const gone = Promise.all(consumers.map((consumer) => consumer.run()));
     await this.#history.settled(this.#options.quietMs);
     const client = await this.#openClient(port, 'end');
-    for (const { name: queue } of ALL_QUEUES) this.#sendLast(client, queue);
+    for (const { name: queue } of ALL_TARGETS) this.#sendLast(client, queue);
     await client.awaiting(0);
     await this.#history.settled(this.#options.quietMs);
     await client.leave();
@@ -221,8 +249,12 @@ class CrashRun {
   /** Of the lowest priority: whatever is still in the queue comes before it. */
   #sendLast(client: LoadClient, queue: string): void {
     const id = this.#numbers.next('end', queue, 0);
-    this.#history.add({ kind: 'sent', id, transaction: null });
-    client.request('SEND', headersOf(id), () => this.#history.add({ kind: 'confirmed', id }), { body: bodyOf(id) });
+    const copies = copiesOf(id);
+    for (const copy of copies) this.#history.add({ kind: 'sent', id: copy, transaction: null });
+    const onReceipt = (): void => {
+      for (const copy of copies) this.#history.add({ kind: 'confirmed', id: copy });
+    };
+    client.request('SEND', headersOf(id), onReceipt, { body: bodyOf(id) });
   }
 }
 

@@ -53,10 +53,14 @@ export class LoadClient {
   }
 
   /** Resolves once connected, or once the connection is gone: `hasEnded` tells. */
-  static async open(port: number, events: LoadClientEvents): Promise<LoadClient> {
+  static async open(
+    port: number,
+    events: LoadClientEvents,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<LoadClient> {
     const client = new LoadClient(port, events);
     const connected = new Promise<void>((resolve) => (client.#onConnected = resolve));
-    client.send('CONNECT', { 'accept-version': '1.2', host: 'localhost', 'heart-beat': '0,0' });
+    client.send('CONNECT', { 'accept-version': '1.2', host: 'localhost', 'heart-beat': '0,0', ...headers });
     await Promise.race([connected, client.closed]);
     return client;
   }

@@ -2,7 +2,7 @@
 import type { SeededRandom } from '../helpers/seeded-random.js';
 import { formatId, type History } from './history.js';
 import type { LoadClient } from './load-client.js';
-import { bodyOf, headersOf, type LoadedQueue } from './workload.js';
+import { bodyOf, copiesOf, headersOf, type LoadedQueue } from './workload.js';
 
 /** Frames sent ahead of their RECEIPTs. */
 const MOST_AHEAD = 64;
@@ -54,21 +54,24 @@ export class Producer {
     }
   }
 
-  /** @returns the id */
-  #send(transaction: string | null): string {
+  /** @returns the ids of what it becomes */
+  #send(transaction: string | null): string[] {
     const { name, queues, client, history, numbers, random } = this.#parts;
     const queue = random.pick(queues);
     const id = numbers.next(name, queue.name, random.pick(queue.priorities));
     this.#sent++;
-    history.add({ kind: 'sent', id, transaction });
+    const copies = copiesOf(id);
+    const addAll = (kind: 'confirmed' | 'denied'): void => {
+      for (const copy of copies) history.add({ kind, id: copy });
+    };
+    for (const copy of copies) history.add({ kind: 'sent', id: copy, transaction });
     const headers = headersOf(id);
     if (transaction !== null) client.send('SEND', { ...headers, transaction }, bodyOf(id));
     else {
-      const onReceipt = (): void => history.add({ kind: 'confirmed', id });
-      const onError = (): void => history.add({ kind: 'denied', id });
-      client.request('SEND', headers, onReceipt, { body: bodyOf(id), onError });
+      const onError = (): void => addAll('denied');
+      client.request('SEND', headers, () => addAll('confirmed'), { body: bodyOf(id), onError });
     }
-    return id;
+    return copies;
   }
 
   #transact(): void {
@@ -77,7 +80,7 @@ export class Producer {
     const name = `${producer}-${++this.#transactions}-${history.events.length}`;
     client.send('BEGIN', { transaction: name });
     const sends: string[] = [];
-    for (let k = random.between(2, 8); k > 0; k--) sends.push(this.#send(name));
+    for (let k = random.between(2, 8); k > 0; k--) sends.push(...this.#send(name));
     if (random.chance(0.15)) {
       client.request('ABORT', { transaction: name }, () => undefined);
       return;

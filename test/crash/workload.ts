@@ -1,7 +1,7 @@
-/** The queues of the crash test, and what messages in them look like. */
+/** Queues and durable subscriptions of the crash test, and what messages in them look like. */
 import { createHash } from 'node:crypto';
 import type { CheckedQueues, QueueTraits } from './find-violations.js';
-import { parseId } from './history.js';
+import { formatId, parseId } from './history.js';
 
 export interface LoadedQueue extends QueueTraits {
   /** How its consumers acknowledge. */
@@ -10,6 +10,8 @@ export interface LoadedQueue extends QueueTraits {
   /** How likely each of them is there in one life. */
   readonly attendance: number;
   readonly priorities: readonly [number, ...number[]];
+  /** Null for a queue; else it is a durable subscription to this topic. */
+  readonly topic: string | null;
   /** Its messages are stored because they ask for it; or because a rule says so. */
   readonly storedBy: 'header' | 'rule';
 }
@@ -20,6 +22,7 @@ const PLAIN = {
   maxConsumers: 1,
   attendance: 0.8,
   priorities: [4],
+  topic: null,
   storedBy: 'header',
 } as const satisfies Partial<LoadedQueue>;
 
@@ -28,8 +31,7 @@ export const RESULTS = ['done', 'single'] as const;
 export const DEAD_LETTERS: LoadedQueue = { ...PLAIN, name: 'dead' };
 /** Filled faster than it is emptied, so that it becomes longer than what the broker keeps in memory. */
 export const DEEP: LoadedQueue = { ...PLAIN, name: 'deep', consumers: 'cumulative', attendance: 0.15 };
-/** Those that producers choose from. */
-export const QUEUES: readonly [LoadedQueue, ...LoadedQueue[]] = [
+const QUEUES: readonly [LoadedQueue, ...LoadedQueue[]] = [
   { ...PLAIN, name: 'single' },
   { ...PLAIN, name: 'cumulative', consumers: 'cumulative' },
   { ...PLAIN, name: 'shared', isExclusive: false, maxConsumers: 3 },
@@ -38,11 +40,51 @@ export const QUEUES: readonly [LoadedQueue, ...LoadedQueue[]] = [
   { ...PLAIN, name: 'work', isExclusive: false, maxConsumers: 2, consumers: 'in transactions' },
   { ...PLAIN, name: 'done' },
 ];
-export const ALL_QUEUES: readonly LoadedQueue[] = [...QUEUES, DEEP, DEAD_LETTERS];
-export const CHECKED: CheckedQueues = { queues: [...QUEUES, DEEP], deadLetters: DEAD_LETTERS.name };
+/** A topic: each of its messages goes to every subscription. */
+const NEWS: LoadedQueue = { ...PLAIN, name: 'news' };
+export const SUBSCRIPTIONS: readonly LoadedQueue[] = [
+  { ...PLAIN, name: 'news-a', topic: NEWS.name, consumers: 'cumulative' },
+  { ...PLAIN, name: 'news-b', topic: NEWS.name, consumers: 'cumulative', attendance: 0.3 },
+];
+/** What producers choose from. */
+export const TARGETS: readonly [LoadedQueue, ...LoadedQueue[]] = [...QUEUES, NEWS];
+/** Everything that is sent to. */
+export const ALL_TARGETS: readonly LoadedQueue[] = [...TARGETS, DEEP, DEAD_LETTERS];
+/** Everything that is consumed from. */
+export const SOURCES: readonly LoadedQueue[] = [...QUEUES, DEEP, DEAD_LETTERS, ...SUBSCRIPTIONS];
+export const CHECKED: CheckedQueues = {
+  queues: SOURCES.filter((queue) => queue !== DEAD_LETTERS),
+  deadLetters: DEAD_LETTERS.name,
+};
 
-export function destinationOf(queue: string): string {
-  return `/queue/crash/${queue}`;
+/** Of a target. */
+export function destinationOf(name: string): string {
+  return `${name === NEWS.name ? '/topic' : '/queue'}/crash/${name}`;
+}
+
+/** What SUBSCRIBE says, besides its id. */
+export function subscribeHeadersOf({ name, topic, consumers }: LoadedQueue): Record<string, string> {
+  const ack = consumers === 'cumulative' ? 'client' : 'client-individual';
+  const destination = destinationOf(topic ?? name);
+  return topic === null ? { destination, ack } : { destination, ack, 'activemq.subscriptionName': name };
+}
+
+/** What CONNECT says of who it is. */
+export function connectHeadersOf({ name, topic }: LoadedQueue): Record<string, string> {
+  return topic === null ? {} : { 'client-id': name };
+}
+
+/** In a history each subscription has a message of its own, as if it were a queue. */
+export function copiesOf(id: string): string[] {
+  const message = parseId(id);
+  if (message?.queue !== NEWS.name) return [id];
+  return SUBSCRIPTIONS.map(({ name }) => formatId({ ...message, queue: name }));
+}
+
+/** The one of them that came from this source. */
+export function copyFrom({ name, topic }: LoadedQueue, id: string): string {
+  const message = parseId(id);
+  return topic === null || message === null ? id : formatId({ ...message, queue: name });
 }
 
 /** What the configuration file of the broker says. */
@@ -56,7 +98,7 @@ export const SERVER_OPTIONS = {
       deadLetter: destinationOf(DEAD_LETTERS.name),
       backoff: { baseMs: 20, maxMs: 80 },
     },
-    queues: ALL_QUEUES.filter(({ storedBy }) => storedBy === 'rule').map(({ name }) => ({
+    queues: TARGETS.filter(({ storedBy }) => storedBy === 'rule').map(({ name }) => ({
       pattern: destinationOf(name),
       durable: true,
     })),
@@ -66,7 +108,7 @@ export const SERVER_OPTIONS = {
 /** Headers of the SEND of message `id`; `note` has an escape in it, so that it takes another path than plain ones. */
 export function headersOf(id: string): Record<string, string> {
   const { queue = '', priority = 4, number = 0 } = parseId(id) ?? {};
-  const traits = ALL_QUEUES.find(({ name }) => name === queue);
+  const traits = ALL_TARGETS.find(({ name }) => name === queue);
   return {
     destination: destinationOf(queue),
     ...(traits?.storedBy === 'header' ? { persistent: 'true' } : {}),
