@@ -196,7 +196,7 @@ export class Broker implements HandlerGroup {
         stats,
         nextMessageId,
       }),
-      decodesAll: tracesFrames,
+      decodesAll: tracesFrames || resolved.userIdHeader,
       options: resolved,
       wheel,
       writer: new FrameWriter(ports.clock, wheel),

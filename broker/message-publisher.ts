@@ -26,7 +26,8 @@ interface Recipient {
   readonly rest: string;
   /** It is for the user, not for one session: it may be kept. */
   readonly mayBeKept: boolean;
-  readonly isFromClient: boolean;
+  /** The sending session; null for the application. */
+  readonly senderId: string | null;
 }
 
 export class MessagePublisher {
@@ -74,7 +75,7 @@ export class MessagePublisher {
   ): void {
     const { users, interceptors } = this.#parts;
     const ids = users.sessionsOf(user, sessionId);
-    const recipient: Recipient = { ids, user, rest, mayBeKept: sessionId === null, isFromClient: false };
+    const recipient: Recipient = { ids, user, rest, mayBeKept: sessionId === null, senderId: null };
     if (interceptors.broker === null) {
       this.#toSessions(recipient, headers, body, unit);
       return;
@@ -102,18 +103,19 @@ export class MessagePublisher {
       return;
     }
     const message = Message.fromHeaders(nextMessageId(), withDestination(headers, destination), body);
+    message.originId = senderId;
     router.publish(router.route(destination), message, unit);
   }
 
   #recipientOf({ user, rest }: UserDestination, senderId: string | null): Recipient {
     const { users } = this.#parts;
     const isOwn = senderId !== null && users.isOwn(user, senderId);
-    return { ids: users.resolve(user, senderId), user, rest, mayBeKept: !isOwn, isFromClient: senderId !== null };
+    return { ids: users.resolve(user, senderId), user, rest, mayBeKept: !isOwn, senderId };
   }
 
   /** One message, shared by the sessions: all see the same `/user/queue/…`. Kept when none of them is there for it. */
   #toSessions(
-    { ids, user, rest, mayBeKept, isFromClient }: Recipient,
+    { ids, user, rest, mayBeKept, senderId }: Recipient,
     headers: Iterable<readonly [string, string]>,
     body: Buffer,
     unit: WriteUnit,
@@ -124,8 +126,9 @@ export class MessagePublisher {
     if (users.leadsSomewhere(rest)) {
       const visible = withDestination(headers, users.visibleDestination(rest));
       const message = Message.fromHeaders(nextMessageId(), visible, body);
+      message.originId = senderId;
       for (const id of ids) if (users.publish(id, rest, message, unit)) isTaken = true;
-      if (!isTaken && mayBeKept) isTaken = router.inbox.keep({ user, rest }, message, unit, isFromClient);
+      if (!isTaken && mayBeKept) isTaken = router.inbox.keep({ user, rest }, message, unit, senderId !== null);
     } else router.check(rest);
     if (!isTaken) stats.messagesDropped++;
   }

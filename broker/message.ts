@@ -49,6 +49,8 @@ export class Message implements Tail {
   terms: MessageTerms | null = null;
   /** A store keeps it until it is settled. */
   isStored = false;
+  /** The session that sent it, where that is known: not on the plain path, nor of the application's own. */
+  originId: string | null = null;
   /** Length of the body. */
   readonly bodyBytes: number;
   readonly #headers: Headers | null;
@@ -184,7 +186,10 @@ export class Message implements Tail {
     }
     const { headers: given, body } = this.decode();
     const place: Iterable<readonly [string, string]> = Object.entries({ epoch, offset: String(offset) });
-    return Message.fromRelayed(this.id, new Headers([...relayedBeyondHistory(given), ...place]), Buffer.from(body));
+    const headers = new Headers([...relayedBeyondHistory(given), ...place]);
+    const message = Message.fromRelayed(this.id, headers, Buffer.from(body));
+    message.originId = this.originId;
+    return message;
   }
 
   /** The same message without what only a history may say of it; this one when it says nothing of that. */

@@ -32,6 +32,8 @@ export interface BrokerOptions {
   readonly compat: 'spring' | 'strict';
   /** What a refusal of one frame does: `close` answers ERROR and ends the connection, `soft` tells `/user/queue/errors`. */
   readonly refusals: 'close' | 'soft';
+  /** MESSAGE names in `JMSXUserID` the user who sent it. What clients write there is never relayed. */
+  readonly userIdHeader: boolean;
   /** Accepted values of `host` in CONNECT; false accepts any. */
   readonly virtualHosts: readonly string[] | false;
   readonly heartBeat: HeartBeatOptions;
@@ -83,6 +85,10 @@ export interface HeartBeatOptions {
 export interface DestinationOptions {
   /** What separates the segments that `*` and `**` count by. */
   readonly separator: '/' | '.';
+  /** Beside Ant's: `amqp` reads the segment `#` as `**`, `activemq` the last segment `>`. */
+  readonly wildcards: 'ant' | 'amqp' | 'activemq';
+  /** SEND may name several destinations with commas between them, as ActiveMQ's clients do. */
+  readonly composite: boolean;
   /** `/app` covers `/app/x`, not `/appx` (Spring S3.2). */
   readonly appPrefixes: readonly string[];
   /** `/user` covers `/user/…`. */
@@ -160,11 +166,14 @@ export const DEFAULT_BROKER_OPTIONS: BrokerOptions = deepFreeze({
   serverHeader: 'hoofbeat/0.1.0',
   compat: 'spring',
   refusals: 'close',
+  userIdHeader: false,
   virtualHosts: false,
   // 10 s both ways is what Spring sends once a scheduler is set (S2.5); 2 intervals is the margin of stompjs.
   heartBeat: { sendMs: 10_000, receiveMs: 10_000, tolerance: 2 },
   destinations: {
     separator: '/',
+    wildcards: 'ant',
+    composite: false,
     appPrefixes: ['/app'],
     userPrefix: '/user',
     topicPrefixes: ['/topic'],
@@ -239,6 +248,9 @@ export function resolveBrokerOptions(given: Partially<BrokerOptions> = {}): Brok
   if (heartBeat.tolerance < 1) throw invalid('heartBeat.tolerance', heartBeat.tolerance, '1 or more');
   if (!isOneOf(destinations.separator, ['/', '.'])) {
     throw invalid('destinations.separator', destinations.separator, '"/" or "."');
+  }
+  if (!isOneOf(destinations.wildcards, ['ant', 'amqp', 'activemq'])) {
+    throw invalid('destinations.wildcards', destinations.wildcards, '"ant", "amqp" or "activemq"');
   }
   for (const list of ['topicPrefixes', 'queuePrefixes', 'appPrefixes'] as const) {
     const reserved = destinations[list].find(isReserved);

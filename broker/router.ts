@@ -4,7 +4,8 @@
  */
 import { BrokerError } from './errors.js';
 import { quoteInput, type Headers } from '../protocol/index.js';
-import { compileSegment, hasWildcard, isPattern, splitSegments } from './destinations/pattern.js';
+import { isComposite } from './destinations/composite.js';
+import { compileSegment, hasWildcard, isPattern, splitSegments, toAntPattern } from './destinations/pattern.js';
 import { DurableSubscriptions } from './destinations/durable-subscriptions.js';
 import { DeadLetters } from './destinations/dead-letters.js';
 import { readTerms } from './destinations/message-terms.js';
@@ -100,7 +101,7 @@ export class Router {
         this.route(destination).publish(message, unit);
       },
     });
-    this.#queueParts = { wheel, clock, stats, deadLetters, logger, journal };
+    this.#queueParts = { wheel, clock, stats, deadLetters, logger, journal, nextMessageId };
     this.#replyAddresses = replyAddresses;
     this.temporary = new TemporaryQueues({
       addresses: replyAddresses,
@@ -255,6 +256,12 @@ export class Router {
         `${quote(destination)} can only be sent to: its owner subscribes to a /temp-queue`,
       );
     }
+    if (isComposite(this.#options.destinations, destination)) {
+      throw new BrokerError(
+        'destination-invalid',
+        `${quote(destination)} can only be sent to: subscribe to each of them`,
+      );
+    }
     if (!isPattern(destination) || kind === 'unknown' || kind === 'app') return;
     if (kind === 'queue' && !this.#isBroadcast(destination)) {
       throw new BrokerError('destination-invalid', `A pattern cannot be subscribed on a queue: ${quote(destination)}`);
@@ -270,6 +277,17 @@ export class Router {
     }
     // A regex that is refused has to be refused here: behind it stand RECEIPT and the subscription's count.
     for (const segment of wild) compileSegment(segment);
+  }
+
+  /** The pattern of SUBSCRIBE in Ant's form, where the options let clients write another broker's. */
+  antPattern(destination: string): string {
+    const { wildcards, separator } = this.#options.destinations;
+    return wildcards === 'ant' ? destination : toAntPattern(destination, wildcards, separator);
+  }
+
+  /** Whether each message there is for one consumer. */
+  isPointToPoint(destination: string): boolean {
+    return this.#kindOf(destination) === 'queue' && !this.#isBroadcast(destination);
   }
 
   /** A durable subscription can be to topics alone, exact or by pattern. @throws BrokerError `destination-invalid` */

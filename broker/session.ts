@@ -23,6 +23,7 @@ import { handleConnect } from './commands/connect.js';
 import { handleRenewal, isRenewal } from './commands/renew.js';
 import { canBeSoft, describeRefusal, errorFrame, type Refusal } from './error-frame.js';
 import { withDeadline } from './deadline.js';
+import { isComposite } from './destinations/composite.js';
 import { isPattern } from './destinations/pattern.js';
 import { BrokerError } from './errors.js';
 import { traceFrame } from './frame-trace.js';
@@ -96,6 +97,8 @@ export class Session
   /** The last destination sent to, as octets: compared before anything is looked up (DESIGN P5). */
   #memoOctets: Buffer | null = null;
   #memoRoute: Route | null = null;
+  /** It has, or had, a subscription that is not to get what it sends: its messages are to say whose they are. */
+  #signsMessages = false;
 
   constructor(id: string, connection: Connection, environment: SessionEnvironment) {
     const { options, wheel, writer, authorizer, router, clock } = environment;
@@ -221,6 +224,7 @@ export class Session
 
   /** Null when the strict path has to decide: handlers, users, and what the rules were not asked about yet. */
   #routeOf(raw: RawFrame): Route | null {
+    if (this.#signsMessages) return null;
     const { buffer, destinationStart: start, destinationEnd: end } = raw;
     const memo = this.#memoOctets;
     if (memo?.length === end - start) {
@@ -231,6 +235,7 @@ export class Session
     if (start === end) throw new BrokerError('header-missing', 'SEND needs a header "destination", got an empty one');
     const destination = buffer.toString('utf8', start, end);
     if (this.#access?.isKnownAllowed(destination) === false) return null;
+    if (isComposite(this.options.destinations, destination)) return null;
     const route = this.router.route(destination);
     if (!route.isDirect) return null;
     this.#memoOctets = Buffer.from(buffer.subarray(start, end));
@@ -487,6 +492,7 @@ export class Session
     const number = this.#subscriptions.nextNumber();
     const subscription = new Subscription({ ...spec, number, head, outbox: this.#outbox, sessionId: this.id });
     this.#subscriptions.add(key, subscription);
+    if (subscription.isNoLocal) this.#signsMessages = true;
     return subscription;
   }
 

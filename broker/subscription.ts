@@ -61,6 +61,10 @@ export interface SubscriptionSpec {
   readonly isExclusive: boolean;
   /** Null: every message is wanted. */
   readonly selector: Selector | null;
+  /** It does not get what its own session sends; default false. */
+  readonly isNoLocal?: boolean;
+  /** It gets copies of what waits in a queue, and consumes nothing; default false. */
+  readonly isBrowser?: boolean;
   /** Of the durable subscription whose messages it takes; null: it lives and dies with its session. */
   readonly durableKey: string | null;
   readonly head: Buffer;
@@ -77,6 +81,8 @@ export class Subscription implements DeliveryHead, AckOwner {
   readonly isExclusive: boolean;
   readonly selector: Selector | null;
   readonly durableKey: string | null;
+  readonly isNoLocal: boolean;
+  readonly isBrowser: boolean;
   readonly head: Buffer;
   readonly extra: Buffer | null = null;
   readonly owner: Subscription = this;
@@ -88,6 +94,8 @@ export class Subscription implements DeliveryHead, AckOwner {
   routeIndex = -1;
   /** Set by the router when the subscription is taken up; null while it is not. */
   source: MessageSource | null = null;
+  /** Not every message is wanted. */
+  readonly #isPicky: boolean;
 
   constructor(spec: SubscriptionSpec) {
     this.number = spec.number;
@@ -98,6 +106,9 @@ export class Subscription implements DeliveryHead, AckOwner {
     this.isExclusive = spec.isExclusive;
     this.selector = spec.selector;
     this.durableKey = spec.durableKey;
+    this.isNoLocal = spec.isNoLocal ?? false;
+    this.isBrowser = spec.isBrowser ?? false;
+    this.#isPicky = spec.selector !== null || this.isNoLocal;
     this.head = spec.head;
     this.outbox = spec.outbox;
     this.sessionId = spec.sessionId;
@@ -111,6 +122,11 @@ export class Subscription implements DeliveryHead, AckOwner {
 
   /** Whether the message is one that the client asked for. */
   accepts(message: Message): boolean {
+    return !this.#isPicky || this.#wants(message);
+  }
+
+  #wants(message: Message): boolean {
+    if (this.isNoLocal && message.originId === this.sessionId) return false;
     return this.selector === null || this.selector.matches(message.headerMap());
   }
 

@@ -83,6 +83,7 @@ const SPECIAL_NAMES: readonly (readonly Buffer[] | undefined)[] = byLength([
   'persistent',
   'message-id',
   'expiration',
+  'JMSXUserID',
   'message-key',
   'transaction',
   'redelivered',

@@ -5,6 +5,7 @@ import { after } from '../maybe-promise.js';
 import { durableName } from './durable-headers.js';
 import { findImplied, removeImplied } from './reply-to.js';
 import { flagHeader, positiveHeader, requireHeader } from './require-header.js';
+import { readFlags } from './subscriber-flags.js';
 import { readResume } from './resume-headers.js';
 import { Selector } from '../selector/selector.js';
 import { isTemporaryQueue } from '../destinations/temporary-queues.js';
@@ -17,7 +18,8 @@ const ACK_MODES: readonly AckMode[] = ['auto', 'client', 'client-individual'];
  * @throws BrokerError `header-missing`, `header-invalid`, `destination-…`, `subscription-exists`, `limit-exceeded`,
  * `selector-invalid`, `access-denied`
  */
-export function handleSubscribe(context: CommandContext, frame: Frame): void | Promise<void> {
+export function handleSubscribe(context: CommandContext, given: Frame): void | Promise<void> {
+  const frame = withAntPattern(context, given);
   const destination = requireHeader(frame, 'destination');
   return after(context.authorize('subscribe', destination), () =>
     // The first MESSAGE has to stand behind RECEIPT, and that behind the RECEIPTs before it.
@@ -33,7 +35,7 @@ function subscribe(context: CommandContext, frame: Frame, destination: string): 
     throw new BrokerError('subscription-exists', `Subscription ${describe(frame)} exists already`);
   }
   const { maxPendingAcks } = context.options.limits;
-  const ackMode = parseAckMode(frame.headers.get('ack'));
+  const ackMode = parseAckMode(frame);
   const prefetch = positiveHeader(frame, 'prefetch-count') ?? positiveHeader(frame, 'activemq.prefetchSize');
   const window = Math.min(prefetch ?? maxPendingAcks, maxPendingAcks);
   const isExclusive = flagHeader(frame, 'exclusive') ?? flagHeader(frame, 'activemq.exclusive') ?? false;
@@ -41,13 +43,15 @@ function subscribe(context: CommandContext, frame: Frame, destination: string): 
   const resume = readResume(frame);
   context.router.checkSubscribable(destination);
   if (isTemporaryQueue(destination)) context.claimTemporaryQueue(destination);
+  const isDurable = durableName(context, frame) !== null;
+  const flags = readFlags(context, frame, destination, isDurable);
   const durable = prepareDurable(context, frame, destination, selector);
   return after(durable.ready, () => {
     if (implied !== null) removeImplied(context, implied);
     const id = frame.headers.get('id') ?? null;
     const durableKey = durable.key;
     const plan = context.router.planReplay(destination, resume, durableKey !== null);
-    const spec = { id, destination, ackMode, window, isExclusive, selector, durableKey };
+    const spec = { id, destination, ackMode, window, isExclusive, selector, durableKey, ...flags };
     const subscription = context.createSubscription(key, spec);
     // Nothing can be published between the two, and the first MESSAGE has to stand behind RECEIPT (conformance S-15).
     context.receipt(frame.headers.get('receipt'), plan?.headers);
@@ -86,7 +90,8 @@ function prepareDurable(
  * With the header that made a subscription durable, it is deleted; without, it only loses this client.
  * @throws BrokerError `header-missing`, `subscription-unknown`
  */
-export function handleUnsubscribe(context: CommandContext, frame: Frame): void | Promise<void> {
+export function handleUnsubscribe(context: CommandContext, given: Frame): void | Promise<void> {
+  const frame = withAntPattern(context, given);
   const key = subscriptionKey(context, frame);
   const subscription = context.findSubscription(key);
   const destination = subscription?.destination ?? frame.headers.get('destination');
@@ -99,6 +104,15 @@ export function handleUnsubscribe(context: CommandContext, frame: Frame): void |
     throw new BrokerError('subscription-unknown', `No subscription ${describe(frame)}`);
   }
   return context.submit(unit, frame);
+}
+
+/** Before anything else is asked, the rules above all: they know one way of writing patterns. */
+function withAntPattern({ router }: CommandContext, frame: Frame): Frame {
+  const written = frame.headers.get('destination') ?? '';
+  const pattern = router.antPattern(written);
+  if (pattern === written) return frame;
+  const others = [...frame.headers].filter(([name]) => name !== 'destination');
+  return { ...frame, headers: new Headers([['destination', pattern], ...others]) };
 }
 
 function withDestination(frame: Frame, destination: string): Frame {
@@ -133,7 +147,9 @@ function describe(frame: Frame): string {
     : `with id ${quoteInput(id, 120)}`;
 }
 
-function parseAckMode(value: string | undefined): AckMode {
+/** Whoever browses has nothing to acknowledge, whatever it says. */
+function parseAckMode({ headers }: Frame): AckMode {
+  const value = headers.get('browser') === 'true' ? 'auto' : headers.get('ack');
   const mode = value === undefined ? 'auto' : ACK_MODES.find((candidate) => candidate === value);
   if (mode !== undefined) return mode;
   throw new BrokerError('header-invalid', `ack: got ${quoteInput(value ?? '')}, wants one of ${ACK_MODES.join(', ')}`);

@@ -23,6 +23,21 @@ export function splitSegments(destination: string, separator: string): string[] 
   return destination.split(separator).filter((segment) => segment !== '');
 }
 
+/**
+ * A pattern in another broker's words: `#` (amqp) or a last `>` (activemq) is any number of whole segments.
+ * Where the separator is a dot the first segment has the prefix in it: `/topic/#` is one or more of what follows.
+ */
+export function toAntPattern(pattern: string, wildcards: 'amqp' | 'activemq', separator: string): string {
+  const rest = wildcards === 'amqp' ? '#' : '>';
+  const segments = pattern.split(separator);
+  const read = segments.map((segment, k): string => {
+    const isRead = wildcards === 'amqp' || k === segments.length - 1;
+    if (!isRead || (segment !== rest && !segment.endsWith(`/${rest}`))) return segment;
+    return segment === rest ? '**' : `${segment.slice(0, -1)}*${separator}**`;
+  });
+  return read.join(separator);
+}
+
 export function hasWildcard(segment: string): boolean {
   return isPattern(segment);
 }

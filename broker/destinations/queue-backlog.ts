@@ -306,6 +306,11 @@ export class QueueBacklog {
     return this.#lanes[priority]?.after(id) ?? [];
   }
 
+  /** The message number behind which stored ones of this priority are in the store alone; Infinity: none is. */
+  pagedBehind(priority: number): number {
+    return this.#pagedOf(priority)?.afterSequence ?? Infinity;
+  }
+
   /**
    * From a new message on, when enough is in memory. Not from an older one: what is newer than it may be in a client's
    * hands, and would be found in a page again.

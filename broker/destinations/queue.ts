@@ -18,6 +18,7 @@ import type { DeadLetterReason } from './dead-letter-reason.js';
 import type { DeadLetters } from './dead-letters.js';
 import { DEFAULT_TERMS, readTerms } from './message-terms.js';
 import { QueueBacklog, QueuedMessage, type Pager } from './queue-backlog.js';
+import { QueueBrowser, type BrowsedQueue } from './queue-browser.js';
 import { QueueConsumers } from './queue-consumers.js';
 import { QueueStorage } from './queue-storage.js';
 import { QueueTimer } from './queue-timer.js';
@@ -33,6 +34,7 @@ export interface QueueParts {
   readonly logger: Logger;
   /** Null: nothing is stored. */
   readonly journal: Journal | null;
+  readonly nextMessageId: () => number;
 }
 
 /** What precedes the destination in the name of a queue's stream. */
@@ -40,7 +42,7 @@ export const QUEUE_STREAM = 'queue:';
 /** How long a message waits that was to be given up while the store failed. */
 const STORE_RETRY_MS = 1_000;
 
-export class Queue implements Route, MessageSource, Pager {
+export class Queue implements Route, MessageSource, Pager, BrowsedQueue {
   readonly kind = 'queue';
   /** What has to be stored has to be waited for. */
   readonly isDirect: boolean;
@@ -49,6 +51,8 @@ export class Queue implements Route, MessageSource, Pager {
   readonly #options: QueueOptions;
   readonly #parts: QueueParts;
   readonly #consumers = new QueueConsumers();
+  /** Null until the first: few queues are ever looked into. */
+  #browsers: Map<Subscription, QueueBrowser> | null = null;
   #backlog: QueueBacklog;
   /** Null: nothing is stored. */
   readonly #storage: QueueStorage | null;
@@ -98,6 +102,7 @@ export class Queue implements Route, MessageSource, Pager {
   }
 
   get isIdle(): boolean {
+    if (this.#browsers !== null) return false;
     return this.#consumers.size === 0 && this.depth === 0 && this.#unsettled === 0 && this.#arriving === 0;
   }
 
@@ -187,12 +192,23 @@ export class Queue implements Route, MessageSource, Pager {
   }
 
   add(subscription: Subscription): void {
+    if (subscription.isBrowser) {
+      const browser = new QueueBrowser(subscription, this, this.#parts.nextMessageId());
+      (this.#browsers ??= new Map()).set(subscription, browser);
+      browser.start();
+      return;
+    }
     subscription.source = this;
     this.#consumers.add(subscription);
     this.#dispatch();
   }
 
   remove(subscription: Subscription): void {
+    if (subscription.isBrowser) {
+      this.#browsers?.get(subscription)?.end();
+      if (this.#browsers?.delete(subscription) === true && this.#browsers.size === 0) this.#browsers = null;
+      return;
+    }
     this.#consumers.remove(subscription);
     subscription.source = null;
     subscription.outbox.forget(subscription);
@@ -225,6 +241,26 @@ export class Queue implements Route, MessageSource, Pager {
   ready(subscription: Subscription): void {
     this.#storage?.settleSent(subscription);
     this.#dispatch();
+  }
+
+  waitingAfter(priority: number, id: number): Iterable<QueuedMessage> {
+    return this.#backlog.after(priority, id);
+  }
+
+  pagedBehind(priority: number): number {
+    return this.#backlog.pagedBehind(priority);
+  }
+
+  readPage(priority: number, afterSequence: number): Promise<readonly QueuedMessage[]> {
+    return this.#storage?.read(priority, afterSequence) ?? Promise.resolve([]);
+  }
+
+  isShown(entry: QueuedMessage): boolean {
+    return !this.#isExpired(entry.message) && this.#delayOf(entry) === 0;
+  }
+
+  browsingFailed(error: unknown): void {
+    this.#parts.logger.error({ queue: this.destination, err: error }, 'stored messages cannot be read');
   }
 
   /** A page of the backlog is wanted. */

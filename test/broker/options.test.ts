@@ -58,6 +58,9 @@ t.test('a wrong option is named by its path, with what it got and what it wants'
     [{ virtualHosts: [1] }, /virtualHosts: got \[1\], wants a list of non-empty strings/],
     [{ heartBeat: { tolerance: 0.5 } }, /heartBeat\.tolerance: got 0\.5, wants 1 or more/],
     [{ destinations: { separator: '|' } }, /destinations\.separator: got "\|"/],
+    [{ destinations: { wildcards: 'mqtt' } }, /destinations\.wildcards: got "mqtt", wants "ant", "amqp" or "activemq"/],
+    [{ destinations: { composite: 1 } }, /destinations\.composite: got 1, wants a boolean/],
+    [{ userIdHeader: 'x' }, /userIdHeader: got "x", wants a boolean/],
     [
       { destinations: { queuePrefixes: ['/temp-queue'] } },
       /destinations\.queuePrefixes: got "\/temp-queue", wants nothing/,

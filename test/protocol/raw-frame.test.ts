@@ -36,6 +36,7 @@ t.test('whatever the server acts on, strips or rewrites is not plain', async (t)
     'transaction',
     'subscription',
     'redelivered',
+    'JMSXUserID',
   ];
   for (const name of [...names, 'persistent', 'expires', 'expiration', 'message-key', 'simpOrigDestination']) {
     t.notOk(read(`SEND\n${name}:1\n\n\0`).isPlain, name);

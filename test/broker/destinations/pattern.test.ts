@@ -1,5 +1,5 @@
 import t from 'tap';
-import { compileSegment, isPattern, splitSegments } from '../../../broker/destinations/pattern.js';
+import { compileSegment, isPattern, splitSegments, toAntPattern } from '../../../broker/destinations/pattern.js';
 
 t.test('S5.1 a destination with *, ?, or { later closed by } is a pattern', async (t) => {
   for (const text of ['/topic/*', '/t?', '/a/{b}', '/a/{b:[a-z]}', '/a/{/}', '**']) t.ok(isPattern(text), text);
@@ -78,4 +78,20 @@ t.test('the slowest pattern allowed is quick on the longest segment', async (t) 
   t.notOk(glob(segment));
   for (const pattern of ['{n:a+a+}', '{n:a*a?}', '*{n:a+}b', '{n:.*a+?}'])
     t.notOk(matches(pattern, `${segment}\n!`.slice(0, 1000) + '\u{1}b!'));
+});
+
+t.test('patterns of other brokers are read as Ant patterns; names are left as they are', async (t) => {
+  const read = (pattern: string, wildcards: 'amqp' | 'activemq', separator = '.'): string =>
+    toAntPattern(pattern, wildcards, separator);
+  t.equal(read('/topic/a.#', 'amqp'), '/topic/a.**');
+  t.equal(read('/topic/a.#.z', 'amqp'), '/topic/a.**.z');
+  t.equal(read('/topic/#', 'amqp'), '/topic/*.**');
+  t.equal(read('/topic/#/z', 'amqp', '/'), '/topic/**/z');
+  t.equal(read('/topic/a#.b', 'amqp'), '/topic/a#.b');
+  t.equal(read('/topic/a.>', 'amqp'), '/topic/a.>');
+  t.equal(read('/topic/a.>', 'activemq'), '/topic/a.**');
+  t.equal(read('/topic/>', 'activemq', '/'), '/topic/**');
+  t.equal(read('/topic/>', 'activemq'), '/topic/*.**');
+  t.equal(read('/topic/>.b', 'activemq'), '/topic/>.b', 'only the last one');
+  t.equal(read('/topic/a.#', 'activemq'), '/topic/a.#');
 });

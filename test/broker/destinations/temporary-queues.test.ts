@@ -21,11 +21,12 @@ function setUp() {
   const stats = new BrokerStats();
   const given: Message[] = [];
   const publish = (_destination: string, message: Message): void => void given.push(message);
-  const deadLetters = new DeadLetters({ stats, nextMessageId: () => 0, publish });
+  const nextMessageId = (): number => 0;
+  const deadLetters = new DeadLetters({ stats, nextMessageId, publish });
   let last = 0;
   const addresses = new ReplyAddresses(() => String(++last));
   const { queueDefaults } = DEFAULT_BROKER_OPTIONS;
-  const queueParts = { wheel, clock, stats, deadLetters, logger: recordingLogger([]), journal: null };
+  const queueParts = { wheel, clock, stats, deadLetters, logger: recordingLogger([]), journal: null, nextMessageId };
   const queues = new TemporaryQueues({ addresses, queueParts, queueDefaults, maxPerSession: 2 });
   return { clock, wheel, stats, addresses, queues, given };
 }
