@@ -91,9 +91,9 @@ function composeConnectionLog(
 /** @throws OptionsError when a TLS file cannot be read */
 export async function composeTcp({ tcp }: ResolvedServerOptions, logger: Logger): Promise<Listener[]> {
   if (tcp === false) return [];
-  const { host, port } = tcp;
+  const { host, port, proxyProtocol } = tcp;
   const tls = await readTls('tcp', tcp.tls);
-  return [{ transport: new TcpTransport({ host, port, logger, ...tls }), host, port }];
+  return [{ transport: new TcpTransport({ host, port, proxyProtocol, logger, ...tls }), host, port }];
 }
 
 /** @throws OptionsError when a TLS file cannot be read */

@@ -37,8 +37,9 @@ const endpoint = z.strictObject(
   { error: 'an object with at least a path' },
 );
 
-const tcp = z.strictObject({ host: host.optional(), port: port.optional(), tls: tls.optional() });
-const http = tcp.extend({
+const listener = z.strictObject({ host: host.optional(), port: port.optional(), tls: tls.optional() });
+const tcp = listener.extend({ proxyProtocol: flag.optional() });
+const http = listener.extend({
   endpoints: z.array(endpoint, { error: 'a list of endpoints' }).min(1, 'at least one endpoint').optional(),
 });
 
@@ -65,7 +66,11 @@ const serverOptions = z.strictObject(
 export function checkShape(given: unknown): string[] {
   const result = serverOptions.safeParse(given);
   if (result.success)
-    return [...checkEndpointPaths(result.data), ...checkAuth(result.data.auth as AuthOptions | undefined)];
+    return [
+      ...checkEndpointPaths(result.data),
+      ...checkProxy(result.data),
+      ...checkAuth(result.data.auth as AuthOptions | undefined),
+    ];
   return result.error.issues.flatMap((issue) => describe(issue, given, [])).sort();
 }
 
@@ -113,6 +118,12 @@ function shown(value: unknown, path: readonly PropertyKey[]): string {
 /** @param path behind `auth`: of a value that is a passcode or a key, or stands where a whole user or jwt belongs */
 function isSecret([part, index, name]: readonly PropertyKey[]): boolean {
   return (part === 'users' && name !== 'login') || (part === 'jwt' && (index === undefined || index === 'secret'));
+}
+
+/** The header comes before TLS, where the listener cannot look for it. */
+function checkProxy({ tcp }: z.infer<typeof serverOptions>): string[] {
+  if (tcp === undefined || tcp === false || tcp.proxyProtocol !== true || tcp.tls === undefined) return [];
+  return ['tcp.proxyProtocol: got true, wants false with tcp.tls: let the proxy end TLS'];
 }
 
 function checkEndpointPaths(options: z.infer<typeof serverOptions>): string[] {

@@ -45,6 +45,8 @@ export interface TcpOptions {
   /** 0 picks a free port. */
   readonly port?: number | undefined;
   readonly tls?: TlsFileOptions | undefined;
+  /** Each connection begins with a PROXY header of HAProxy's: only where nobody else can reach the port; not with `tls`. */
+  readonly proxyProtocol?: boolean | undefined;
 }
 
 /** PEM files; in a configuration file, relative to its directory. */
@@ -108,13 +110,17 @@ export interface ResolvedServerOptions {
   readonly broker: BrokerOptions;
 }
 
-export interface ResolvedTcpOptions {
+export interface ResolvedListener {
   readonly host: string;
   readonly port: number;
   readonly tls: TlsFileOptions | undefined;
 }
 
-export interface ResolvedHttpOptions extends ResolvedTcpOptions {
+export interface ResolvedTcpOptions extends ResolvedListener {
+  readonly proxyProtocol: boolean;
+}
+
+export interface ResolvedHttpOptions extends ResolvedListener {
   readonly endpoints: readonly ResolvedEndpoint[];
 }
 
@@ -141,7 +147,7 @@ export const DEFAULT_SERVER_OPTIONS = Object.freeze({
     typedLines: true,
     trustProxy: false,
   }),
-  tcp: Object.freeze({ host: '127.0.0.1', port: 61613 }),
+  tcp: Object.freeze({ host: '127.0.0.1', port: 61613, proxyProtocol: false }),
   data: false,
   log: Object.freeze({ level: 'info', pretty: true }),
 } as const);
@@ -213,6 +219,7 @@ function resolveTcp(given: TcpOptions): ResolvedTcpOptions {
     host: given.host ?? DEFAULT_SERVER_OPTIONS.tcp.host,
     port: given.port ?? DEFAULT_SERVER_OPTIONS.tcp.port,
     tls: given.tls,
+    proxyProtocol: given.proxyProtocol ?? DEFAULT_SERVER_OPTIONS.tcp.proxyProtocol,
   };
 }
 

@@ -24,9 +24,12 @@ export class TcpConnection extends SocketConnection {
   #paused = false;
   #peerEnded = false;
   #cause: Error | undefined;
+  readonly #client: string | null;
 
-  constructor(socket: Socket, transport: 'tcp' | 'tls') {
+  /** @param client where a proxy says that it comes from; null: what the socket says */
+  constructor(socket: Socket, transport: 'tcp' | 'tls', client: string | null = null) {
     super(socket, RAW_FRAMING);
+    this.#client = client;
     this.transport = transport;
     const owned = socket as OwnedSocket;
     owned[OWNER] = this;
@@ -35,6 +38,10 @@ export class TcpConnection extends SocketConnection {
     owned.on('end', onEnd);
     owned.on('error', onError);
     owned.on('close', onClose);
+  }
+
+  override get remoteAddress(): string {
+    return this.#client ?? super.remoteAddress;
   }
 
   protected override get writable(): boolean {

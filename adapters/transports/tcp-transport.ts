@@ -7,6 +7,7 @@ import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import { closeReason } from '../../broker/close-reason.js';
 import type { AcceptConnection, ListenAddress, Logger, Transport } from '../../broker/ports.js';
 import { OpenSockets } from './open-sockets.js';
+import { takeProxyHeader } from './proxied-socket.js';
 import { TcpConnection } from './tcp-connection.js';
 
 export interface TcpTransportOptions {
@@ -16,6 +17,13 @@ export interface TcpTransportOptions {
   readonly port?: number;
   /** Certificate, key and the rest of node:tls; without it the port is plain. */
   readonly tls?: TlsOptions;
+  /**
+   * Each connection begins with a PROXY header, version 1 or 2, and `remoteAddress` is what it says; default false. Only
+   * where nobody but the proxy can reach the port, and not together with `tls`.
+   */
+  readonly proxyProtocol?: boolean;
+  /** From accept to the whole PROXY header; default 5,000. */
+  readonly proxyHeaderMs?: number;
   readonly logger: Logger;
 }
 
@@ -23,6 +31,9 @@ export interface TcpTransportOptions {
 const KEEP_ALIVE_MS = 60_000;
 /** node:tls waits two minutes; nobody honest needs that. */
 const TLS_HANDSHAKE_MS = 10_000;
+/** A proxy sends its header at once; RabbitMQ waits 3 s. */
+const PROXY_HEADER_MS = 5_000;
+
 export class TcpTransport implements Transport {
   readonly name: 'tcp' | 'tls';
   readonly #options: TcpTransportOptions;
@@ -42,7 +53,8 @@ export class TcpTransport implements Transport {
     };
     if (options.tls === undefined) {
       this.#server = createServer(socketOptions, (socket) => {
-        this.#onSocket(socket);
+        if (options.proxyProtocol === true) this.#onProxied(socket);
+        else this.#onSocket(socket);
       });
     } else {
       const server = createTlsServer(
@@ -92,8 +104,23 @@ export class TcpTransport implements Transport {
     await closed;
   }
 
-  #onSocket(socket: Socket): void {
-    const connection = new TcpConnection(socket, this.name);
+  #onProxied(socket: Socket): void {
+    const { logger, proxyHeaderMs = PROXY_HEADER_MS } = this.#options;
+    const { remoteAddress } = socket;
+    takeProxyHeader(socket, {
+      deadlineMs: proxyHeaderMs,
+      onHeader: (client) => {
+        this.#onSocket(socket, client);
+        socket.resume();
+      },
+      onRefused: (reason) => {
+        logger.warn({ code: 'refused', transport: this.name, remoteAddress }, reason);
+      },
+    });
+  }
+
+  #onSocket(socket: Socket, client: string | null = null): void {
+    const connection = new TcpConnection(socket, this.name, client);
     const listener = this.#accept?.(connection) ?? null;
     if (listener === null) connection.destroy(closeReason('refused'));
     else connection.start(listener);

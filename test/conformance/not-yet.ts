@@ -28,8 +28,4 @@ export const WITHOUT_TEST: ReadonlyMap<string, string> = new Map([
     'X-35',
     'Shared durable subscriptions (X-19) do what virtual topics do; who listens is for the application to publish.',
   ],
-  [
-    'X-36',
-    'A proxy in front of the TCP port is seen as the client: remoteAddress is its own, and rules can go by no other.',
-  ],
 ]);

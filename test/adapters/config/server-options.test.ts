@@ -22,7 +22,7 @@ function faultsOf(given: unknown): readonly string[] {
 t.test('without options it is a development server of this machine', async (t) => {
   const options = resolveServerOptions();
   t.match(options.http, { host: '127.0.0.1', port: 8080, tls: undefined });
-  t.match(options.tcp, { host: '127.0.0.1', port: 61613, tls: undefined });
+  t.strictSame(options.tcp, { host: '127.0.0.1', port: 61613, tls: undefined, proxyProtocol: false });
   t.strictSame(options.http !== false && options.http.endpoints, [
     {
       path: '/ws',
@@ -297,4 +297,14 @@ t.test('faults of the connection log are named by their path', async (t) => {
     'connectionLog.rows: unknown option',
     'connectionLog.userIdHeader: got "X User", wants the name of a header',
   ]);
+});
+
+t.test('a PROXY header is for plain TCP alone', async (t) => {
+  t.match(resolveServerOptions({ tcp: { proxyProtocol: true } }).tcp, { proxyProtocol: true });
+  const tls = { certFile: 'a.pem', keyFile: 'b.pem' };
+  t.strictSame(faultsOf({ tcp: { proxyProtocol: true, tls } }), [
+    'tcp.proxyProtocol: got true, wants false with tcp.tls: let the proxy end TLS',
+  ]);
+  t.strictSame(faultsOf({ tcp: { proxyProtocol: 'v2' } }), ['tcp.proxyProtocol: got "v2", wants true or false']);
+  t.strictSame(faultsOf({ http: { proxyProtocol: true } }), ['http.proxyProtocol: unknown option']);
 });

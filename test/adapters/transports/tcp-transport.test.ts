@@ -5,7 +5,7 @@ import { connect as connectTls, type TlsOptions } from 'node:tls';
 import t, { type Test } from 'tap';
 import { closeReason } from '../../../broker/close-reason.js';
 import type { Connection, ConnectionListener, Logger } from '../../../broker/ports.js';
-import { TcpTransport } from '../../../adapters/transports/tcp-transport.js';
+import { TcpTransport, type TcpTransportOptions } from '../../../adapters/transports/tcp-transport.js';
 import { createCertificate } from '../../helpers/certificate.js';
 import { Inbox, inTime } from '../../helpers/inbox.js';
 
@@ -41,8 +41,8 @@ class Peer implements ConnectionListener {
   }
 }
 
-async function listen(t: Test, tls?: TlsOptions) {
-  const transport = new TcpTransport({ port: 0, logger: SILENT, ...(tls === undefined ? {} : { tls }) });
+async function listen(t: Test, tls?: TlsOptions, more: Partial<TcpTransportOptions> = {}) {
+  const transport = new TcpTransport({ port: 0, logger: SILENT, ...(tls === undefined ? {} : { tls }), ...more });
   const peers = new Inbox<Peer>();
   const address = await transport.listen((connection) => {
     const peer = new Peer(connection);
@@ -299,3 +299,54 @@ t.test('over TLS the same holds', async (t) => {
   socket.end();
   await inTime(peer.closed, 'onClose');
 });
+
+t.test('X-36 behind a proxy the client is who the PROXY header says, and its octets follow whole', async (t) => {
+  const { peers, address } = await listen(t, undefined, { proxyProtocol: true });
+  const v1 = Buffer.from('PROXY TCP4 192.0.2.7 10.0.0.1 12345 61613\r\n');
+  const v2 = Buffer.from('0d0a0d0a000d0a515549540a2111000cc00002070a0000013039f0ad', 'hex');
+  for (const header of [v1, v2]) {
+    const whole = Buffer.concat([header, Buffer.from('hello')]);
+    for (let cut = 1; cut <= header.length; cut++) {
+      const { socket } = client(t, address.port);
+      socket.setNoDelay(true);
+      socket.write(whole.subarray(0, cut));
+      // The rest goes when the first part is with the system, and now and then in one piece with it: both are right.
+      setImmediate(() => socket.write(whole.subarray(cut)));
+      const peer = await peers.next();
+      t.equal(peer.connection.remoteAddress, '192.0.2.7');
+      t.equal(await peer.chunks.next(), 'hello', `cut at ${cut}`);
+      peer.connection.write(Buffer.from('back'));
+      await once(socket, 'data');
+      socket.destroy();
+    }
+  }
+  const { socket } = client(t, address.port);
+  socket.end('PROXY UNKNOWN\r\nhealth');
+  const peer = await peers.next();
+  t.equal(peer.connection.remoteAddress, '127.0.0.1', 'a proxy that does not know is taken for the client');
+  t.equal(await peer.chunks.next(), 'health', 'also when its side ends at once');
+});
+
+t.test(
+  'X-36 a header that is malformed, cut off or late closes the connection, and nobody is told of it',
+  async (t) => {
+    const reasons = new Inbox<string>();
+    const logger: Logger = { ...SILENT, warn: (_fields, text) => reasons.push(text) };
+    const { peers, address } = await listen(t, undefined, { proxyProtocol: true, proxyHeaderMs: 50, logger });
+    for (const [text, ends, reason] of [
+      ['CONNECT\naccept-version:1.2\n\n\0', false, /no PROXY header/],
+      ['PROXY TCP4 nobody 10.0.0.1 1 2\r\n', false, /malformed/],
+      ['PROXY TCP4 192.0.2.7', true, /ended within/],
+      ['PROXY TCP4 192.0.2.7', false, /no whole PROXY header within 50 ms/],
+      ['', false, /no whole PROXY header within 50 ms/],
+    ] as const) {
+      const { socket, ended } = client(t, address.port);
+      socket.write(text);
+      if (ends) socket.end();
+      await inTime(ended, 'the end');
+      t.match(await reasons.next(), reason);
+      socket.destroy();
+    }
+    t.equal(peers.length, 0);
+  },
+);
