@@ -245,6 +245,8 @@ export interface StoreContents {
 export interface Store {
   /** What logs and health call it, e.g. `memory`, `sqlite`. */
   readonly name: string;
+  /** False: what it holds is gone with the process, so that what is in memory anyway need not be in it. Default: true. */
+  readonly isLasting?: boolean | undefined;
   /**
    * To be called once, first.
    * @throws Error of one line, naming the file, when what is there cannot be used; it is then left as it is

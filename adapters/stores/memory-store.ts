@@ -29,6 +29,7 @@ type Undo = () => void;
 /** Keeps a reference to the octets of its messages, as they do not change. */
 export class MemoryStore implements Store {
   readonly name = 'memory';
+  readonly isLasting = false;
   readonly #maxBytes: number;
   readonly #clock: Pick<Clock, 'epochMs'>;
   readonly #streams = new Map<string, Map<number, MemoryLane>>();

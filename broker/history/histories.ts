@@ -80,8 +80,10 @@ export class Histories {
     const known = this.#logs.get(destination);
     if (known !== undefined) return known;
     const { journal, clock } = this.#parts;
-    const isStored = options.durable && journal !== null;
-    const storage = isStored ? new HistoryStorage(destination, this.#epoch, { journal, clock }) : null;
+    const storage =
+      options.durable && journal?.isLasting === true
+        ? new HistoryStorage(destination, this.#epoch, { journal, clock })
+        : null;
     return new HistoryLog(destination, this.#epoch, options, storage);
   }
 

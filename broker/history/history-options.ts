@@ -11,7 +11,7 @@ export interface HistoryOptions {
   readonly maxBytes: number;
   /** How long a message is kept, in ms; 0 is for ever. */
   readonly maxAgeMs: number;
-  /** Kept in the store too, so that it outlives the process. Without a store: in memory. */
+  /** Kept in the store too, so that it outlives the process. Without a store that lasts: in memory. */
   readonly durable: boolean;
   /** The header that tells keys apart for `replay:last-value`; empty: a topic has one last value. */
   readonly keyHeader: string;

@@ -75,6 +75,11 @@ export class Journal implements UnitWriter {
     await restore?.(contents);
   }
 
+  /** What is stored outlives the process. */
+  get isLasting(): boolean {
+    return this.#parts.store.isLasting ?? true;
+  }
+
   /** Null while the store works. */
   get problem(): StoreProblem | null {
     return this.#problem;

@@ -406,6 +406,7 @@ async function testContents(t: Test, subject: StoreSubject): Promise<void> {
         { key: 'kept', value: 'second', expiresEpochMs: 0 },
       ],
     };
+    t.equal(again.isLasting ?? true, subject.survives, 'and it says so');
     t.strictSame(contents, subject.survives ? kept : { lanes: [], records: [] });
     t.strictSame(await sequences(again), subject.survives ? [1, 2] : []);
     await again.commit(append('/queue/dropped', aMessage(3)));

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { MemoryStore } from '../../../adapters/stores/index.js';
 import type { BrokerOptions, HistoryRule, Partially } from '../../../broker/index.js';
 import { BrokerError } from '../../../broker/errors.js';
 import { BrokerFixture, frameText, type FixtureClient } from '../../helpers/broker-fixture.js';
@@ -292,6 +293,20 @@ t.test('without a store a durable history is kept in memory', async (t) => {
   client.publish('/topic/a', 'x');
   client.subscribe('s', '/topic/a', { replay: 'all' });
   t.strictSame(heard(client), ['1 x recovered=true']);
+});
+
+t.test('a store that does not last is not given what is in memory anyway', async (t) => {
+  const store = new MemoryStore();
+  const fixture = new BrokerFixture({ history: [RULE] }, undefined, undefined, null, { store });
+  await fixture.settle();
+  await fixture.started;
+  const before = store.bytes;
+  const client = fixture.connect();
+  client.subscribe('s', '/topic/a');
+  client.publish('/topic/a', 'x');
+  t.strictSame(heard(client), ['1 x'], 'at once');
+  await fixture.settle();
+  t.equal(store.bytes, before);
 });
 
 t.test('a last value of each key survives a restart', async (t) => {
