@@ -90,7 +90,7 @@ export class Consumer {
       onMessage: (message: ServerFrame): void => this.#onMessage(message),
       onFrame,
       onFault: (text: string, code?: string): void => onFault(`${session}: ${text}`, code),
-      onEnd: (byServer: boolean): void => history.add({ kind: 'ended', session, byServer }),
+      onEnd: (): void => history.add({ kind: 'ended', session }),
     };
     const client = await LoadClient.open(port, events, connectHeadersOf(queue));
     this.#client = client;

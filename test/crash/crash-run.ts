@@ -141,7 +141,7 @@ class CrashRun {
     } else {
       const port = await broker.listening();
       const isReached = this.#reached(afterFrames);
-      const load = this.#load(life, port);
+      const load = this.#load(life, port, failsForMs > 0);
       const how = (await isReached) ? (failsForMs > 0 ? 'troubled' : 'loaded') : 'idle';
       if (how === 'troubled') await this.#trouble(broker, failsForMs, thenMs);
       else await delay(thenMs);
@@ -180,9 +180,9 @@ class CrashRun {
   }
 
   /** Resolves when every client is gone. */
-  async #load(life: number, port: number): Promise<void> {
+  async #load(life: number, port: number, isTroubled: boolean): Promise<void> {
     const lives: Promise<void>[] = [];
-    for (const consumer of this.#consumers(port, `life ${life}`, false)) lives.push(consumer.run());
+    for (const consumer of this.#consumers(port, `life ${life}`, { isTroubled })) lives.push(consumer.run());
     for (let k = 0; k < PRODUCERS; k++) lives.push(this.#produce(port, `p${k}`, TARGETS, life));
     lives.push(this.#produce(port, 'filler', [DEEP], life));
     await Promise.all(lives);
@@ -209,11 +209,18 @@ class CrashRun {
     return LoadClient.open(port, events, headers);
   }
 
-  /** Those of one life; when draining, one for each queue. */
-  #consumers(port: number, when: string, isDraining: boolean): Consumer[] {
+  /**
+   * Those of one life. When draining, one for each queue. With trouble in the store at most one: the broker takes back at
+   * once what a session held that it ends with ERROR, and another could be seen to have it before that ERROR is read.
+   */
+  #consumers(
+    port: number,
+    when: string,
+    { isDraining = false, isTroubled = false }: { readonly isDraining?: boolean; readonly isTroubled?: boolean },
+  ): Consumer[] {
     const consumers: Consumer[] = [];
     for (const queue of SOURCES) {
-      for (let k = 0; k < (isDraining ? 1 : queue.maxConsumers); k++) {
+      for (let k = 0; k < (isDraining || isTroubled ? 1 : queue.maxConsumers); k++) {
         const name = `${queue.name}-consumer${k}`;
         const random = this.#random(`${when} ${name}`);
         // Now and then nobody is there: messages pile up.
@@ -232,7 +239,7 @@ class CrashRun {
     const broker = this.#startBroker();
     const port = await broker.listening();
     this.#onFrame = () => undefined;
-    const consumers = this.#consumers(port, pass, true);
+    const consumers = this.#consumers(port, pass, { isDraining: true });
     const gone = Promise.all(consumers.map((consumer) => consumer.run()));
     await this.#history.settled(this.#options.quietMs);
     const client = await this.#openClient(port, 'end');

@@ -71,8 +71,6 @@ class Checker {
   readonly #commitOf = new Map<string, Commit>();
   readonly #newest = new Map<string, number>();
   readonly #ended = new Set<string>();
-  /** By the session that seems to hold a message: what another got. */
-  readonly #doubles = new Map<string, Violation[]>();
   #life = 0;
 
   constructor({ queues, deadLetters }: CheckedQueues) {
@@ -120,7 +118,6 @@ class Checker {
         break;
       case 'ended':
         this.#ended.add(event.session);
-        if (event.byServer) this.#doubles.delete(event.session);
         break;
       case 'restarted':
         this.#life++;
@@ -131,7 +128,6 @@ class Checker {
   }
 
   onEnd(): void {
-    this.violations.push(...[...this.#doubles.values()].flat());
     for (const commit of this.#commits.values()) if (!commit.isConfirmed) this.#checkWhole(commit);
     for (const message of this.#messages.values()) this.#checkPresent(message);
   }
@@ -196,9 +192,7 @@ class Checker {
 
   #checkHolder({ id, holder, lastDelivery }: Known, queue: string, session: string): void {
     if (holder === null || lastDelivery?.life !== this.#life || this.#ended.has(holder)) return;
-    const text = `${id} came from ${queue} to ${session} while ${holder} holds it`;
-    const doubles = this.#doubles.get(holder) ?? [];
-    this.#doubles.set(holder, [...doubles, { kind: 'delivered twice', text, ids: [id] }]);
+    this.#report('delivered twice', `${id} came from ${queue} to ${session} while ${holder} holds it`, id);
   }
 
   /** Numbers of one producer, queue and priority only grow. */

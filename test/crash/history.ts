@@ -40,8 +40,8 @@ export type HistoryEvent =
   | { readonly kind: 'committed'; readonly name: string }
   /** ERROR for a COMMIT. */
   | { readonly kind: 'commit-denied'; readonly name: string }
-  /** The connection is gone; `byServer` when an ERROR told so: then others may have got before what it held. */
-  | { readonly kind: 'ended'; readonly session: string; readonly byServer: boolean }
+  /** The connection is gone, whoever ended it. */
+  | { readonly kind: 'ended'; readonly session: string }
   /** The broker was killed or stopped; every session has ended. */
   | { readonly kind: 'restarted' }
   /** Something that has no place in any history: ERROR, a body that is not as it was sent. */

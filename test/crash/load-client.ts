@@ -15,7 +15,7 @@ export interface LoadClientEvents {
   /** ERROR with its code, or octets that are no frame. */
   readonly onFault: (text: string, code?: string) => void;
   /** Once: the connection is gone, or the server says with ERROR that it ends it. */
-  readonly onEnd: (byServer: boolean) => void;
+  readonly onEnd: () => void;
 }
 
 interface Answers {
@@ -46,7 +46,7 @@ export class LoadClient {
     this.#socket.on('error', () => undefined);
     this.closed = new Promise((resolve) => {
       this.#socket.once('close', () => {
-        this.#end(false);
+        this.#end();
         resolve();
       });
     });
@@ -105,15 +105,15 @@ export class LoadClient {
 
   /** Drops the connection at once. */
   destroy(): void {
-    this.#end(false);
+    this.#end();
     this.#socket.destroy();
   }
 
-  #end(byServer: boolean): void {
+  #end(): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     this.#waiting?.resolve();
-    this.#events.onEnd(byServer);
+    this.#events.onEnd();
   }
 
   #onData(chunk: Buffer): void {
@@ -145,7 +145,7 @@ export class LoadClient {
       default:
         this.#receipts.get(header(frame, 'receipt-id') ?? '')?.onError?.();
         this.#events.onFault(`${frame.command} ${String(header(frame, 'message'))}`, header(frame, 'code'));
-        this.#end(true);
+        this.#end();
         this.#socket.destroy();
     }
   }
