@@ -1,4 +1,5 @@
 /** What a backlog of stored messages costs its broker: a part of it in memory, and each message read back once. */
+import { setTimeout } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import t from 'tap';
@@ -27,13 +28,25 @@ class CountingStore extends SqliteStore {
   }
 }
 
-/** Octets that are in use once everything unused is gone. */
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
+/** The memory of a buffer is given back by a thread of V8's own, some time after the buffer was collected. */
+const MAX_COLLECTIONS = 50;
+
 function usedBytes(): number {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
-  collect();
   const { heapUsed, arrayBuffers } = process.memoryUsage();
   return heapUsed + arrayBuffers;
+}
+
+/** Octets that stay in use however often what is unused is collected; looks no further once they are under `enough`. */
+async function leastUsedBytes(enough: number): Promise<number> {
+  let least = Infinity;
+  for (let k = 0; k < MAX_COLLECTIONS && least >= enough; k++) {
+    collect();
+    await setTimeout(10);
+    least = Math.min(least, usedBytes());
+  }
+  return least;
 }
 
 t.test('a long backlog stays in the store, and each message of it is read once', async (t) => {
@@ -50,9 +63,9 @@ t.test('a long backlog stays in the store, and each message of it is read once',
   });
   const target = { port, destination: '/queue/backlog', isPersistent: true };
   await fill(target, FIRST);
-  const before = usedBytes();
+  const before = await leastUsedBytes(0);
   await fill(target, MORE);
-  const growthBytes = usedBytes() - before;
+  const growthBytes = (await leastUsedBytes(before + MAX_GROWTH_BYTES)) - before;
   t.ok(growthBytes < MAX_GROWTH_BYTES, `${growthBytes} octets for ${MORE} messages more`);
   await consume(target, FIRST + MORE, 'client');
   t.ok(store.rowsRead > MORE, 'most of it came back from the store');
