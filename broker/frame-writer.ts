@@ -147,9 +147,9 @@ export class FrameWriter implements FlushScheduler {
     return this.#taken(connection, at);
   }
 
-  /** With nothing buffered the memory is ours again; else it is the connection's until sent. */
+  /** With nothing buffered, or a copy of it, the memory is ours again; else it is the connection's until sent. */
   #taken(connection: Connection, end: number): number {
-    if (connection.bufferedBytes > 0) this.#base = end;
+    if (connection.bufferedBytes > 0 && connection.holdsMemory !== false) this.#base = end;
     if (this.#arena.length > ARENA_BYTES || this.#arena.length - this.#base < 2 * WRITE_BYTES) {
       this.#arena = Buffer.allocUnsafeSlow(ARENA_BYTES);
       this.#base = 0;

@@ -58,11 +58,16 @@ export interface Connection {
   readonly framing: Framing;
   /** Octets taken by `write` and not yet by the operating system. Read before every write: must cost nothing. */
   readonly bufferedBytes: number;
+  /**
+   * False when memory given to `write` is not looked at after the call, although octets of it may be buffered: they were
+   * copied. Missing is true. Asked only where `bufferedBytes` is above 0.
+   */
+  readonly holdsMemory?: boolean | undefined;
   /** The HTTP request that opened this connection, once: the connection forgets it. Null on TCP and at the second call. */
   takeHandshake(): Handshake | null;
   /**
-   * Takes framed octets; never throws, never waits, keeps order. With `bufferedBytes` 0 after the call (after `uncork`
-   * when corked) the caller may reuse the memory; otherwise it belongs to the connection.
+   * Takes framed octets; never throws, never waits, keeps order. With `bufferedBytes` 0 or `holdsMemory` false after the
+   * call (after `uncork` when corked) the caller may reuse the memory; otherwise it belongs to the connection.
    */
   write(octets: Uint8Array): void;
   /** Between the two, writes are gathered and leave as one. */

@@ -25,6 +25,8 @@ export class MemoryConnection implements Connection {
   readonly framing: Framing;
   listener: ConnectionListener | null = null;
   bufferedBytes = 0;
+  /** False makes a connection that copies what has to wait. */
+  holdsMemory = true;
   /** Writes that reached the system: those between cork and uncork are one. */
   writes = 0;
   /** Every part ever written, by reference. */
@@ -61,7 +63,8 @@ export class MemoryConnection implements Connection {
   write(octets: Uint8Array): void {
     if (this.isGone) return;
     this.parts.push(octets);
-    this.#waiting.push({ octets, copy: Buffer.from(octets) });
+    const copy = Buffer.from(octets);
+    this.#waiting.push({ octets: this.holdsMemory ? octets : copy, copy });
     this.bufferedBytes += octets.length;
     if (!this.#isCorked) this.#flush();
   }

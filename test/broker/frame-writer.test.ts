@@ -56,6 +56,25 @@ t.test('everything of one turn leaves in one write per connection', async (t) =>
   t.ok(clients.every((client) => client.bodies().length === 100));
 });
 
+t.test('a connection that copies what waits leaves the memory to the next one', async (t) => {
+  const fixture = new BrokerFixture();
+  const [copying, next] = [fixture.connect(), fixture.connect()];
+  for (const client of [copying, next]) {
+    client.subscribe('s', '/topic/a');
+    client.frames();
+  }
+  copying.connection.holdsMemory = false;
+  copying.connection.freeze();
+  fixture.connect().publish('/topic/a', 'hello');
+  fixture.clock.turn();
+  t.ok(copying.connection.bufferedBytes > 0);
+  const [first, second] = [copying, next].map(({ connection }) => connection.parts.at(-1));
+  t.equal(first?.buffer, second?.buffer);
+  t.equal(first?.byteOffset, second?.byteOffset, 'the same place of the arena');
+  copying.connection.thaw();
+  t.strictSame([...copying.bodies(), ...next.bodies()], ['hello', 'hello']);
+});
+
 t.test('octets that wait in one connection are never overwritten by frames for another', async (t) => {
   const fixture = new BrokerFixture({ outbox: { highWaterBytes: 300_000 } });
   const clients = Array.from({ length: 8 }, () => fixture.connect());
