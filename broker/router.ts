@@ -29,6 +29,7 @@ import type { Message } from './message.js';
 import type { BrokerOptions } from './options.js';
 import type { Clock, Logger, StoreContents } from './ports.js';
 import type { Journal } from './storage/journal.js';
+import { lanesByStream } from './storage/lanes-by-stream.js';
 import type { WriteUnit } from './storage/write-unit.js';
 import { QueueRules } from './queue-options.js';
 import type { BrokerStats } from './stats.js';
@@ -180,16 +181,15 @@ export class Router {
 
   /** What the store held when it was opened; once, before anything is published. */
   restore(contents: StoreContents): Promise<void> {
-    const { lanes, records } = contents;
+    const streams = lanesByStream(contents.lanes);
     // What was published before found its topic without what the store has of it.
     this.#forgetIdle();
-    this.durables.restore(lanes, records);
-    for (const stream of new Set(lanes.map((lane) => lane.stream))) {
+    this.durables.restore(streams, contents.records);
+    for (const [stream, lanes] of streams) {
       if (!stream.startsWith(QUEUE_STREAM)) continue;
-      const own = lanes.filter((lane) => lane.stream === stream);
       const destination = stream.slice(QUEUE_STREAM.length);
       const route = this.#kindOf(destination) === 'queue' ? this.route(destination) : null;
-      if (route instanceof Queue) route.restore(own);
+      if (route instanceof Queue) route.restore(lanes);
       else this.#logger.warn({ destination }, 'stored messages are of a queue that is none any more: they stay stored');
     }
     return this.histories.restore(contents, (destination) => this.#historyOf(destination));

@@ -148,8 +148,11 @@ export class DurableSubscriptions implements DurableBindings {
     if (this.#parts.journal !== null) unit.add(operation);
   }
 
-  /** What the store held when it was opened. */
-  restore(lanes: readonly StoredLane[], records: readonly StoredRecord[]): void {
+  /**
+   * What the store held when it was opened.
+   * @param streams all lanes, by stream
+   */
+  restore(streams: ReadonlyMap<string, readonly StoredLane[]>, records: readonly StoredRecord[]): void {
     for (const { key: name, value } of records) {
       if (!name.startsWith(DURABLE_PREFIX)) continue;
       const recorded = JSON.parse(value) as Recorded;
@@ -157,13 +160,13 @@ export class DurableSubscriptions implements DurableBindings {
         recorded.selector === null ? null : new Selector(recorded.selector, this.#settings.maxSelectorBytes);
       const spec: DurableSpec = { ...recorded, selector, key: name.slice(DURABLE_PREFIX.length) };
       const queue = this.#makeQueue(spec);
-      queue.restore(lanes.filter(({ stream }) => stream === name));
+      queue.restore(streams.get(name) ?? []);
       // Nobody is there yet; after a crash the record may still say that somebody is.
       const idleSinceEpochMs = recorded.idleSinceEpochMs || this.#parts.clock.epochMs();
       this.#enter(new DurableSubscription(spec, queue, idleSinceEpochMs));
     }
     // A message may have been on its way to one that was deleted.
-    for (const stream of new Set(lanes.map((lane) => lane.stream))) {
+    for (const stream of streams.keys()) {
       const isLeft = stream.startsWith(DURABLE_PREFIX) && !this.#byKey.has(stream.slice(DURABLE_PREFIX.length));
       if (isLeft) this.#parts.journal?.owe({ kind: 'drop', stream });
     }
