@@ -87,13 +87,24 @@ class Lane {
   put(entry: QueuedMessage): void {
     const last = this.#entries.at(-1);
     if (last === undefined || last.message.id < entry.message.id) this.#entries.push(entry);
-    else this.putBack([entry]);
+    else this.#insert(entry);
+  }
+
+  /** Mostly near one of the two ends: a late one among the newest, one that comes back among the oldest. */
+  #insert(entry: QueuedMessage): void {
+    const place = this.#placeOf(entry.message.id);
+    if (place === this.#first && place > 0) this.#entries[--this.#first] = entry;
+    else this.#entries.splice(place, 0, entry);
   }
 
   /** @param returned oldest first */
   putBack(returned: readonly QueuedMessage[]): void {
-    const newest = returned.at(-1);
+    const [newest, second] = [returned.at(-1), returned.at(-2)];
     if (newest === undefined) return;
+    if (second === undefined) {
+      this.put(newest);
+      return;
+    }
     // Mostly nothing that waits is older than what comes back.
     const end = this.#placeOf(newest.message.id);
     const merged = merge(returned, this.#entries.slice(this.#first, end) as QueuedMessage[]);
