@@ -2,10 +2,16 @@
  * RECEIPTs of one session that wait until something is stored, in the order of their frames: a RECEIPT says that
  * everything before it has been received (STOMP 1.2, RECEIPT), and some clients count on that order.
  */
+type HeaderList = readonly (readonly [string, string])[];
+
 interface Owed {
   receiptId: string | undefined;
+  /** More headers of the RECEIPT. */
+  readonly also: HeaderList;
   isDue: boolean;
 }
+
+const NONE: HeaderList = [];
 
 /** A RECEIPT that waits. */
 export interface OwedReceipt {
@@ -15,12 +21,12 @@ export interface OwedReceipt {
 }
 
 export class ReceiptOrder {
-  readonly #give: (receiptId: string) => void;
+  readonly #give: (receiptId: string, also: HeaderList) => void;
   #owed: Owed[] = [];
   #waiting: (() => void)[] = [];
 
   /** @param give writes one RECEIPT */
-  constructor(give: (receiptId: string) => void) {
+  constructor(give: (receiptId: string, also: HeaderList) => void) {
     this.#give = give;
   }
 
@@ -33,15 +39,18 @@ export class ReceiptOrder {
     return this.isEmpty ? Promise.resolve() : new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Behind those that wait. */
-  add(receiptId: string | undefined): void {
-    this.#owed.push({ receiptId, isDue: true });
+  /**
+   * Behind those that wait.
+   * @param also more headers of it
+   */
+  add(receiptId: string, also: HeaderList = NONE): void {
+    this.#owed.push({ receiptId, also, isDue: true });
     this.#giveDue();
   }
 
   /** Holds a place; one of the two that it returns has to be called. */
   owe(receiptId: string | undefined): OwedReceipt {
-    const owed: Owed = { receiptId, isDue: false };
+    const owed: Owed = { receiptId, also: NONE, isDue: false };
     this.#owed.push(owed);
     const give = (): void => {
       owed.isDue = true;
@@ -55,9 +64,9 @@ export class ReceiptOrder {
   }
 
   #giveDue(): void {
-    while (this.#owed[0]?.isDue === true) {
-      const receiptId = this.#owed.shift()?.receiptId;
-      if (receiptId !== undefined) this.#give(receiptId);
+    for (let first = this.#owed[0]; first?.isDue === true; first = this.#owed[0]) {
+      this.#owed.shift();
+      if (first.receiptId !== undefined) this.#give(first.receiptId, first.also);
     }
     if (this.isEmpty) for (const resolve of this.#waiting.splice(0)) resolve();
   }

@@ -336,8 +336,8 @@ export class Session
       this.receipt(receiptId);
       return;
     }
-    this.#receipts ??= new ReceiptOrder((id) => {
-      this.#writeReceipt(id);
+    this.#receipts ??= new ReceiptOrder((id, also) => {
+      this.#writeReceipt(id, also);
     });
     const owed = this.#receipts.owe(receiptId);
     stored.then(owed.give, (error: unknown) => {
@@ -452,10 +452,10 @@ export class Session
   receipt(receiptId: string | undefined, also: readonly (readonly [string, string])[] = []): void {
     if (receiptId === undefined) return;
     if (this.#receipts === null || this.#receipts.isEmpty) this.#writeReceipt(receiptId, also);
-    else this.#receipts.add(receiptId);
+    else this.#receipts.add(receiptId, also);
   }
 
-  #writeReceipt(receiptId: string, also: readonly (readonly [string, string])[] = []): void {
+  #writeReceipt(receiptId: string, also: readonly (readonly [string, string])[]): void {
     this.#sendIntercepted('RECEIPT', [['receipt-id', receiptId], ...also]);
   }
 

@@ -52,7 +52,7 @@ export interface CommandContext {
   /**
    * Answers `receipt`, when the frame has one, with RECEIPT: to be called once the frame's effect is there. Behind the
    * RECEIPTs of earlier frames that wait for the store.
-   * @param also more headers of it; only where no earlier RECEIPT is owed
+   * @param also more headers of it
    */
   receipt(receiptId: string | undefined, also?: readonly (readonly [string, string])[]): void;
   /** The session's queue of that name, made at first need. @throws BrokerError `destination-invalid`, `limit-exceeded` */

@@ -27,6 +27,18 @@ t.test('a frame without receipt holds its place and gives none', async (t) => {
   t.strictSame(given, ['2']);
 });
 
+t.test('more headers of a RECEIPT wait with it', async (t) => {
+  const given: unknown[] = [];
+  const order = new ReceiptOrder((id, also) => given.push([id, also]));
+  const { give } = order.owe('1');
+  order.add('2', [['recovered', 'true']]);
+  give();
+  t.strictSame(given, [
+    ['1', []],
+    ['2', [['recovered', 'true']]],
+  ]);
+});
+
 t.test('a refused frame gets none, and holds up nobody', async (t) => {
   const { given, order } = setUp();
   const refused = order.owe('1');
