@@ -39,6 +39,8 @@ export class Topic implements Route {
   #durableVersion = -1;
   /** Null: messages wait, and who reads too slowly is cut. */
   readonly #givingWay: GivingWay | null;
+  /** Messages that wait for their transaction. */
+  #arriving = 0;
 
   constructor(
     destination: string,
@@ -64,7 +66,7 @@ export class Topic implements Route {
   }
 
   get isIdle(): boolean {
-    return this.#subscriptions.length === 0;
+    return this.#subscriptions.length === 0 && this.#arriving === 0;
   }
 
   publish(message: Message, unit: WriteUnit | null): void {
@@ -73,12 +75,20 @@ export class Topic implements Route {
       this.#durableVersion = this.#durables.version;
     }
     if (this.#durable.length > 0) this.#publishDurably(message, unit);
-    if (unit?.holdsBack === true) {
-      message.own();
-      unit.then(() => {
-        this.#offer(message);
-      });
-    } else this.#offer(message);
+    if (unit?.holdsBack === true) this.#holdBack(message, unit);
+    else this.#offer(message);
+  }
+
+  #holdBack(message: Message, unit: WriteUnit): void {
+    message.own();
+    this.#arriving++;
+    const arrived = (): void => {
+      this.#arriving--;
+    };
+    unit.then(() => {
+      arrived();
+      this.#offer(message);
+    }, arrived);
   }
 
   #publishDurably(message: Message, unit: WriteUnit | null): void {

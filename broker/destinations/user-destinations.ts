@@ -117,7 +117,7 @@ export class UserDestinations {
     } else {
       const topic = queues.topics.get(rest);
       topic?.remove(subscription);
-      if (topic?.isIdle === true) queues.topics.delete(rest);
+      if (topic?.subscriberCount === 0) queues.topics.delete(rest);
     }
     if (queues.isEmpty) this.#sessions.delete(subscription.sessionId);
   }

@@ -1,6 +1,12 @@
 import t from 'tap';
+import { SubscriptionIndex } from '../../../broker/destinations/subscription-index.js';
+import { Topic } from '../../../broker/destinations/topic.js';
+import { Message } from '../../../broker/message.js';
+import { WriteUnit } from '../../../broker/storage/write-unit.js';
 import { BrokerFixture, frameText } from '../../helpers/broker-fixture.js';
+import { ScriptedStore } from '../../helpers/scripted-store.js';
 import { header } from '../../helpers/server-frames.js';
+import type { LiveSource } from '../../../broker/destinations/topic-source.js';
 
 t.test('every subscription gets every message, until it ends', async (t) => {
   const fixture = new BrokerFixture();
@@ -99,3 +105,39 @@ t.test('a subscriber that is cut off in the middle of a fan-out costs no other a
   t.equal(fixture.broker.stats().closed['slow-consumer'], 3);
   t.equal(fixture.broker.stats().subscriptions, 6);
 });
+
+t.test('a topic is not forgotten while a message for it waits for its transaction', async (t) => {
+  const store = new ScriptedStore();
+  const fixture = await BrokerFixture.storing(store, { limits: { maxCachedRoutes: 2 } });
+  await fixture.settled();
+  for (const commit of store.commits.splice(0)) commit.succeed();
+  await fixture.settled();
+  const sender = fixture.connect();
+  sender.send(frameText('BEGIN', { transaction: 't' }));
+  sender.publish('/queue/q', 'stored', { transaction: 't', persistent: 'true' });
+  sender.publish('/topic/a', 'held back', { transaction: 't' });
+  sender.send(frameText('COMMIT', { transaction: 't' }));
+  await fixture.settled();
+  for (let k = 0; k < 10; k++) fixture.connect().publish(`/topic/other${k}`, '');
+  const receiver = fixture.connect();
+  receiver.subscribe('s', '/topic/a');
+  store.commits[0]?.succeed();
+  await fixture.settled();
+  t.strictSame(receiver.bodies(), ['held back']);
+});
+
+t.test('a topic without subscribers is idle again whatever became of what it waited for', async (t) => {
+  const nobody: LiveSource = { offer: none, end: none, settled: none, returned: none, refused: none, ready: none };
+  for (const outcome of ['applyAll', 'undoAll'] as const) {
+    const topic = new Topic('/topic/a', new SubscriptionIndex('/'), nobody);
+    const unit = new WriteUnit(null, { holdsBack: true });
+    topic.publish(Message.fromHeaders(1, [], Buffer.from('x')), unit);
+    t.notOk(topic.isIdle);
+    unit[outcome]();
+    t.ok(topic.isIdle, outcome);
+  }
+});
+
+function none(): void {
+  // Nobody is there.
+}

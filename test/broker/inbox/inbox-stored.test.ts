@@ -325,3 +325,19 @@ t.test('a COMMIT keeps its messages and its ACKs together, or neither', async (t
     t.strictSame(received(cid), fails ? [] : ['b']);
   }
 });
+
+t.test('who leaves while a transaction is on its way has left for what is sent then', async (t) => {
+  const { fixture, store, ann } = await start();
+  const bob = bobWith(fixture);
+  store.hold();
+  ann.send(frameText('BEGIN', { transaction: 't' }));
+  ann.publish('/queue/q', 'stored', { transaction: 't', persistent: 'true' });
+  ann.publish('/user/bob/queue/x', 'a', { transaction: 't' });
+  ann.send(frameText('COMMIT', { transaction: 't' }));
+  bob.send(frameText('UNSUBSCRIBE', { id: 's' }));
+  ann.publish('/user/bob/queue/x', 'b');
+  store.release();
+  await fixture.settle();
+  bob.subscribe('s', '/user/queue/x');
+  t.strictSame(received(bob), ['b'], 'a was sent to who was there');
+});
