@@ -29,6 +29,7 @@ import { Requests, type Reply, type RequestOptions } from './application/request
 import { MessagingTemplate, type MessageHeaders } from './application/messaging-template.js';
 import { SessionEvents } from './application/session-events.js';
 import { UserRegistry } from './application/user-registry.js';
+import { MessageHeads } from './message-heads.js';
 import { MessageKeys } from './message-keys.js';
 import { MessagePublisher } from './message-publisher.js';
 import { ReplyAddresses } from './destinations/reply-addresses.js';
@@ -203,6 +204,7 @@ export class Broker implements HandlerGroup {
       router,
       registry,
       stats,
+      heads: new MessageHeads(messageIdPrefix),
       messageIdPrefix,
       tracesFrames,
       nextMessageId,

@@ -6,6 +6,7 @@
 import type { Clock, Connection, Framing } from './ports.js';
 import type { Message, Tail } from './message.js';
 import type { FlushScheduler, Outbox } from './outbox.js';
+import { SharedBatch } from './shared-batch.js';
 import type { DeliveryHead } from './delivery.js';
 import type { TimerWheel } from './timer-wheel.js';
 
@@ -14,7 +15,6 @@ const ARENA_BYTES = 1024 * 1024;
 const WRITE_BYTES = 64 * 1024;
 /** Tails above this go out uncopied; below it one copy is cheaper than one more part in writev. */
 const UNCOPIED_BYTES = 8 * 1024;
-const HEART_BEAT_BYTES = 1;
 
 export class FrameWriter implements FlushScheduler {
   readonly #clock: Clock;
@@ -22,6 +22,10 @@ export class FrameWriter implements FlushScheduler {
   #arena = Buffer.allocUnsafeSlow(ARENA_BYTES);
   /** The arena is free from here on; what lies before belongs to connections that have not sent it yet. */
   #base = 0;
+  /** What was built last, and where it ends in which arena. */
+  readonly #batch = new SharedBatch();
+  #batchArena = this.#arena;
+  #batchEnd = 0;
   #dirty: Outbox[] = [];
   #isScheduled = false;
   /** Whether outbound interceptors are registered. */
@@ -54,12 +58,21 @@ export class FrameWriter implements FlushScheduler {
       this.flushNow(outbox);
       outbox.settleAfterFlush();
     }
+    this.#batch.release();
   }
 
   /** Writes what the outbox holds, as far as the transport takes it. */
   flushNow(outbox: Outbox): void {
     if (outbox.isEmpty || isBackedUp(outbox)) return;
+    if (this.#batch.octets !== null && outbox.isAlike(this.#batch)) this.#writeAgain(outbox, this.#batch.octets);
+    else this.#build(outbox);
+    outbox.lastWriteMs = this.#wheel.nowMs;
+  }
+
+  #build(outbox: Outbox): void {
     const { framing, connection } = outbox;
+    const batch = this.#batch;
+    batch.begin();
     let at = this.#base;
     for (let head = outbox.peekHead(); head !== undefined; head = outbox.peekHead()) {
       if (at - this.#base >= WRITE_BYTES) {
@@ -67,16 +80,30 @@ export class FrameWriter implements FlushScheduler {
         if (isBackedUp(outbox)) break;
       }
       const payload = outbox.peekPayload();
+      batch.add(head, payload);
       if (head === null) at = this.#writeControl(connection, framing, payload as Buffer, at);
       else if (this.interceptsOutbound) at = this.#writeIntercepted(outbox, head, payload as Message, at);
       else at = this.#writeMessage(outbox, head, payload as Message, at);
       outbox.shift();
-      if (head !== null || (payload as Buffer).length > HEART_BEAT_BYTES) this.framesOut++;
     }
-    if (at > this.#base) this.#hand(connection, at);
-    outbox.lastWriteMs = this.#wheel.nowMs;
+    this.framesOut += batch.frames;
+    if (at === this.#base) return;
+    const octets = this.#arena.subarray(this.#base, at);
+    connection.write(octets);
+    batch.seal(octets, framing, outbox.version);
+    this.#batchArena = this.#arena;
+    this.#batchEnd = at;
+    this.#taken(connection, at);
   }
 
+  /** The octets built last, for one more connection: they stay where they are until both have sent them. */
+  #writeAgain(outbox: Outbox, octets: Buffer): void {
+    const { connection } = outbox;
+    connection.write(octets);
+    outbox.shiftAll();
+    this.framesOut += this.#batch.frames;
+    if (this.#batchArena === this.#arena && this.#batchEnd > this.#base) this.#taken(connection, this.#batchEnd);
+  }
   #writeControl(connection: Connection, framing: Framing, frame: Buffer, start: number): number {
     // An entry that gave way.
     if (frame.length === 0) return start;
@@ -89,6 +116,7 @@ export class FrameWriter implements FlushScheduler {
 
   /** Seen only now, on its way out: until then a queue could still have it back. */
   #writeIntercepted(outbox: Outbox, head: DeliveryHead, message: Message, at: number): number {
+    this.#batch.spoil();
     const frame = outbox.intercept(head, message);
     return frame === null ? at : this.#writeControl(outbox.connection, outbox.framing, frame, at);
   }
@@ -121,6 +149,7 @@ export class FrameWriter implements FlushScheduler {
 
   /** Everything so far, then the tail as it lies, in one writev. */
   #writeUncopied(connection: Connection, framing: Framing, tail: Tail, at: number): number {
+    this.#batch.spoil();
     connection.cork();
     connection.write(this.#arena.subarray(this.#base, at));
     connection.write(tail.octets.subarray(tail.start, tail.end));
@@ -142,7 +171,9 @@ export class FrameWriter implements FlushScheduler {
     return this.#base;
   }
 
+  /** In the middle of what an outbox holds. */
   #hand(connection: Connection, at: number): number {
+    this.#batch.spoil();
     connection.write(this.#arena.subarray(this.#base, at));
     return this.#taken(connection, at);
   }

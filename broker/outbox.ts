@@ -7,6 +7,7 @@ import type { Connection, Framing } from './ports.js';
 import type { GivingWay } from './overflow-policy.js';
 import type { OutboxOptions } from './options.js';
 import type { Message } from './message.js';
+import type { SharedBatch } from './shared-batch.js';
 import type { MessageSink, Subscription } from './subscription.js';
 import {
   Delivery,
@@ -234,6 +235,28 @@ export class Outbox implements MessageSink {
       this.#ownedTo = Math.max(0, this.#ownedTo - this.#first);
       this.#first = 0;
     }
+  }
+
+  /** Whether all that waits here is what the batch holds, entry for entry: its octets are then right for this one too. */
+  isAlike(batch: SharedBatch): boolean {
+    const entries = this.#entries as (DeliveryHead | Payload | null)[];
+    if (entries.length - this.#first !== batch.size * 2 || !batch.fits(this.framing, this.version)) return false;
+    const { heads, payloads } = batch;
+    for (let k = 0, at = this.#first; at < entries.length; k++, at += 2) {
+      if (entries[at + 1] !== payloads[k]) return false;
+      const head = entries[at] as DeliveryHead | null;
+      if (head === null ? heads[k] !== null : head.head !== heads[k] || head.extra !== null) return false;
+    }
+    return true;
+  }
+
+  /** Drops every entry: their octets are with the transport. */
+  shiftAll(): void {
+    const entries = this.#entries as (DeliveryHead | Payload | null)[];
+    this.#shifted += entries.length;
+    entries.length = 0;
+    this.#first = this.#ownedTo = 0;
+    this.queuedBytes = 0;
   }
 
   /** After a flush: whatever stays outlives the turn. */

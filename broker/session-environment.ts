@@ -6,6 +6,7 @@ import type { OutboundChannel } from './application/outbound-channel.js';
 import type { Interceptors } from './application/interceptors.js';
 import type { SessionEvents } from './application/session-events.js';
 import type { UserRegistry } from './application/user-registry.js';
+import type { MessageHeads } from './message-heads.js';
 import type { MessageKeys } from './message-keys.js';
 import type { MessagePublisher } from './message-publisher.js';
 import type { Authenticator, Authorizer, Clock, Logger } from './ports.js';
@@ -26,6 +27,7 @@ export interface SessionEnvironment {
   readonly journal: Journal | null;
   /** Which messages were sent before. */
   readonly keys: MessageKeys;
+  readonly heads: MessageHeads;
   readonly publisher: MessagePublisher;
   readonly invoker: HandlerInvoker;
   readonly users: UserRegistry;

@@ -7,7 +7,6 @@ import {
   FrameParser,
   formatHeartBeat,
   Headers,
-  messageHead,
   negotiateHeartBeat,
   serializeFrame,
   type Frame,
@@ -486,9 +485,7 @@ export class Session
         `${maxSubscriptionsPerSession} subscriptions on one session is the limit`,
       );
     }
-    const { framing } = this.connection;
-    const plainHead = messageHead(spec.id, this.messageIdPrefix, this.version);
-    const head = framing.encode === null ? plainHead : framing.encode(plainHead);
+    const head = this.#environment.heads.of(spec.id, this.version, this.connection.framing);
     const number = this.#subscriptions.nextNumber();
     const subscription = new Subscription({ ...spec, number, head, outbox: this.#outbox, sessionId: this.id });
     this.#subscriptions.add(key, subscription);
