@@ -1,6 +1,7 @@
 import t from 'tap';
-import { BrokerFixture } from '../helpers/broker-fixture.js';
+import { BrokerFixture, type FixtureClient } from '../helpers/broker-fixture.js';
 import { RAW } from '../helpers/memory-connection.js';
+import { SeededRandom } from '../helpers/seeded-random.js';
 import { header } from '../helpers/server-frames.js';
 import type { Framing } from '../../broker/ports.js';
 
@@ -112,6 +113,75 @@ t.test('with nothing buffered the same memory serves every connection', async (t
   }
   const memory = new Set(clients.flatMap(({ connection }) => connection.parts.map((part) => part.buffer)));
   t.equal(memory.size, 1);
+});
+
+t.test('subscribers that wait for the same under the same id get the very same octets', async (t) => {
+  const fixture = new BrokerFixture();
+  const alike = Array.from({ length: 5 }, () => fixture.connect());
+  const other = fixture.connect();
+  const acking = fixture.connect();
+  const older = fixture.connect({ 'accept-version': '1.1' });
+  const receipted = fixture.connect();
+  for (const client of [...alike, older, receipted]) client.subscribe('sub-0', '/topic/a');
+  other.subscribe('sub-1', '/topic/a');
+  acking.subscribe('sub-0', '/topic/a', { ack: 'client-individual' });
+  fixture.clock.turn();
+  const sender = fixture.connect();
+  for (let turn = 0; turn < 3; turn++) {
+    const framesBefore = fixture.broker.stats().framesOut;
+    for (const body of ['one', 'two', 'three']) sender.publish('/topic/a', `${body} of ${turn}`);
+    receipted.send('BEGIN\ntransaction:t\nreceipt:r\n\n\0ABORT\ntransaction:t\n\n\0');
+    fixture.clock.turn();
+    const [first, ...others] = alike.map(({ connection }) => connection.parts.at(-1));
+    t.ok(others.every((part) => part === first));
+    for (const { connection } of [other, acking, older, receipted]) t.not(connection.parts.at(-1), first);
+    t.equal(fixture.broker.stats().framesOut - framesBefore, 9 * 3 + 1, 'each frame counts for each connection');
+    const wanted = ['one', 'two', 'three'].map((body) => `${body} of ${turn}`);
+    for (const client of [...alike, other, acking, older, receipted]) t.strictSame(client.bodies(), wanted);
+  }
+  sender.publish('/topic/a', 'next');
+  fixture.clock.turn();
+  t.equal(alike[0]?.connection.parts.at(-1), alike[4]?.connection.parts.at(-1));
+  for (const client of alike) t.strictSame(client.bodies(), ['next']);
+});
+
+t.test('octets for several are right for each, whoever is slow', async (t) => {
+  const seed = process.env['HOOFBEAT_FUZZ_SEED'] ?? String(Date.now());
+  t.comment(`seed ${seed}`);
+  const random = new SeededRandom(seed);
+  const fixture = new BrokerFixture({ outbox: { highWaterBytes: 300_000 } });
+  const clients = Array.from({ length: 12 }, (_, k) =>
+    fixture.connect({ 'accept-version': k % 4 === 0 ? '1.1' : '1.2' }),
+  );
+  for (const [k, client] of clients.entries()) {
+    client.subscribe('s', '/topic/a');
+    if (k % 3 === 0) client.subscribe('t', '/topic/b');
+  }
+  const sender = fixture.connect();
+  const sent: Record<'/topic/a' | '/topic/b', string[]> = { '/topic/a': [], '/topic/b': [] };
+  for (let k = 0; k < 600; k++) {
+    const { connection } = clients[random.between(0, clients.length - 1)] as FixtureClient;
+    const act = random.between(0, 3);
+    if (act === 0) connection.freeze();
+    else if (act === 1) connection.thaw();
+    else if (act === 2) connection.sip();
+    const topic = random.between(0, 2) === 0 ? '/topic/b' : '/topic/a';
+    const body = `${k}:${'xyz'.charAt(k % 3).repeat(random.between(0, random.between(0, 9) === 0 ? 20_000 : 300))}`;
+    sent[topic].push(body);
+    sender.publish(topic, body, random.between(0, 4) === 0 ? { escaped: 'a\\cb' } : {});
+    if (random.between(0, 3) === 0) fixture.clock.turn();
+  }
+  for (const client of clients) client.connection.thaw();
+  for (const [k, client] of clients.entries()) {
+    const frames = client.frames();
+    for (const [id, topic] of [
+      ['s', '/topic/a'],
+      ['t', '/topic/b'],
+    ] as const) {
+      const got = frames.filter((frame) => header(frame, 'subscription') === id).map(({ body }) => body.toString());
+      t.strictSame(got, id === 's' || k % 3 === 0 ? sent[topic] : [], `${id} of client ${k}`);
+    }
+  }
 });
 
 t.test('a large body leaves uncopied, in one write with its head', async (t) => {
