@@ -6,7 +6,8 @@
 import path from 'node:path';
 import { BODY_BYTES, FanOutBed, SUBSCRIBERS } from './fan-out-bed.js';
 import { copyBuild, copyBuildWithoutHooks } from './hooks-removed.js';
-import { describeMachine, median, medianRatio, printTable } from './measure.js';
+import { describeMachine, printTable } from './measure.js';
+import { median, medianRatio } from './report/statistics.js';
 import { ServerProcess } from './servers/server-process.js';
 
 const isQuick = process.argv.includes('--quick');
@@ -19,7 +20,7 @@ const [without, same] = copies.map(({ dist }) => path.join(dist, 'bench/servers'
 async function measure(transport: string, endpoint: string | null): Promise<string[][]> {
   const beds: FanOutBed[] = [];
   for (const folder of [undefined, without, same]) {
-    beds.push(await FanOutBed.open(await ServerProcess.start('hoofbeat-server', folder), endpoint));
+    beds.push(await FanOutBed.open(await ServerProcess.start('hoofbeat-server', ['plain'], folder), endpoint));
   }
   const rows: string[][] = [];
   for (const batch of [1, 16, 64]) {

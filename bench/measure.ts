@@ -1,18 +1,5 @@
-/** What every bench prints with: machine line, medians, ratios, one table. No bench asserts: it reports. */
+/** What every bench prints with: machine line and one table. No bench asserts: it reports. */
 import { cpus } from 'node:os';
-
-/** The middle of an odd number of rounds is a real round, untouched by a noisy neighbour's outlier. */
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  const upper = sorted[middle] ?? NaN;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? NaN) + upper) / 2;
-}
-
-/** Median of the ratios within each round: what both variants suffered alike falls out. */
-export function medianRatio(numerators: readonly number[], denominators: readonly number[]): number {
-  return median(numerators.map((value, round) => value / (denominators[round] ?? NaN)));
-}
 
 export function describeMachine(): string {
   const [first] = cpus();

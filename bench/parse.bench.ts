@@ -4,7 +4,8 @@
  */
 import { Parser } from '@stomp/stompjs';
 import { FrameParser, type RawFrame } from '../protocol/index.js';
-import { describeMachine, median, medianRatio, printTable } from './measure.js';
+import { describeMachine, printTable } from './measure.js';
+import { median, medianRatio } from './report/statistics.js';
 
 const ROUNDS = 7;
 const ROUND_MS = 150;

@@ -5,7 +5,8 @@
  */
 import { parseArgs } from 'node:util';
 import { fileSystemOf, makeDataDirectory } from './disk.js';
-import { describeMachine, median, printTable } from './measure.js';
+import { describeMachine, printTable } from './measure.js';
+import { median } from './report/statistics.js';
 import { describeContender, startContenders, stopContenders, type Contender } from './queue-contenders.js';
 import { BODY_BYTES, consume, fill } from './queue-load.js';
 import { memoryOf } from './servers/broker-process.js';

@@ -6,7 +6,8 @@
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { commitsPerSecond, fileSystemOf, makeDataDirectory, settleDisk, syncsPerSecond } from './disk.js';
-import { describeMachine, median, medianRatio, printTable } from './measure.js';
+import { describeMachine, printTable } from './measure.js';
+import { median, medianRatio } from './report/statistics.js';
 import { describeContender, startContenders, stopContenders, type Contender } from './queue-contenders.js';
 import { BODY_BYTES, consume, fill, PREFETCH, publish, type Target } from './queue-load.js';
 import { cpuMicrosOf } from './servers/broker-process.js';

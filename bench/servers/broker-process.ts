@@ -1,7 +1,7 @@
 /** A broker under measurement as its users run it: a child process known by its PID, watched from outside through /proc. */
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 
 export interface BrokerProcess {
@@ -20,12 +20,33 @@ const MICROS_PER_TICK = 10_000;
 
 /** User and system time of a process so far, all threads, in µs (steps of 10 ms); NaN where there is no /proc. */
 export function cpuMicrosOf(pid: number): number {
-  const file = `/proc/${pid}/stat`;
-  if (!existsSync(file)) return NaN;
-  const stat = readFileSync(file, 'utf8');
-  // The name of the program, in parentheses, may hold spaces.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const fields = statFields(pid);
   return (Number(fields[11]) + Number(fields[12])) * MICROS_PER_TICK;
+}
+
+/** Of /proc/…/stat, from the state on; empty where there is none. */
+function statFields(pid: number): readonly string[] {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The name of the program, in parentheses, may hold spaces.
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  } catch {
+    return [];
+  }
+}
+
+/** The process and all that descend from it, by what /proc says now. */
+export function processTree(root: number): number[] {
+  const children = new Map<number, number[]>();
+  for (const name of existsSync('/proc') ? readdirSync('/proc') : []) {
+    const pid = Number(name);
+    if (!Number.isInteger(pid)) continue;
+    const parent = Number(statFields(pid)[1]);
+    children.set(parent, [...(children.get(parent) ?? []), pid]);
+  }
+  const found = [root];
+  for (const pid of found) found.push(...(children.get(pid) ?? []));
+  return found;
 }
 
 /** Resident memory of a process and the most it ever was, in octets; NaN where there is no /proc. */

@@ -1,8 +1,32 @@
-/** hoofbeat as anyone would start it, on free ports, for fan-out.bench.ts. */
-import { createStompServer } from '../../adapters/index.js';
+/**
+ * hoofbeat with what a real server has: rules about who may do what, names for its users, heart-beats; otherwise with its
+ * defaults. Arguments: `plain` leaves the rules out, `--data=` is a directory for messages that are stored.
+ */
+import { parseArgs } from 'node:util';
+import { createStompServer, type ServerOptions } from '../../adapters/index.js';
 import { serveParent } from './server-process.js';
 
-const server = createStompServer({ http: { port: 0 }, tcp: { port: 0 }, log: { level: 'warn' } });
+const { values: flags, positionals } = parseArgs({ options: { data: { type: 'string' } }, allowPositionals: true });
+
+const AUTH: ServerOptions['auth'] = {
+  anonymous: true,
+  trustedHeader: { name: 'x-user-id', from: 'connect' },
+  rules: [
+    { action: 'connect', allow: true },
+    { action: 'subscribe', destination: '/topic/admin/**', roles: ['admin'], allow: true },
+    { destination: '/topic/admin/**', allow: false },
+    { action: 'send', destination: ['/app/**', '/topic/**', '/queue/**'], allow: true },
+    { action: 'subscribe', destination: ['/topic/**', '/queue/**', '/user/queue/**'], allow: true },
+  ],
+};
+
+const server = createStompServer({
+  http: { port: 0 },
+  tcp: { port: 0 },
+  log: { level: 'warn' },
+  data: flags.data ?? false,
+  ...(positionals.includes('plain') ? {} : { auth: AUTH }),
+});
 const addresses = await server.start();
 const portOf = (transport: string): number => addresses.find((address) => address.transport === transport)?.port ?? 0;
 serveParent({ tcpPort: portOf('tcp'), httpPort: portOf('http') });

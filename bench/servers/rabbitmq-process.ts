@@ -15,19 +15,29 @@ const PROGRAM = '/usr/lib/rabbitmq/bin/rabbitmq-server';
 /** Erlang's name service, normally a daemon; here a child like the others. */
 const EPMD = '/usr/bin/epmd';
 const STARTUP_MS = 60_000;
+/** By default its schedulers spin for a while before they sleep, which would count as CPU time of deliveries. */
+const NO_BUSY_WAIT = '+sbwt none +sbwtdcpu none +sbwtdio none';
 
 export function hasRabbitMq(): boolean {
   return existsSync(PROGRAM) && existsSync(EPMD);
 }
 
+/** With a WebSocket beside TCP. */
+export interface RabbitMqProcess extends BrokerProcess {
+  /** Web-STOMP, path `/ws`. */
+  readonly webPort: number;
+}
+
 /** @param directory for everything the node writes, on the disk to be measured; made when missing */
-export async function startRabbitMq(directory: string): Promise<BrokerProcess> {
-  const [port, epmdPort, distributionPort] = [await freePort(), await freePort(), await freePort()];
+export async function startRabbitMq(directory: string): Promise<RabbitMqProcess> {
+  const [port, webPort] = [await freePort(), await freePort()];
+  const [epmdPort, distributionPort] = [await freePort(), await freePort()];
   for (const folder of ['mnesia', 'log']) await mkdir(path.join(directory, folder), { recursive: true });
   const lines = ['listeners.tcp = none', `stomp.listeners.tcp.1 = 127.0.0.1:${port}`, 'log.file.level = warning'];
+  lines.push('web_stomp.tcp.ip = 127.0.0.1', `web_stomp.tcp.port = ${webPort}`);
   const login = ['stomp.default_user = guest', 'stomp.default_pass = guest'];
   await writeFile(path.join(directory, 'rabbitmq.conf'), [...lines, ...login, ''].join('\n'));
-  await writeFile(path.join(directory, 'enabled_plugins'), '[rabbitmq_stomp].\n');
+  await writeFile(path.join(directory, 'enabled_plugins'), '[rabbitmq_stomp,rabbitmq_web_stomp].\n');
   const environment = {
     PATH: process.env['PATH'],
     HOME: directory,
@@ -41,7 +51,7 @@ export async function startRabbitMq(directory: string): Promise<BrokerProcess> {
     RABBITMQ_CONF_ENV_FILE: '/dev/null',
     RABBITMQ_ENABLED_PLUGINS_FILE: path.join(directory, 'enabled_plugins'),
     RABBITMQ_PID_FILE: path.join(directory, 'pid'),
-    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '-start_epmd false -kernel inet_dist_use_interface {127,0,0,1}',
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: `-start_epmd false -kernel inet_dist_use_interface {127,0,0,1} ${NO_BUSY_WAIT}`,
     // The start script becomes the server, so that its PID is the server's.
     RUNNING_UNDER_SYSTEMD: '1',
   };
@@ -50,11 +60,13 @@ export async function startRabbitMq(directory: string): Promise<BrokerProcess> {
   const child = spawn(PROGRAM, { env: environment, stdio: ['ignore', 'ignore', 'inherit'] });
   endWithParent(child);
   await listening(port, child);
+  await listening(webPort, child);
   return {
     name: 'RabbitMQ',
     port,
+    webPort,
     pid: child.pid ?? 0,
-    settings: 'defaults',
+    settings: 'defaults, without busy waiting',
     stop: async () => {
       await terminate(child);
       await terminate(epmd);

@@ -1,7 +1,8 @@
-/** A server under measurement, in a process of its own: told to start, asked for its CPU time, ended by its parent. */
+/** A server of this bench under measurement, in a process of its own: told to start, asked for its CPU time, ended by its parent. */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
+import { endWithParent } from './broker-process.js';
 
 /** What the server tells its parent when it listens. */
 export interface ServerPorts {
@@ -20,12 +21,27 @@ export class ServerProcess {
 
   /**
    * @param module file name without extension
+   * @param serverArguments its command line
    * @param folder where it lies; default: beside this one
    */
-  static async start(module: string, folder = import.meta.dirname): Promise<ServerProcess> {
-    const child = fork(path.join(folder, `${module}.js`));
-    const [ports] = (await once(child, 'message')) as [ServerPorts];
+  static async start(
+    module: string,
+    serverArguments: readonly string[] = [],
+    folder = import.meta.dirname,
+  ): Promise<ServerProcess> {
+    const child = fork(path.join(folder, `${module}.js`), serverArguments);
+    endWithParent(child);
+    const ended = new AbortController();
+    const ports = await Promise.race([
+      once(child, 'message', ended).then(([first]) => first as ServerPorts),
+      once(child, 'exit', ended).then(() => Promise.reject(new Error(`${module} ended before it was ready`))),
+    ]);
+    ended.abort();
     return new ServerProcess(child, ports);
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
   }
 
   /** User and system time the process has used so far, in µs: garbage collection and its threads included. */

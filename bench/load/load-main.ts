@@ -1,0 +1,39 @@
+/** The load process: one task at a time, told by its parent through load-process.ts. */
+import { FanOutLoad } from './fan-out-load.js';
+import type { LoadReply, LoadRequest, LoadTask, OpenTask } from './load-task.js';
+
+const TASKS: Readonly<Record<string, OpenTask>> = {
+  'fan-out': (target, settings) => FanOutLoad.open(target, settings),
+};
+
+let task: LoadTask | null = null;
+
+async function answer(request: LoadRequest): Promise<LoadReply> {
+  if (request.kind === 'open') {
+    const open = TASKS[request.task];
+    if (open === undefined) throw new Error(`no load is called ${request.task}`);
+    task = await open(request.target, request.settings);
+    return {};
+  }
+  if (request.kind === 'close') {
+    task?.close();
+    task = null;
+    return {};
+  }
+  if (task === null) throw new Error('no task is open');
+  const before = process.cpuUsage();
+  const round = await task.round(request.settings);
+  const { user, system } = process.cpuUsage(before);
+  return { round, cpuMicros: user + system };
+}
+
+const tell = (error: unknown): void => {
+  process.send?.({ error: error instanceof Error ? error.message : String(error) } satisfies LoadReply);
+};
+
+process.on('message', (request: LoadRequest) => {
+  answer(request).then((reply) => process.send?.(reply), tell);
+});
+// A connection that ends when nobody asked it to.
+process.on('uncaughtException', tell);
+process.on('disconnect', () => process.exit(0));

@@ -1,0 +1,97 @@
+/**
+ * How does hoofbeat compare? Every scenario against every peer that is installed, taking turns in one run, from load
+ * processes whose own CPU share is printed; JSON, Markdown and plots in bench/results. bench/results/README.md says how
+ * to read them.
+ */
+import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { makeDataDirectory } from './disk.js';
+import { PeerPool } from './peer-pool.js';
+import { Progress } from './progress.js';
+import { toJson } from './report/json.js';
+import { describeHost, describeVersions } from './report/machine.js';
+import { toMarkdown } from './report/markdown.js';
+import type { Report, ScenarioResult } from './report/results.js';
+import type { Bench, BenchSettings, Scenario } from './scenario.js';
+import { SCENARIOS } from './scenarios/index.js';
+
+const { values: flags } = parseArgs({
+  options: {
+    /** Under a minute: few points, few rounds. */
+    quick: { type: 'boolean', default: false },
+    /** Names of scenarios, separated by commas; default: all. */
+    only: { type: 'string', default: '' },
+    /** Parts of the names of contenders that may take part beside hoofbeat, separated by commas; default: all. */
+    peers: { type: 'string', default: '' },
+    /** Where the results are written. */
+    out: { type: 'string', default: 'bench/results' },
+    rounds: { type: 'string' },
+    /** What such a jar has to be: contenders/spring.ts. */
+    'spring-jar': { type: 'string' },
+    /** For the data of peers, on the disk to be measured. */
+    directory: { type: 'string' },
+  },
+});
+
+const splitList = (text: string): string[] => text.split(',').filter((part) => part !== '');
+
+function chooseScenarios(): readonly Scenario[] {
+  const names = splitList(flags.only);
+  const unknown = names.filter((name) => !SCENARIOS.some((scenario) => scenario.name === name));
+  if (unknown.length > 0) {
+    const known = SCENARIOS.map(({ name }) => name).join(', ');
+    throw new Error(`--only=: got ${unknown.join(', ')}, wants names out of ${known}`);
+  }
+  return names.length === 0 ? SCENARIOS : SCENARIOS.filter(({ name }) => names.includes(name));
+}
+
+function chooseSettings(): BenchSettings {
+  const rounds = flags.rounds === undefined ? (flags.quick ? 3 : 5) : Number(flags.rounds);
+  if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`--rounds=: got ${flags.rounds ?? ''}, wants 1 or more`);
+  return {
+    isQuick: flags.quick,
+    rounds,
+    roundMs: flags.quick ? 60 : 250,
+    springJar: flags['spring-jar'] ?? null,
+  };
+}
+
+async function runScenarios(scenarios: readonly Scenario[], bench: Bench): Promise<ScenarioResult[]> {
+  const results: ScenarioResult[] = [];
+  for (const scenario of scenarios) {
+    bench.progress.scenario(scenario.name);
+    results.push({ name: scenario.name, title: scenario.title, ...(await scenario.run(bench)) });
+    bench.progress.scenarioDone();
+  }
+  return results;
+}
+
+const scenarios = chooseScenarios();
+const settings = chooseSettings();
+const peers = new PeerPool(makeDataDirectory(flags.directory), splitList(flags.peers));
+const progress = new Progress(scenarios.length);
+const startedAt = new Date();
+let results: ScenarioResult[];
+try {
+  results = await runScenarios(scenarios, { settings, peers, progress });
+} finally {
+  progress.clear();
+  await peers.stop();
+}
+const report: Report = {
+  startedAt: startedAt.toISOString(),
+  durationMs: Date.now() - startedAt.getTime(),
+  mode: settings.isQuick ? 'quick' : 'full',
+  machine: describeHost(),
+  versions: describeVersions(),
+  settings: { rounds: settings.rounds, 'ms of a round': settings.roundMs },
+  scenarios: results,
+};
+const name = `${report.startedAt.slice(0, 10)}${settings.isQuick ? '-quick' : ''}`;
+await mkdir(flags.out, { recursive: true });
+await writeFile(path.join(flags.out, `${name}.json`), toJson(report));
+const markdown = toMarkdown(report);
+await writeFile(path.join(flags.out, `${name}.md`), markdown);
+console.log(markdown);
+console.log(`Written: ${path.join(flags.out, name)}.json and .md`);

@@ -1,0 +1,137 @@
+/** What does one more subscription cost? One publisher, many subscribers of one topic, over TCP and WebSocket. */
+import { Bed, costFigures } from '../bed.js';
+import { compare } from '../compare.js';
+import {
+  batchTcp,
+  batchWebSocket,
+  type Contender,
+  hoofbeatSockJs,
+  hoofbeatTcp,
+  hoofbeatWebSocket,
+  naiveTcp,
+  naiveWebSocket,
+  prebuiltTcp,
+  prebuiltWebSocket,
+  rabbitMqTcp,
+  rabbitMqWebSocket,
+  socketIoWebSocket,
+  springWebSocket,
+  stompBrokerJsWebSocket,
+} from '../contenders/contender.js';
+import type { Plot, Point, Skipped } from '../report/results.js';
+import type { Bench, Scenario } from '../scenario.js';
+
+interface Load {
+  readonly subscribers: number;
+  /** Messages that one write of the publisher, and so one read of the server, carries. */
+  readonly batch: number;
+  readonly bodyBytes: number;
+}
+
+const cross = (subscribers: readonly number[], batches: readonly number[], bodies: readonly number[]): Load[] =>
+  subscribers.flatMap((n) =>
+    bodies.flatMap((bodyBytes) => batches.map((batch) => ({ subscribers: n, batch, bodyBytes }))),
+  );
+
+const QUICK = [...cross([100], [1, 16], [128]), ...cross([1_000], [16], [128])];
+const FULL = [
+  ...cross([10], [1, 16], [128]),
+  ...cross([100], [1, 16, 64], [128]),
+  ...cross([100], [1, 16], [20, 1_024, 16_384]),
+  ...cross([1_000], [1, 16, 64], [128]),
+  ...cross([1_000], [1, 16], [1_024]),
+  ...cross([10_000], [1, 16], [128]),
+];
+/** With so many, one turn takes some contenders seconds. */
+const MANY = 10_000;
+const ROUNDS_WITH_MANY = 3;
+
+const TCP = [hoofbeatTcp, naiveTcp, prebuiltTcp, batchTcp, rabbitMqTcp];
+const WEBSOCKET = [
+  hoofbeatWebSocket,
+  hoofbeatSockJs,
+  naiveWebSocket,
+  prebuiltWebSocket,
+  batchWebSocket,
+  stompBrokerJsWebSocket,
+  socketIoWebSocket,
+  rabbitMqWebSocket,
+];
+/** With one message there is nothing to gather: the same as the prebuilt frame. */
+const BATCHING: readonly Contender[] = [batchTcp, batchWebSocket];
+
+const PLOTS: readonly Plot[] = (['TCP', 'WebSocket'] as const).flatMap((transport): Plot[] => [
+  ...[1, 16].map((batch) => ({
+    kind: 'bars' as const,
+    title: `Fan-out over ${transport} to 1,000 subscribers, 128 octets, B = ${batch}: deliveries per second and core`,
+    figure: 'perSecondAndCore',
+    where: { transport, subscribers: 1_000, batch, bodyBytes: 128 },
+  })),
+  ...[1, 16].map((batch) => ({
+    kind: 'lines' as const,
+    title: `Cost of a delivery over ${transport}, 128 octets, B = ${batch}: CPU µs against subscribers`,
+    figure: 'cpuMicros',
+    where: { transport, batch, bodyBytes: 128 },
+    along: 'subscribers',
+  })),
+]);
+
+async function run(bench: Bench, all: readonly Contender[], loads: readonly Load[]) {
+  const { contenders, skipped } = bench.peers.available(all);
+  const points: Point[] = [];
+  const left: Skipped[] = [...skipped];
+  const beds: Bed[] = [];
+  try {
+    for (const contender of contenders) beds.push(await Bed.start(bench, contender));
+    for (const subscribers of new Set(loads.map((load) => load.subscribers))) {
+      const able = beds.filter(({ contender }) => subscribers <= (contender.maxConnections ?? Infinity));
+      for (const bed of beds) {
+        if (able.includes(bed)) await bed.open('fan-out', { subscribers });
+        else
+          left.push({ contender: bed.contender.name, reason: `${subscribers} clients would take minutes to connect` });
+      }
+      for (const load of loads.filter((each) => each.subscribers === subscribers)) {
+        points.push(await measure(bench, able, load));
+      }
+    }
+  } finally {
+    for (const bed of beds) await bed.close();
+  }
+  return { points, skipped: left };
+}
+
+async function measure(bench: Bench, beds: readonly Bed[], { subscribers, batch, bodyBytes }: Load): Promise<Point> {
+  const taking = beds.filter(({ contender }) => batch > 1 || !BATCHING.includes(contender));
+  const rounds = subscribers >= MANY ? Math.min(ROUNDS_WITH_MANY, bench.settings.rounds) : bench.settings.rounds;
+  const entries = await compare(bench, taking, { batch, bodyBytes }, rounds);
+  const transport = taking[0]?.contender.transport ?? 'TCP';
+  return { settings: { transport, subscribers, batch, bodyBytes }, entries };
+}
+
+export const fanOut: Scenario = {
+  name: 'fan-out',
+  title: 'What does one more subscription cost?',
+  run: async (bench) => {
+    const loads = bench.settings.isQuick ? QUICK : FULL;
+    const lists = [TCP, [...WEBSOCKET, springWebSocket(bench.settings.springJar)]];
+    bench.progress.expect(loads.length * lists.flat().length * (bench.settings.rounds + 1));
+    const points: Point[] = [];
+    const skipped: Skipped[] = [];
+    for (const list of lists) {
+      const result = await run(bench, list, loads);
+      points.push(...result.points);
+      skipped.push(...result.skipped);
+    }
+    return {
+      method: [
+        'B is how many messages one write of the publisher, and so one read of the server, carries. The next are published when the last have reached every subscriber, so the server is idle between turns, and what it costs to wake up is counted: the same for all.',
+        'Cost is CPU time (user and system) of the whole server; deliveries per second and core is its reciprocal. The rate beside it is that of one publisher who waits for everybody.',
+      ],
+      figures: costFigures('deliveries', 'delivery'),
+      ratioOf: 'cpuMicros',
+      points,
+      plots: PLOTS,
+      skipped,
+    };
+  },
+};
