@@ -21,7 +21,7 @@ const { values: flags } = parseArgs({
     only: { type: 'string', default: '' },
     /** Where the data directories are made. */
     directory: { type: 'string' },
-    /** Folder for CPU profiles of hoofbeat's threads. */
+    /** Folder for a CPU profile of hoofbeat's main thread: the store's is started without Node's flags. */
     profile: { type: 'string' },
   },
 });
