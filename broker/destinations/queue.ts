@@ -234,8 +234,12 @@ export class Queue implements Route, MessageSource, Pager, BrowsedQueue {
 
   refused(_subscription: Subscription, deliveries: readonly Delivery[], refusal: Refusal, unit: WriteUnit): void {
     // What is told the store is told now; what others can see may have to wait for it.
-    if (unit.holdsBack) this.#recordRefusal(deliveries, refusal, unit);
-    else this.#takeBackRefused(deliveries, refusal, unit);
+    if (unit.holdsBack) {
+      this.#recordRefusal(deliveries, refusal, unit);
+      return;
+    }
+    this.#unsettled -= deliveries.length;
+    this.#takeBack(deliveries, refusal, unit);
   }
 
   ready(subscription: Subscription): void {
@@ -423,11 +427,6 @@ export class Queue implements Route, MessageSource, Pager, BrowsedQueue {
       this.#unsettled -= deliveries.length;
       this.#putBackInTime(now);
     });
-  }
-
-  #takeBackRefused(deliveries: readonly Delivery[], refusal: Refusal, unit: WriteUnit): void {
-    this.#unsettled -= deliveries.length;
-    this.#takeBack(deliveries, refusal, unit);
   }
 
   /**
