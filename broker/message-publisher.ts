@@ -129,7 +129,7 @@ export class MessagePublisher {
       message.originId = senderId;
       for (const id of ids) if (users.publish(id, rest, message, unit)) isTaken = true;
       if (!isTaken && mayBeKept) isTaken = router.inbox.keep({ user, rest }, message, unit, senderId !== null);
-    } else router.check(rest);
+    } else router.kinds.check(rest);
     if (!isTaken) stats.messagesDropped++;
   }
 }

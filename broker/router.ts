@@ -4,15 +4,15 @@
  */
 import { BrokerError } from './errors.js';
 import { quoteInput, type Headers } from '../protocol/index.js';
-import { isComposite } from './destinations/composite.js';
-import { compileSegment, hasWildcard, isPattern, splitSegments, toAntPattern } from './destinations/pattern.js';
+import { isPattern } from './destinations/pattern.js';
 import { DurableSubscriptions } from './destinations/durable-subscriptions.js';
 import { DeadLetters } from './destinations/dead-letters.js';
+import { DestinationKinds } from './destinations/destination-kinds.js';
 import { readTerms } from './destinations/message-terms.js';
 import { Queue, QUEUE_STREAM, type QueueParts } from './destinations/queue.js';
 import type { ReplyAddresses } from './destinations/reply-addresses.js';
 import { SubscriptionIndex } from './destinations/subscription-index.js';
-import { isTemporaryQueue, TemporaryQueue, TemporaryQueues } from './destinations/temporary-queues.js';
+import { TemporaryQueue, TemporaryQueues } from './destinations/temporary-queues.js';
 import { Topic } from './destinations/topic.js';
 import { TopicSource } from './destinations/topic-source.js';
 import { UserDestinations } from './destinations/user-destinations.js';
@@ -23,7 +23,7 @@ import type { ReplayPlan } from './history/replay-plan.js';
 import type { ResumeRequest } from './history/replay.js';
 import { Inbox } from './inbox/inbox.js';
 import type { UserRegistry } from './application/user-registry.js';
-import type { DestinationKind, Route } from './destinations/route.js';
+import type { Route } from './destinations/route.js';
 import { OverflowPolicies } from './overflow-policy.js';
 import type { Message } from './message.js';
 import type { BrokerOptions } from './options.js';
@@ -62,6 +62,8 @@ export class Router {
   readonly #patterns: SubscriptionIndex<Subscription>;
   readonly #topicSource: TopicSource;
   readonly #queueRules: QueueRules;
+  /** What destinations are by their names. */
+  readonly kinds: DestinationKinds;
   readonly #queueParts: QueueParts;
   /** Subscriptions to topics that outlive their sessions. */
   readonly durables: DurableSubscriptions;
@@ -95,6 +97,7 @@ export class Router {
       clock,
     });
     this.#queueRules = new QueueRules(options.queues, options.queueDefaults, options.destinations.separator);
+    this.kinds = new DestinationKinds(options, this.#queueRules);
     const deadLetters = new DeadLetters({
       stats,
       nextMessageId,
@@ -127,7 +130,7 @@ export class Router {
       find: (user, rest, message) => this.users.find(user, rest, message),
     });
     this.users = new UserDestinations(
-      { prefix: `${userPrefix}/`, separator, isBrokerDestination: (rest) => this.#isBrokerDestination(rest) },
+      { prefix: `${userPrefix}/`, separator, isBrokerDestination: (rest) => this.kinds.isBrokerDestination(rest) },
       parts.users,
       this.#topicSource,
       this.inbox.source,
@@ -188,7 +191,7 @@ export class Router {
     for (const [stream, lanes] of streams) {
       if (!stream.startsWith(QUEUE_STREAM)) continue;
       const destination = stream.slice(QUEUE_STREAM.length);
-      const route = this.#kindOf(destination) === 'queue' ? this.route(destination) : null;
+      const route = this.kinds.of(destination) === 'queue' ? this.route(destination) : null;
       if (route instanceof Queue) route.restore(lanes);
       else this.#logger.warn({ destination }, 'stored messages are of a queue that is none any more: they stay stored');
     }
@@ -196,21 +199,13 @@ export class Router {
   }
 
   /**
-   * What a destination is, without keeping anything of it.
-   * @throws BrokerError `destination-invalid`, `destination-unknown` (compat `strict`)
-   */
-  check(destination: string): DestinationKind {
-    return this.#check(destination);
-  }
-
-  /**
-   * As `check`, for a SEND that takes effect later: what its queue would refuse of its headers is refused now.
+   * As `DestinationKinds.check`, for a SEND that takes effect later: what its queue would refuse of its headers is refused now.
    * @throws BrokerError `destination-invalid`, `destination-unknown` (compat `strict`), `header-invalid`
    */
   checkSend(destination: string, headers: Headers): void {
-    const kind = this.#check(destination);
+    const kind = this.kinds.check(destination);
     if (kind === 'temporary' || kind === 'reply') this.#makeRoute(destination);
-    if (kind === 'reply' || (kind === 'queue' && !this.#isBroadcast(destination))) readTerms(headers, 0);
+    if (kind === 'reply' || (kind === 'queue' && !this.kinds.isBroadcast(destination))) readTerms(headers, 0);
   }
 
   /**
@@ -220,7 +215,7 @@ export class Router {
   checkRoom(sends: readonly { readonly destination: string; readonly bytes: number }[]): void {
     const wanted = new Map<string, { messages: number; bytes: number }>();
     for (const { destination, bytes } of sends) {
-      const kind = this.#kindOf(destination);
+      const kind = this.kinds.of(destination);
       if (kind !== 'queue' && kind !== 'reply') continue;
       const sum = wanted.get(destination) ?? { messages: 0, bytes: 0 };
       wanted.set(destination, { messages: sum.messages + 1, bytes: sum.bytes + bytes });
@@ -238,75 +233,14 @@ export class Router {
     return rest === undefined ? [destination] : [destination, rest];
   }
 
-  /** The path that handlers are registered for, when the destination is one of theirs (S3.2, S3.40). */
-  handlerPath(destination: string): string | null {
-    const { appPrefixes, separator } = this.#options.destinations;
-    const prefix = appPrefixes.find((candidate) => destination.startsWith(withSlash(candidate)));
-    if (prefix === undefined) return null;
-    const path = destination.slice(withSlash(prefix).length);
-    return separator === '/' ? `/${path}` : path;
-  }
-
-  /** @throws BrokerError `destination-invalid`, `destination-unknown` (compat `strict`) */
-  checkSubscribable(destination: string): void {
-    const kind = this.#check(destination);
-    if (kind === 'reply') {
-      throw new BrokerError(
-        'destination-invalid',
-        `${quote(destination)} can only be sent to: its owner subscribes to a /temp-queue`,
-      );
-    }
-    if (isComposite(this.#options.destinations, destination)) {
-      throw new BrokerError(
-        'destination-invalid',
-        `${quote(destination)} can only be sent to: subscribe to each of them`,
-      );
-    }
-    if (!isPattern(destination) || kind === 'unknown' || kind === 'app') return;
-    if (kind === 'queue' && !this.#isBroadcast(destination)) {
-      throw new BrokerError('destination-invalid', `A pattern cannot be subscribed on a queue: ${quote(destination)}`);
-    }
-    const { separator } = this.#options.destinations;
-    const { maxPatternWildcards } = this.#options.limits;
-    const wild = splitSegments(destination, separator).filter(hasWildcard);
-    if (wild.length > maxPatternWildcards) {
-      throw new BrokerError(
-        'destination-invalid',
-        `Pattern ${quote(destination)} has ${wild.length} wild segments, the limit is ${maxPatternWildcards}`,
-      );
-    }
-    // A regex that is refused has to be refused here: behind it stand RECEIPT and the subscription's count.
-    for (const segment of wild) compileSegment(segment);
-  }
-
-  /** The pattern of SUBSCRIBE in Ant's form, where the options let clients write another broker's. */
-  antPattern(destination: string): string {
-    const { wildcards, separator } = this.#options.destinations;
-    return wildcards === 'ant' ? destination : toAntPattern(destination, wildcards, separator);
-  }
-
-  /** Whether each message there is for one consumer. */
-  isPointToPoint(destination: string): boolean {
-    return this.#kindOf(destination) === 'queue' && !this.#isBroadcast(destination);
-  }
-
-  /** A durable subscription can be to topics alone, exact or by pattern. @throws BrokerError `destination-invalid` */
-  checkDurable(destination: string): void {
-    if (this.#kindOf(destination) === 'topic') return;
-    throw new BrokerError(
-      'destination-invalid',
-      `A durable subscription is to a topic, got ${quote(destination)}: a queue keeps its messages by itself`,
-    );
-  }
-
   /**
    * What a subscription gets of what was published before; null where nothing is to be said or done.
    * @param request null: nothing
    * @param isDurable it keeps what it misses by itself
-   * @throws BrokerError as `checkSubscribable`, `header-invalid`
+   * @throws BrokerError as `DestinationKinds.checkSubscribable`, `header-invalid`
    */
   planReplay(destination: string, request: ResumeRequest | null, isDurable: boolean): ReplayPlan | null {
-    const kind = this.#kindOf(destination);
+    const kind = this.kinds.of(destination);
     if (!isDurable && (kind === 'topic' || kind === 'queue')) {
       if (isPattern(destination)) return request === null ? null : this.histories.planAll(destination, request);
       const route = this.route(destination);
@@ -317,11 +251,11 @@ export class Router {
 
   /**
    * Takes a subscription up: messages published from now on reach it, behind what `plan` replays.
-   * @throws BrokerError as `checkSubscribable`
+   * @throws BrokerError as `DestinationKinds.checkSubscribable`
    */
   subscribe(subscription: Subscription, plan: ReplayPlan | null = null): void {
     const { destination } = subscription;
-    const kind = this.#kindOf(destination);
+    const kind = this.kinds.of(destination);
     if (subscription.durableKey !== null) this.durables.attach(subscription, subscription.durableKey);
     else if (kind === 'user') this.users.add(subscription);
     else if (kind === 'temporary') this.temporary.claim(subscription.sessionId, destination).add(subscription);
@@ -339,7 +273,7 @@ export class Router {
   unsubscribe(subscription: Subscription): void {
     const { destination } = subscription;
     subscription.outbox.forget(subscription);
-    const kind = this.#kindOf(destination);
+    const kind = this.kinds.of(destination);
     if (subscription.durableKey !== null) this.durables.detach(subscription, subscription.durableKey);
     else if (kind === 'user') this.users.remove(subscription);
     else if (kind === 'temporary') this.temporary.find(subscription.sessionId, destination)?.remove(subscription);
@@ -356,7 +290,7 @@ export class Router {
   }
 
   #makeRoute(destination: string): Route {
-    const kind = this.#check(destination);
+    const kind = this.kinds.check(destination);
     if (kind === 'reply') return this.#replyRoute(destination);
     if (kind === 'temporary') {
       throw new BrokerError(
@@ -392,8 +326,8 @@ export class Router {
 
   /** What a topic keeps; null where that is nothing. */
   #historyOf(destination: string): HistoryOptions | null {
-    const kind = this.#kindOf(destination);
-    const isFannedOut = kind === 'topic' || (kind === 'queue' && this.#isBroadcast(destination));
+    const kind = this.kinds.of(destination);
+    const isFannedOut = kind === 'topic' || (kind === 'queue' && this.kinds.isBroadcast(destination));
     return isFannedOut ? this.#historyRules.of(destination) : null;
   }
 
@@ -402,47 +336,6 @@ export class Router {
     // Patterns reach broadcast queues alone: no other has itself matched against them.
     if (options.mode === 'broadcast') return this.#makeTopic(destination);
     return new Queue(destination, options, this.#queueParts);
-  }
-
-  /** A pattern is, when a rule for broadcast covers it as it is written. */
-  #isBroadcast(destination: string): boolean {
-    return this.#queueRules.of(destination).mode === 'broadcast';
-  }
-
-  #check(destination: string): DestinationKind {
-    const { maxLengthBytes } = this.#options.destinations;
-    // A character is at least one octet, so the cheap test comes first.
-    if (destination.length > maxLengthBytes || Buffer.byteLength(destination) > maxLengthBytes) {
-      throw new BrokerError(
-        'destination-invalid',
-        `Destination of ${Buffer.byteLength(destination)} octets, the limit is ${maxLengthBytes}`,
-      );
-    }
-    const kind = this.#kindOf(destination);
-    if (kind === 'unknown' && this.#options.compat === 'strict') {
-      const { topicPrefixes, queuePrefixes } = this.#options.destinations;
-      throw new BrokerError(
-        'destination-unknown',
-        `Destination ${quote(destination)} is under none of ${[...topicPrefixes, ...queuePrefixes].join(', ')}`,
-      );
-    }
-    return kind;
-  }
-
-  #kindOf(destination: string): DestinationKind {
-    const { topicPrefixes, queuePrefixes } = this.#options.destinations;
-    if (isTemporaryQueue(destination)) return 'temporary';
-    if (this.#replyAddresses.covers(destination)) return 'reply';
-    if (this.users.covers(destination)) return 'user';
-    if (this.handlerPath(destination) !== null) return 'app';
-    if (topicPrefixes.some((prefix) => destination.startsWith(prefix))) return 'topic';
-    if (queuePrefixes.some((prefix) => destination.startsWith(prefix))) return 'queue';
-    return 'unknown';
-  }
-
-  #isBrokerDestination(destination: string): boolean {
-    const { topicPrefixes, queuePrefixes } = this.#options.destinations;
-    return [...topicPrefixes, ...queuePrefixes].some((prefix) => destination.startsWith(prefix));
   }
 
   /**
@@ -461,10 +354,6 @@ export class Router {
 
 function quote(destination: string): string {
   return quoteInput(destination, 120);
-}
-
-function withSlash(prefix: string): string {
-  return prefix.endsWith('/') || prefix.endsWith('.') ? prefix : `${prefix}/`;
 }
 
 /**

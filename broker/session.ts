@@ -312,7 +312,7 @@ export class Session
   publish(frame: Frame, unit: WriteUnit, key: string | null): void | Promise<void> {
     const { publisher, invoker, keys } = this.#environment;
     const destination = frame.headers.get('destination') ?? '';
-    const path = this.router.handlerPath(destination);
+    const path = this.router.kinds.handlerPath(destination);
     if (path !== null) {
       if (isRenewal(path)) return handleRenewal(this, frame);
       if (key === null) return invoker.invoke('message', path, frame, this);
@@ -352,7 +352,7 @@ export class Session
   }
 
   callSubscribeHandler(frame: Frame, subscription: Subscription): void | Promise<void> {
-    const path = this.router.handlerPath(subscription.destination);
+    const path = this.router.kinds.handlerPath(subscription.destination);
     if (path !== null) return this.#environment.invoker.invoke('subscribe', path, frame, this, { subscription });
   }
 

@@ -89,7 +89,7 @@ export class Requests {
     if (!Number.isFinite(timeoutMs) || timeoutMs <= 0) {
       throw new BrokerError('invalid-option', `timeoutMs: got ${String(timeoutMs)}, wants a number above 0`);
     }
-    if (this.#parts.router.check(destination) === 'app') {
+    if (this.#parts.router.kinds.check(destination) === 'app') {
       throw new BrokerError(
         'destination-invalid',
         `A request to ${quoteInput(destination, 120)} reaches no client: handlers are for clients`,

@@ -50,7 +50,7 @@ export function removeImplied(context: CommandContext, implied: Subscription): v
 }
 
 function imply(context: CommandContext, name: string): void {
-  context.router.check(name);
+  context.router.kinds.check(name);
   const key = keyOf(name);
   if (context.findSubscription(key) !== undefined) {
     throw new BrokerError(

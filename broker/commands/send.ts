@@ -95,6 +95,6 @@ function authorizeFrom(context: CommandContext, destinations: readonly string[],
 
 /** Whoever may connect may show new credentials: that is no matter of the rules for destinations. */
 function authorize(context: CommandContext, destination: string): void | Promise<void> {
-  const path = context.router.handlerPath(destination);
+  const path = context.router.kinds.handlerPath(destination);
   if (path === null || !isRenewal(path)) return context.authorize('send', destination);
 }

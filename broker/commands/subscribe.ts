@@ -41,7 +41,7 @@ function subscribe(context: CommandContext, frame: Frame, destination: string): 
   const isExclusive = flagHeader(frame, 'exclusive') ?? flagHeader(frame, 'activemq.exclusive') ?? false;
   const selector = parseSelector(context, frame.headers.get('selector'));
   const resume = readResume(frame);
-  context.router.checkSubscribable(destination);
+  context.router.kinds.checkSubscribable(destination);
   if (isTemporaryQueue(destination)) context.claimTemporaryQueue(destination);
   const isDurable = durableName(context, frame) !== null;
   const flags = readFlags(context, frame, destination, isDurable);
@@ -77,8 +77,9 @@ function prepareDurable(
   const { router, options } = context;
   const name = durableName(context, frame);
   // A queue keeps its messages whoever listens: RabbitMQ's headers for one say nothing that would not be so.
-  if (name === null || (name.isShared && router.check(destination) === 'queue')) return { key: null, ready: undefined };
-  router.checkDurable(destination);
+  if (name === null || (name.isShared && router.kinds.check(destination) === 'queue'))
+    return { key: null, ready: undefined };
+  router.kinds.checkDurable(destination);
   const { expireAfterMs } = options.durableSubscriptions;
   const wanted = positiveHeader(frame, 'x-expires') ?? expireAfterMs;
   const unit = context.createUnit();
@@ -109,7 +110,7 @@ export function handleUnsubscribe(context: CommandContext, given: Frame): void |
 /** Before anything else is asked, the rules above all: they know one way of writing patterns. */
 function withAntPattern({ router }: CommandContext, frame: Frame): Frame {
   const written = frame.headers.get('destination') ?? '';
-  const pattern = router.antPattern(written);
+  const pattern = router.kinds.antPattern(written);
   if (pattern === written) return frame;
   const others = [...frame.headers].filter(([name]) => name !== 'destination');
   return { ...frame, headers: new Headers([['destination', pattern], ...others]) };

@@ -24,8 +24,8 @@ export function readFlags(
 ): SubscriberFlags {
   const isNoLocal = flagHeader(frame, 'no-local') ?? flagHeader(frame, 'activemq.noLocal') ?? false;
   const isBrowser = flagHeader(frame, 'browser') ?? false;
-  const isQueue = router.isPointToPoint(destination);
-  const isFannedOut = !isQueue && ['topic', 'queue', 'user'].includes(router.check(destination));
+  const isQueue = router.kinds.isPointToPoint(destination);
+  const isFannedOut = !isQueue && ['topic', 'queue', 'user'].includes(router.kinds.check(destination));
   if (isNoLocal && (isDurable || !isFannedOut)) {
     throw new BrokerError(
       'header-invalid',

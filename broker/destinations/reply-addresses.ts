@@ -21,10 +21,6 @@ export class ReplyAddresses {
     return this.#routes.size;
   }
 
-  covers(destination: string): boolean {
-    return destination.startsWith(REPLY_QUEUE_PREFIX);
-  }
-
   /** A new address; `find` knows it from `set` on. */
   create(owner: 'session' | 'application'): string {
     return `${REPLY_QUEUE_PREFIX}${owner === 'application' ? APPLICATION : ''}${this.#createId()}`;
