@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { BrokerError } from './errors.js';
+import { OldestFirstMap } from './oldest-first-map.js';
 import type { Headers } from '../protocol/index.js';
 import type { Clock, StoredRecord } from './ports.js';
 import type { BrokerStats } from './stats.js';
@@ -62,7 +63,7 @@ export class MessageKeys {
   readonly #options: IdempotencyOptions;
   readonly #parts: MessageKeysParts;
   /** Oldest first. */
-  readonly #seen = new Map<string, Seen>();
+  readonly #seen = new OldestFirstMap<string, Seen>();
   readonly #claims = new Map<string, Claim>();
 
   constructor(options: IdempotencyOptions, parts: MessageKeysParts) {
@@ -176,7 +177,7 @@ export class MessageKeys {
   #remember(key: string, seen: Seen): void {
     this.#seen.set(key, seen);
     if (this.#seen.size <= this.#options.maxKeys) return;
-    const [oldest] = this.#seen;
+    const { oldest } = this.#seen;
     if (oldest === undefined) return;
     this.#seen.delete(oldest[0]);
     if (oldest[1].isStored) this.#parts.journal?.owe({ kind: 'delete', key: RECORD + oldest[0] });
@@ -189,7 +190,8 @@ export class MessageKeys {
   /** All keys live equally long, so the oldest go first. Stored ones the store forgets by itself. */
   #forgetExpired(): void {
     const nowMs = this.#parts.clock.nowMs();
-    for (const [key, { expiresMs }] of this.#seen) {
+    for (let oldest = this.#seen.oldest; oldest !== undefined; oldest = this.#seen.oldest) {
+      const [key, { expiresMs }] = oldest;
       if (expiresMs > nowMs) return;
       this.#seen.delete(key);
     }

@@ -4,6 +4,7 @@
  */
 import { Delivery, redeliveryLines, type DeliveryOwner } from './delivery.js';
 import type { Message } from './message.js';
+import { OldestFirstMap } from './oldest-first-map.js';
 
 /** The subscription, as far as its pending deliveries need it. */
 export interface AckOwner extends DeliveryOwner {
@@ -21,7 +22,7 @@ export interface AckOwner extends DeliveryOwner {
 export class PendingAcks {
   readonly #subscription: AckOwner;
   /** By ack id; insertion order is delivery order. */
-  readonly #deliveries = new Map<string, Delivery>();
+  readonly #deliveries = new OldestFirstMap<string, Delivery>();
 
   constructor(subscription: AckOwner) {
     this.#subscription = subscription;
@@ -63,7 +64,8 @@ export class PendingAcks {
       return [named];
     }
     const taken: Delivery[] = [];
-    for (const delivery of this.#deliveries.values()) {
+    for (let oldest = this.#deliveries.oldest; oldest !== undefined; oldest = this.#deliveries.oldest) {
+      const [, delivery] = oldest;
       taken.push(delivery);
       this.#deliveries.delete(delivery.ackId);
       if (delivery === named) break;

@@ -24,6 +24,7 @@ import type { ResumeRequest } from './history/replay.js';
 import { Inbox } from './inbox/inbox.js';
 import type { UserRegistry } from './application/user-registry.js';
 import type { Route } from './destinations/route.js';
+import { RouteTable } from './destinations/route-table.js';
 import { OverflowPolicies } from './overflow-policy.js';
 import type { Message } from './message.js';
 import type { BrokerOptions } from './options.js';
@@ -58,7 +59,7 @@ export class Router {
   readonly #options: BrokerOptions;
   readonly #stats: BrokerStats;
   readonly #logger: Logger;
-  readonly #routes = new Map<string, Route>();
+  readonly #routes: RouteTable;
   readonly #patterns: SubscriptionIndex<Subscription>;
   readonly #topicSource: TopicSource;
   readonly #queueRules: QueueRules;
@@ -79,8 +80,6 @@ export class Router {
   readonly #overflow: OverflowPolicies;
   readonly histories: Histories;
   readonly #historyRules: HistoryRules;
-  /** Number of routes at which idle ones are next looked for. */
-  #forgetAt: number;
 
   constructor(options: BrokerOptions, parts: RouterParts) {
     const { stats, wheel, clock, nextMessageId, createEpoch, replyAddresses, onOverflow, logger, journal } = parts;
@@ -140,7 +139,7 @@ export class Router {
       user: new UnkeptRoute('user', stats),
       unknown: new UnkeptRoute('unknown', stats),
     };
-    this.#forgetAt = options.limits.maxCachedRoutes;
+    this.#routes = new RouteTable(options.limits.maxCachedRoutes);
     this.#overflow = new OverflowPolicies(options.outbox.policies, separator);
     this.#historyRules = new HistoryRules(options.history, separator);
     this.histories = new Histories({
@@ -186,7 +185,7 @@ export class Router {
   restore(contents: StoreContents): Promise<void> {
     const streams = lanesByStream(contents.lanes);
     // What was published before found its topic without what the store has of it.
-    this.#forgetIdle();
+    this.#routes.forgetIdle();
     this.durables.restore(streams, contents.records);
     for (const [stream, lanes] of streams) {
       if (!stream.startsWith(QUEUE_STREAM)) continue;
@@ -262,7 +261,11 @@ export class Router {
     else if ((kind === 'topic' || kind === 'queue') && isPattern(destination)) {
       this.#patterns.add(destination, subscription);
       subscription.source = this.#topicSource;
-    } else this.route(destination).add(subscription);
+    } else {
+      const route = this.route(destination);
+      this.#routes.hold(route);
+      route.add(subscription);
+    }
     this.#stats.subscriptions++;
     if (plan !== null && subscription.source === this.#topicSource && kind !== 'user') {
       this.histories.begin(subscription, plan);
@@ -280,7 +283,11 @@ export class Router {
     else if ((kind === 'topic' || kind === 'queue') && isPattern(destination)) {
       this.#patterns.remove(destination, subscription);
       this.#topicSource.end(subscription);
-    } else this.#routes.get(destination)?.remove(subscription);
+    } else {
+      const route = this.#routes.get(destination);
+      route?.remove(subscription);
+      if (route !== undefined) this.#routes.unsubscribed(route);
+    }
     this.#stats.subscriptions--;
   }
 
@@ -299,9 +306,8 @@ export class Router {
       );
     }
     if (kind === 'unknown' || kind === 'app' || kind === 'user') return this.#unkept[kind];
-    if (this.#routes.size >= this.#forgetAt) this.#forgetIdle();
     const route = kind === 'topic' ? this.#makeTopic(destination) : this.#makeQueue(destination);
-    this.#routes.set(destination, route);
+    this.#routes.add(route);
     return route;
   }
 
@@ -336,19 +342,6 @@ export class Router {
     // Patterns reach broadcast queues alone: no other has itself matched against them.
     if (options.mode === 'broadcast') return this.#makeTopic(destination);
     return new Queue(destination, options, this.#queueParts);
-  }
-
-  /**
-   * Publishers may name any number of destinations: those without subscriber or message are forgotten. A route with
-   * either stays whatever the number; then the next look is put off, so that its cost stays constant per new route.
-   */
-  #forgetIdle(): void {
-    for (const [destination, route] of this.#routes) {
-      if (!route.isIdle) continue;
-      route.isLive = false;
-      this.#routes.delete(destination);
-    }
-    this.#forgetAt = Math.max(this.#options.limits.maxCachedRoutes, 2 * this.#routes.size);
   }
 }
 

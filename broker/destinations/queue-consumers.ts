@@ -8,7 +8,9 @@ import { BacklogCursor } from './backlog-cursor.js';
 import type { QueueBacklog, QueuedMessage } from './queue-backlog.js';
 
 export class QueueConsumers {
-  readonly #subscriptions: Subscription[] = [];
+  /** In the order they came; null in the place of one that left: closing the gap each time would be quadratic. */
+  #subscriptions: (Subscription | null)[] = [];
+  #size = 0;
   /** In the order they came; null until the first: few queues have one. */
   #exclusive: Subscription[] | null = null;
   /** Of those with a selector; null until the first. */
@@ -16,7 +18,7 @@ export class QueueConsumers {
   #turn = 0;
 
   get size(): number {
-    return this.#subscriptions.length;
+    return this.#size;
   }
 
   /** Messages may wait although somebody can take one. */
@@ -27,6 +29,7 @@ export class QueueConsumers {
   add(subscription: Subscription): void {
     subscription.routeIndex = this.#subscriptions.length;
     this.#subscriptions.push(subscription);
+    this.#size++;
     if (subscription.isExclusive) (this.#exclusive ??= []).push(subscription);
     if (subscription.selector !== null) {
       (this.#cursors ??= new Map()).set(subscription, new BacklogCursor(subscription));
@@ -34,11 +37,10 @@ export class QueueConsumers {
   }
 
   remove(subscription: Subscription): void {
-    const index = this.#subscriptions.indexOf(subscription);
-    if (index < 0) return;
-    this.#subscriptions.splice(index, 1);
-    if (index < this.#turn) this.#turn--;
+    if (this.#subscriptions[subscription.routeIndex] !== subscription) return;
+    this.#subscriptions[subscription.routeIndex] = null;
     subscription.routeIndex = -1;
+    if (--this.#size * 2 < this.#subscriptions.length) this.#closeGaps();
     if (this.#cursors?.delete(subscription) === true && this.#cursors.size === 0) this.#cursors = null;
     if (!subscription.isExclusive || this.#exclusive === null) return;
     const left = this.#exclusive.filter((other) => other !== subscription);
@@ -60,13 +62,26 @@ export class QueueConsumers {
     const count = this.#subscriptions.length;
     for (let k = 0; k < count; k++) {
       const index = (this.#turn + k) % count;
-      const subscription = this.#subscriptions[index] as Subscription;
-      if (!canTake(subscription) || (wants !== null && !wants(subscription))) continue;
+      const subscription = this.#subscriptions[index] ?? null;
+      if (subscription === null || !canTake(subscription) || (wants !== null && !wants(subscription))) continue;
       // Behind the last: whoever comes next is next.
       this.#turn = index + 1;
       return subscription;
     }
     return null;
+  }
+
+  #closeGaps(): void {
+    const left: Subscription[] = [];
+    let turn = 0;
+    for (const [index, subscription] of this.#subscriptions.entries()) {
+      if (subscription === null) continue;
+      if (index < this.#turn) turn++;
+      subscription.routeIndex = left.length;
+      left.push(subscription);
+    }
+    this.#subscriptions = left;
+    this.#turn = turn;
   }
 
   /** The message that the subscription is to get next, when one waits that it wants. */

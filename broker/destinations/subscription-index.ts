@@ -2,7 +2,11 @@
  * Which pattern subscriptions match a destination: a trie over segments, walked with a set of nodes, so that the cost is
  * segments × nodes reached and no pattern can make it explode. Exact destinations are the router's map, not here.
  */
-import { compileSegment, hasWildcard, splitSegments, type SegmentTest } from './pattern.js';
+import { hasWildcard, splitSegments } from './pattern.js';
+import { PatternGroup } from './pattern-group.js';
+import { SegmentPatterns } from './segment-patterns.js';
+
+const NONE: readonly never[] = [];
 
 class Node<T> {
   literals: Map<string, Node<T>> | null = null;
@@ -10,10 +14,10 @@ class Node<T> {
   any: Node<T> | null = null;
   /** `**`: this node stays reached whatever segment follows. */
   rest: Node<T> | null = null;
-  tests: { readonly pattern: string; readonly test: SegmentTest; readonly node: Node<T> }[] | null = null;
-  /** Patterns that end here, apart by whether they end with a separator (S5.3). */
-  ends: Set<T> | null = null;
-  endsWithSeparator: Set<T> | null = null;
+  tests: SegmentPatterns<Node<T>> | null = null;
+  /** The pattern that ends here, apart by whether it ends with a separator (S5.3). */
+  ends: PatternGroup<T> | null = null;
+  endsWithSeparator: PatternGroup<T> | null = null;
   /** Walk in which this node was last reached. */
   stamp = 0;
 
@@ -32,6 +36,8 @@ export class SubscriptionIndex<T> {
   #size = 0;
   /** Changes whenever a result of `match` could: whoever caches results compares it. */
   version = 0;
+  /** The same of `groups`: a subscription more to a pattern that has one already changes nothing there. */
+  groupsVersion = 0;
 
   constructor(separator: string) {
     this.#separator = separator;
@@ -44,26 +50,41 @@ export class SubscriptionIndex<T> {
   /** @throws BrokerError `destination-invalid` for a segment that cannot be compiled */
   add(pattern: string, subscription: T): void {
     const node = this.#path(pattern, true) as Node<T>;
-    if (pattern.endsWith(this.#separator)) (node.endsWithSeparator ??= new Set()).add(subscription);
-    else (node.ends ??= new Set()).add(subscription);
+    const end = pattern.endsWith(this.#separator) ? 'endsWithSeparator' : 'ends';
+    const group = node[end];
+    if (group === null) {
+      node[end] = new PatternGroup(subscription);
+      this.groupsVersion++;
+    } else group.add(subscription);
     this.#size++;
     this.version++;
   }
 
-  /** Nodes left empty stay until the next `add` reuses them; `prune` when the last subscription is gone. */
   remove(pattern: string, subscription: T): void {
     const node = this.#path(pattern, false);
-    const removed = node?.ends?.delete(subscription) === true || node?.endsWithSeparator?.delete(subscription) === true;
-    if (!removed) return;
-    this.#prune(pattern);
+    const end = pattern.endsWith(this.#separator) ? 'endsWithSeparator' : 'ends';
+    const group = node?.[end];
+    if (node === null || group?.remove(subscription) !== true) return;
     this.#size--;
     this.version++;
+    if (group.members.length > 0) return;
+    node[end] = null;
+    this.groupsVersion++;
+    this.#prune(pattern);
   }
 
   /** Every subscription whose pattern matches, each once. */
   match(destination: string): T[] {
-    const found: T[] = [];
-    if (this.#size === 0) return found;
+    return this.groups(destination).flatMap(({ members }) => members);
+  }
+
+  /**
+   * The same by pattern: what a topic remembers, as it is short however many are subscribed. A group is good for as long as
+   * `groupsVersion` stays.
+   */
+  groups(destination: string): readonly PatternGroup<T>[] {
+    if (this.#size === 0) return NONE;
+    const found: PatternGroup<T>[] = [];
     const root = destination.startsWith(this.#separator) ? this.#absolute : this.#relative;
     const segments = splitSegments(destination, this.#separator);
     let reached: Node<T>[] = [];
@@ -86,7 +107,9 @@ export class SubscriptionIndex<T> {
     if (literal !== undefined) this.#reach(literal, next, walk);
     if (node.any !== null) this.#reach(node.any, next, walk);
     if (node.tests !== null) {
-      for (const { test, node: child } of node.tests) if (test(segment)) this.#reach(child, next, walk);
+      for (const { test, node: child } of node.tests.candidates(segment)) {
+        if (test(segment)) this.#reach(child, next, walk);
+      }
     }
   }
 
@@ -120,7 +143,7 @@ export class SubscriptionIndex<T> {
     }
     for (const { parent: above, segment, node } of path.reverse()) {
       if (!isEmpty(node)) return;
-      removeChild(above, segment, node);
+      removeChild(above, segment);
     }
   }
 }
@@ -129,7 +152,7 @@ function findChild<T>(node: Node<T>, segment: string): Node<T> | null {
   if (segment === '**') return node.rest;
   if (segment === '*') return node.any;
   if (!hasWildcard(segment)) return node.literals?.get(segment) ?? null;
-  return node.tests?.find(({ pattern }) => pattern === segment)?.node ?? null;
+  return node.tests?.get(segment) ?? null;
 }
 
 function addChild<T>(node: Node<T>, segment: string): Node<T> {
@@ -137,29 +160,29 @@ function addChild<T>(node: Node<T>, segment: string): Node<T> {
   if (segment === '**') node.rest = child;
   else if (segment === '*') node.any = child;
   else if (!hasWildcard(segment)) (node.literals ??= new Map<string, Node<T>>()).set(segment, child);
-  else (node.tests ??= []).push({ pattern: segment, test: compileSegment(segment), node: child });
+  else (node.tests ??= new SegmentPatterns()).add(segment, child);
   return child;
 }
 
-function removeChild<T>(node: Node<T>, segment: string, child: Node<T>): void {
+function removeChild<T>(node: Node<T>, segment: string): void {
   if (segment === '**') node.rest = null;
   else if (segment === '*') node.any = null;
   else if (!hasWildcard(segment)) {
     node.literals?.delete(segment);
     if (node.literals?.size === 0) node.literals = null;
   } else {
-    node.tests = node.tests?.filter((entry) => entry.node !== child) ?? null;
-    if (node.tests?.length === 0) node.tests = null;
+    node.tests?.remove(segment);
+    if (node.tests?.isEmpty === true) node.tests = null;
   }
 }
 
 function isEmpty<T>(node: Node<T>): boolean {
-  const children = node.literals ?? node.any ?? node.rest ?? node.tests;
-  return children === null && (node.ends?.size ?? 0) === 0 && (node.endsWithSeparator?.size ?? 0) === 0;
+  const content = node.literals ?? node.any ?? node.rest ?? node.tests ?? node.ends ?? node.endsWithSeparator;
+  return content === null;
 }
 
 /** The destination ends at this node. */
-function collect<T>(node: Node<T>, endsWithSeparator: boolean, found: T[]): void {
+function collect<T>(node: Node<T>, endsWithSeparator: boolean, found: PatternGroup<T>[]): void {
   if (node.isRest) {
     append(node.ends, found);
     append(node.endsWithSeparator, found);
@@ -173,6 +196,6 @@ function collect<T>(node: Node<T>, endsWithSeparator: boolean, found: T[]): void
   }
 }
 
-function append<T>(subscriptions: Set<T> | null, found: T[]): void {
-  if (subscriptions !== null) for (const subscription of subscriptions) found.push(subscription);
+function append<T>(group: PatternGroup<T> | null, found: PatternGroup<T>[]): void {
+  if (group !== null) found.push(group);
 }

@@ -4,11 +4,14 @@ import type { GivingWay } from '../overflow-policy.js';
 import type { WriteUnit } from '../storage/write-unit.js';
 import type { Subscription } from '../subscription.js';
 import type { DurableSubscription } from './durable-subscription.js';
+import type { PatternGroup } from './pattern-group.js';
 import type { Route } from './route.js';
 import type { SubscriptionIndex } from './subscription-index.js';
 import type { LiveSource } from './topic-source.js';
 
 const NONE: readonly never[] = [];
+/** Never added to. */
+const NOBODY: Subscription[] = [];
 
 /** Which durable subscriptions there are; implemented by DurableSubscriptions. */
 export interface DurableBindings {
@@ -28,9 +31,9 @@ export class Topic implements Route {
   isLive = true;
   readonly #patterns: SubscriptionIndex<Subscription>;
   readonly #source: LiveSource;
-  readonly #subscriptions: Subscription[] = [];
+  #subscriptions = NOBODY;
   /** Pattern subscriptions that match, good for one version of the index. */
-  #matched: readonly Subscription[] = [];
+  #matched: readonly PatternGroup<Subscription>[] = NONE;
   #matchedVersion = -1;
 
   readonly #durables: DurableBindings;
@@ -98,11 +101,11 @@ export class Topic implements Route {
 
   #offer(message: Message): void {
     this.#offerTo(this.#subscriptions, message);
-    if (this.#matchedVersion !== this.#patterns.version) {
-      this.#matched = this.#patterns.match(this.destination);
-      this.#matchedVersion = this.#patterns.version;
+    if (this.#matchedVersion !== this.#patterns.groupsVersion) {
+      this.#matched = this.#patterns.groups(this.destination);
+      this.#matchedVersion = this.#patterns.groupsVersion;
     }
-    this.#offerTo(this.#matched, message);
+    for (const { members } of this.#matched) this.#offerTo(members, message);
   }
 
   #offerTo(subscriptions: readonly Subscription[], message: Message): void {
@@ -122,7 +125,9 @@ export class Topic implements Route {
   add(subscription: Subscription): void {
     subscription.source = this.#source;
     subscription.routeIndex = this.#subscriptions.length;
-    this.#subscriptions.push(subscription);
+    // A list that grows to its first member has room for 17, and most of a million topics have one.
+    if (this.#subscriptions.length === 0) this.#subscriptions = [subscription];
+    else this.#subscriptions.push(subscription);
   }
 
   remove(subscription: Subscription): void {

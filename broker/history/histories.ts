@@ -6,6 +6,7 @@ import { SubscriptionIndex } from '../destinations/subscription-index.js';
 import { QueueTimer } from '../destinations/queue-timer.js';
 import { BrokerError } from '../errors.js';
 import type { Message } from '../message.js';
+import { OldestFirstMap } from '../oldest-first-map.js';
 import type { Clock, Logger, StoreContents } from '../ports.js';
 import type { BrokerStats } from '../stats.js';
 import type { Journal } from '../storage/journal.js';
@@ -42,7 +43,7 @@ const SWEEP_EVERY_MS = 10_000;
 export class Histories {
   readonly #parts: HistoriesParts;
   /** Those that were published to, the longest ago first. */
-  readonly #logs = new Map<string, HistoryLog>();
+  readonly #logs = new OldestFirstMap<string, HistoryLog>();
   #newest: HistoryLog | null = null;
   #bytes = 0;
   #messages = 0;
@@ -195,13 +196,15 @@ export class Histories {
   }
 
   #makeRoom(): void {
-    const { maxBytes, stats } = this.#parts;
-    for (const log of this.#logs.values()) {
-      if (this.#bytes <= maxBytes) return;
-      if (log === this.#newest) break;
-      if (log.storage?.isBusy === true) continue;
-      this.#drop(log);
-      stats.historiesGivenWay++;
+    const { maxBytes } = this.#parts;
+    while (this.#bytes > maxBytes) {
+      const [, oldest] = this.#logs.oldest ?? [];
+      if (oldest === undefined || oldest === this.#newest) break;
+      if (oldest.storage?.isBusy === true) {
+        this.#dropWhatCanGo();
+        break;
+      }
+      this.#giveWay(oldest);
     }
     // One topic alone is too much.
     const log = this.#newest;
@@ -212,6 +215,19 @@ export class Histories {
       this.#bytes += log.costBytes - costBytes;
       this.#messages--;
     }
+  }
+
+  /** Past those whose messages are on their way to the store. */
+  #dropWhatCanGo(): void {
+    for (const log of this.#logs.values()) {
+      if (this.#bytes <= this.#parts.maxBytes || log === this.#newest) return;
+      if (log.storage?.isBusy !== true) this.#giveWay(log);
+    }
+  }
+
+  #giveWay(log: HistoryLog): void {
+    this.#drop(log);
+    this.#parts.stats.historiesGivenWay++;
   }
 
   #drop(log: HistoryLog): void {

@@ -3,6 +3,7 @@
  * topics without one pay nothing. Who reads from the log is woken; all others get the message as from any topic.
  */
 import type { DurableSubscription } from '../destinations/durable-subscription.js';
+import type { PatternGroup } from '../destinations/pattern-group.js';
 import type { DurableBindings } from '../destinations/topic.js';
 import type { TopicSource } from '../destinations/topic-source.js';
 import type { Route } from '../destinations/route.js';
@@ -37,7 +38,7 @@ export class HistoryTopic implements Route {
   readonly #parts: HistoryTopicParts;
   readonly #subscriptions = new Set<Subscription>();
   /** Pattern subscriptions that match, good for one version of the index. */
-  #matched: readonly Subscription[] = [];
+  #matched: readonly PatternGroup<Subscription>[] = [];
   #matchedVersion = -1;
   /** Durable subscriptions that match, good for one version of theirs. */
   #durable: readonly DurableSubscription[] = [];
@@ -146,11 +147,13 @@ export class HistoryTopic implements Route {
   #show(stamped: Message, log: HistoryLog): void {
     const { patterns } = this.#parts;
     for (const subscription of this.#subscriptions) this.#offer(subscription, stamped, log);
-    if (this.#matchedVersion !== patterns.version) {
-      this.#matched = patterns.match(this.destination);
-      this.#matchedVersion = patterns.version;
+    if (this.#matchedVersion !== patterns.groupsVersion) {
+      this.#matched = patterns.groups(this.destination);
+      this.#matchedVersion = patterns.groupsVersion;
     }
-    for (const subscription of this.#matched) this.#offer(subscription, stamped, log);
+    for (const { members } of this.#matched) {
+      for (const subscription of members) this.#offer(subscription, stamped, log);
+    }
   }
 
   #offer(subscription: Subscription, message: Message, log: HistoryLog): void {

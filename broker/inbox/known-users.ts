@@ -2,6 +2,7 @@
  * Who has connected lately: the names that messages of clients are kept for, so that inventing names costs nobody
  * anything. Bounded, and in the store where there is one.
  */
+import { OldestFirstMap } from '../oldest-first-map.js';
 import type { Clock, StoredRecord } from '../ports.js';
 import type { Journal } from '../storage/journal.js';
 import type { InboxOptions } from './inbox-options.js';
@@ -14,7 +15,7 @@ export class KnownUsers {
   readonly #clock: Clock;
   readonly #journal: Journal | null;
   /** Name → until when it is known, by the time of day; whoever connected longest ago first. */
-  readonly #users = new Map<string, number>();
+  readonly #users = new OldestFirstMap<string, number>();
 
   /** @param journal null: nothing is stored */
   constructor(
@@ -60,7 +61,7 @@ export class KnownUsers {
     this.#users.delete(name);
     this.#users.set(name, untilMs);
     if (this.#users.size <= this.#maxUsers) return;
-    const [oldest] = this.#users.keys();
+    const [oldest] = this.#users.oldest ?? [];
     if (oldest === undefined) return;
     this.#users.delete(oldest);
     this.#journal?.owe({ kind: 'delete', key: RECORD + oldest });

@@ -80,3 +80,14 @@ t.test('a message that a dead consumer held is with the next one in the same tur
   clients[0]?.connection.vanish();
   t.equal(clients[1]?.bodies().join(''), 'ac');
 });
+
+t.test('whoever is left after many have gone keeps its place in the round', async (t) => {
+  const { clients, send } = consumers(...Array.from({ length: 40 }, () => ({})));
+  send(...Array.from({ length: 10 }, () => 'x'));
+  for (const [k, client] of clients.entries()) if (k % 4 !== 0) unsubscribe(client);
+  // Of 0, 4, 8, 12 … the first three have had their turn.
+  const got = send('a', 'b', 'c');
+  t.strictSame([got[12], got[16], got[20]], ['a', 'b', 'c']);
+  for (const client of clients.slice(0, 36)) client.connection.vanish();
+  t.equal(send('d')[36], 'd');
+});

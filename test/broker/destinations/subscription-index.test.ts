@@ -86,6 +86,11 @@ const SEGMENT = fc.constantFrom(
   '{n:[a-b]+}',
   'a**',
   '#',
+  '*ab',
+  'a*b',
+  '?b',
+  '{n}c1',
+  'ab{n:.?}',
 );
 const LITERAL = fc.constantFrom('a', 'b', 'ab', 'abc', 'c1', '#', 'ba', 'a');
 
@@ -156,6 +161,28 @@ t.test('two subscriptions to one pattern are apart', async (t) => {
   index.add('/a/*', 2);
   index.remove('/a/*', 1);
   t.strictSame(index.match('/a/b'), [2]);
+});
+
+t.test('one more subscription to a pattern changes no groups, and the last to go does', async (t) => {
+  const index = new SubscriptionIndex<number>('/');
+  index.add('/a/*', 1);
+  const [group] = index.groups('/a/b');
+  const { groupsVersion } = index;
+  for (let k = 2; k <= 100; k++) index.add('/a/*', k);
+  for (let k = 1; k <= 99; k++) index.remove('/a/*', k);
+  t.equal(index.groupsVersion, groupsVersion, 'so topics keep what they remember');
+  t.equal(index.groups('/a/b')[0], group);
+  t.strictSame(group?.members, [100]);
+  index.remove('/a/*', 100);
+  t.not(index.groupsVersion, groupsVersion);
+  t.strictSame(index.groups('/a/b'), []);
+});
+
+t.test('what one topic remembers of a pattern does not grow with its subscriptions', async (t) => {
+  const index = new SubscriptionIndex<number>('/');
+  for (let k = 0; k < 1_000; k++) for (const pattern of ['/a/*', '/**', '/b/*']) index.add(pattern, k);
+  t.equal(index.groups('/a/b').length, 2);
+  t.equal(index.match('/a/b').length, 2_000);
 });
 
 t.test('patterns of many ** stay cheap: each node is looked at once per segment', async (t) => {
