@@ -40,6 +40,10 @@ export class Bed {
     this.#load = LoadProcess.start();
   }
 
+  get name(): string {
+    return this.contender.name;
+  }
+
   static async start(bench: Bench, contender: Contender): Promise<Bed> {
     return new Bed(bench, contender, await bench.peers.start(contender.peer));
   }
@@ -49,9 +53,9 @@ export class Bed {
     await this.#attempt(async () => {
       if (this.#isOpen) await this.#load.close();
       this.#isOpen = true;
-      const { protocol, transport, path = '/', hasReceipts = true } = this.contender;
+      const { protocol, transport, path = '/', hasReceipts = true, settings: own = {} } = this.contender;
       const port = transport === 'TCP' ? this.#server.tcpPort : this.#server.httpPort;
-      await this.#load.open(task, { protocol, port, path, hasReceipts }, settings);
+      await this.#load.open(task, { protocol, port, path, hasReceipts }, { ...settings, ...own });
     });
   }
 
@@ -69,8 +73,8 @@ export class Bed {
   }
 
   entry(samples: readonly Sample[]): Entry {
-    const { name } = this.contender;
-    return this.failure === null ? { contender: name, samples } : { contender: name, samples, note: this.failure };
+    const entry = { contender: this.name, samples };
+    return this.failure === null ? entry : { ...entry, note: this.failure };
   }
 
   async close(): Promise<void> {

@@ -34,6 +34,11 @@ export class Progress {
     this.#draw(text);
   }
 
+  /** What happens between the steps. */
+  note(text: string): void {
+    this.#draw(text);
+  }
+
   scenarioDone(): void {
     this.#finished++;
     this.#step = 0;

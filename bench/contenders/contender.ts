@@ -1,7 +1,8 @@
 /** A contender is one way to reach a peer: over which transport, in which protocol. Lists of them that scenarios share. */
 import type { ProtocolName } from '../load/load-protocol.js';
+import type { LoadSettings } from '../load/load-task.js';
 import { hoofbeat } from './hoofbeat.js';
-import { prebuiltFrame, sharedBatch } from './limits.js';
+import { blindRelay, prebuiltFrame, sharedBatch } from './limits.js';
 import { naive } from './naive.js';
 import type { Peer } from './peer.js';
 import { rabbitMq } from './rabbitmq.js';
@@ -23,6 +24,8 @@ export interface Contender {
   readonly hasReceipts?: boolean;
   /** Above which it takes minutes to connect. */
   readonly maxConnections?: number;
+  /** For the load's task, beside those of the scenario. */
+  readonly settings?: LoadSettings;
 }
 
 const tcp = (peer: Peer): Contender => ({ name: peer.name, peer, transport: 'TCP', protocol: 'stomp-tcp' });
@@ -49,6 +52,7 @@ export const stompBrokerJsWebSocket: Contender = { ...webSocket(stompBrokerJs, '
 export const socketIoWebSocket: Contender = { ...webSocket(socketIo, ''), protocol: 'socket.io' };
 export const prebuiltTcp = tcp(prebuiltFrame);
 export const prebuiltWebSocket = webSocket(prebuiltFrame, '/');
+export const relayTcp = tcp(blindRelay);
 export const batchTcp = tcp(sharedBatch);
 export const batchWebSocket = webSocket(sharedBatch, '/');
 

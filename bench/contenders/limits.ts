@@ -14,3 +14,9 @@ export const sharedBatch = nodePeer({
   module: 'limit-server',
   serverArguments: ['batch'],
 });
+
+export const blindRelay = nodePeer({
+  name: 'limit: blind relay',
+  description: 'nothing parsed; each chunk of a publisher is written to its subscriber as it came',
+  module: 'relay-server',
+});

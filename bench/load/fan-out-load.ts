@@ -5,14 +5,11 @@ import type { LoadProtocol, LoadTarget } from './load-protocol.js';
 import type { LoadSettings, LoadTask, RoundFigures } from './load-task.js';
 import { markedBody, MarkCounter } from './marked-body.js';
 import { openMany, openProtocol } from './open-protocol.js';
+import { probe } from './probe.js';
 
 const DESTINATION = '/topic/bench';
 /** Nothing takes that long; whoever does has lost something. */
 const TURN_MS = 60_000;
-/** Between two tries to reach subscriptions that were not confirmed, and of silence after the last. */
-const PROBE_MS = 300;
-const POLL_MS = 5;
-
 export class FanOutLoad implements LoadTask {
   readonly #protocol: LoadProtocol;
   readonly #subscribers: readonly LoadConnection[];
@@ -92,30 +89,16 @@ export class FanOutLoad implements LoadTask {
       };
       return counter;
     });
-    await this.#probe(publisher);
-  }
-
-  /** Publishes until every subscriber has had a message, and waits until all that was published has arrived. */
-  async #probe(publisher: LoadConnection): Promise<void> {
-    const message = this.#protocol.publish(DESTINATION, markedBody(this.#bodyBytes));
     this.#received = 0;
     this.#wanted = Infinity;
-    const start = performance.now();
-    let sent = 0;
-    let last = { received: -1, ms: start };
-    while (this.#received < Math.max(1, sent) * this.#subscribers.length) {
-      const now = performance.now();
-      if (now - start > TURN_MS) throw new Error('not every subscriber gets messages');
-      if (this.#received !== last.received) last = { received: this.#received, ms: now };
-      const isQuiet = now - last.ms > PROBE_MS;
-      if (isQuiet && this.#counters.every(({ count }) => count > 0)) return;
-      if (sent === 0 || isQuiet) {
-        publisher.write(message);
-        sent++;
-        last.ms = now;
-      }
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-    }
+    await probe({
+      send: () => {
+        publisher.write(this.#protocol.publish(DESTINATION, markedBody(bodyBytes)));
+        return this.#subscribers.length;
+      },
+      received: () => this.#received,
+      isReached: () => this.#counters.every(({ count }) => count > 0),
+    });
   }
 
   async #finished(run: (resolve: () => void) => void): Promise<void> {

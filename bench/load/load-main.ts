@@ -1,9 +1,14 @@
 /** The load process: one task at a time, told by its parent through load-process.ts. */
 import { FanOutLoad } from './fan-out-load.js';
+import { UsersLoad } from './users-load.js';
+import { WindowLoad } from './window-load.js';
 import type { LoadReply, LoadRequest, LoadTask, OpenTask } from './load-task.js';
 
 const TASKS: Readonly<Record<string, OpenTask>> = {
   'fan-out': (target, settings) => FanOutLoad.open(target, settings),
+  pairs: (target, settings) => WindowLoad.openPairs(target, settings),
+  requests: (target, settings) => WindowLoad.openRequests(target, settings),
+  users: (target, settings) => UsersLoad.open(target, settings),
 };
 
 let task: LoadTask | null = null;

@@ -22,11 +22,17 @@ export class SocketIoProtocol implements LoadProtocol {
   }
 
   async subscribe(connection: LoadConnection, destination: string): Promise<void> {
+    // The room of a user is joined when it connects, and answers come without a subscription.
+    if (destination.startsWith('/user/')) return;
     connection.write(encodeTextMessage(`420${JSON.stringify(['subscribe', destination])}`));
     await connection.until('430[');
   }
 
   publish(destination: string, body: string): Buffer {
+    const [, kind, event, from, count] = destination.split('/');
+    // The answer to an event with a number is an acknowledgement, Socket.IO's own way to ask.
+    if (kind === 'app' && event === 'echo') return encodeTextMessage(`421${JSON.stringify(['echo', body])}`);
+    if (kind === 'app') return encodeTextMessage(`42${JSON.stringify(['notify', Number(from), Number(count), body])}`);
     return encodeTextMessage(`42${JSON.stringify(['publish', destination, body])}`);
   }
 }

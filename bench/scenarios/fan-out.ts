@@ -1,6 +1,6 @@
 /** What does one more subscription cost? One publisher, many subscribers of one topic, over TCP and WebSocket. */
-import { Bed, costFigures } from '../bed.js';
-import { compare } from '../compare.js';
+import { costFigures } from '../bed.js';
+import { compareAll, type Plan } from '../compare.js';
 import {
   batchTcp,
   batchWebSocket,
@@ -18,8 +18,8 @@ import {
   springWebSocket,
   stompBrokerJsWebSocket,
 } from '../contenders/contender.js';
-import type { Plot, Point, Skipped } from '../report/results.js';
-import type { Bench, Scenario } from '../scenario.js';
+import type { Plot } from '../report/results.js';
+import type { Scenario } from '../scenario.js';
 
 interface Load {
   readonly subscribers: number;
@@ -76,52 +76,26 @@ const PLOTS: readonly Plot[] = (['TCP', 'WebSocket'] as const).flatMap((transpor
   })),
 ]);
 
-async function run(bench: Bench, all: readonly Contender[], loads: readonly Load[]) {
-  const { contenders, skipped } = bench.peers.available(all);
-  const points: Point[] = [];
-  const left: Skipped[] = [...skipped];
-  const beds: Bed[] = [];
-  try {
-    for (const contender of contenders) beds.push(await Bed.start(bench, contender));
-    for (const subscribers of new Set(loads.map((load) => load.subscribers))) {
-      const able = beds.filter(({ contender }) => subscribers <= (contender.maxConnections ?? Infinity));
-      for (const bed of beds) {
-        if (able.includes(bed)) await bed.open('fan-out', { subscribers });
-        else
-          left.push({ contender: bed.contender.name, reason: `${subscribers} clients would take minutes to connect` });
-      }
-      for (const load of loads.filter((each) => each.subscribers === subscribers)) {
-        points.push(await measure(bench, able, load));
-      }
-    }
-  } finally {
-    for (const bed of beds) await bed.close();
-  }
-  return { points, skipped: left };
-}
-
-async function measure(bench: Bench, beds: readonly Bed[], { subscribers, batch, bodyBytes }: Load): Promise<Point> {
-  const taking = beds.filter(({ contender }) => batch > 1 || !BATCHING.includes(contender));
-  const rounds = subscribers >= MANY ? Math.min(ROUNDS_WITH_MANY, bench.settings.rounds) : bench.settings.rounds;
-  const entries = await compare(bench, taking, { batch, bodyBytes }, rounds);
-  const transport = taking[0]?.contender.transport ?? 'TCP';
-  return { settings: { transport, subscribers, batch, bodyBytes }, entries };
-}
+const planOf =
+  (transport: string) =>
+  ({ subscribers, batch, bodyBytes }: Load): Plan => ({
+    settings: { transport, subscribers, batch, bodyBytes },
+    clients: { subscribers },
+    connections: subscribers,
+    round: { batch, bodyBytes },
+    suits: (contender) => batch > 1 || !BATCHING.includes(contender),
+    ...(subscribers < MANY ? {} : { rounds: ROUNDS_WITH_MANY }),
+  });
 
 export const fanOut: Scenario = {
   name: 'fan-out',
   title: 'What does one more subscription cost?',
   run: async (bench) => {
     const loads = bench.settings.isQuick ? QUICK : FULL;
-    const lists = [TCP, [...WEBSOCKET, springWebSocket(bench.settings.springJar)]];
-    bench.progress.expect(loads.length * lists.flat().length * (bench.settings.rounds + 1));
-    const points: Point[] = [];
-    const skipped: Skipped[] = [];
-    for (const list of lists) {
-      const result = await run(bench, list, loads);
-      points.push(...result.points);
-      skipped.push(...result.skipped);
-    }
+    const webSocket = [...WEBSOCKET, springWebSocket(bench.settings.springJar)];
+    bench.progress.expect(loads.length * (TCP.length + webSocket.length) * (bench.settings.rounds + 1));
+    const overTcp = await compareAll(bench, 'fan-out', TCP, loads.map(planOf('TCP')));
+    const overWebSocket = await compareAll(bench, 'fan-out', webSocket, loads.map(planOf('WebSocket')));
     return {
       method: [
         'B is how many messages one write of the publisher, and so one read of the server, carries. The next are published when the last have reached every subscriber, so the server is idle between turns, and what it costs to wake up is counted: the same for all.',
@@ -129,9 +103,9 @@ export const fanOut: Scenario = {
       ],
       figures: costFigures('deliveries', 'delivery'),
       ratioOf: 'cpuMicros',
-      points,
+      points: [...overTcp.points, ...overWebSocket.points],
       plots: PLOTS,
-      skipped,
+      skipped: [...overTcp.skipped, ...overWebSocket.skipped],
     };
   },
 };

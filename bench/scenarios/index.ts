@@ -1,5 +1,8 @@
 /** Every scenario of `npm run bench`, in the order in which they are run. */
 import type { Scenario } from '../scenario.js';
 import { fanOut } from './fan-out.js';
+import { pairs } from './pairs.js';
+import { requests } from './requests.js';
+import { users } from './users.js';
 
-export const SCENARIOS: readonly Scenario[] = [fanOut];
+export const SCENARIOS: readonly Scenario[] = [fanOut, pairs, requests, users];

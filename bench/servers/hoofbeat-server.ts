@@ -27,6 +27,15 @@ const server = createStompServer({
   data: flags.data ?? false,
   ...(positionals.includes('plain') ? {} : { auth: AUTH }),
 });
+server.broker.message('/echo', ({ payload }) => payload, { sendToUser: '/queue/replies', broadcast: false });
+server.broker.message('/notify/{from}/{count}', async ({ payload, variables }) => {
+  const from = Number(variables.from);
+  for (let k = from; k < from + Number(variables.count); k++) {
+    // Resolved when it is handed over; the last one stands for all.
+    const sent = server.broker.convertAndSendToUser(`u${k}`, '/queue/notices', payload);
+    if (k === from + Number(variables.count) - 1) await sent;
+  }
+});
 const addresses = await server.start();
 const portOf = (transport: string): number => addresses.find((address) => address.transport === transport)?.port ?? 0;
 serveParent({ tcpPort: portOf('tcp'), httpPort: portOf('http') });

@@ -16,7 +16,10 @@ io.on('connection', (socket) => {
   socket.on('publish', (room: string, body: string) => {
     io.to(room).emit('message', body);
   });
-  socket.on('request', (body: string, reply: (body: string) => void) => reply(body));
+  socket.on('echo', (body: string, reply: (body: string) => void) => reply(body));
+  socket.on('notify', (from: number, count: number, body: string) => {
+    for (let k = from; k < from + count; k++) io.to(`user:u${k}`).emit('notice', body);
+  });
 });
 http.listen(0, '127.0.0.1', () => {
   serveParent({ tcpPort: 0, httpPort: (http.address() as AddressInfo).port });
