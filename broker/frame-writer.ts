@@ -4,7 +4,7 @@
  * Bodies too large to copy leave beside it, uncopied.
  */
 import type { Clock, Connection, Framing } from './ports.js';
-import type { Message, Tail } from './message.js';
+import type { Message } from './message.js';
 import type { FlushScheduler, Outbox } from './outbox.js';
 import { SharedBatch } from './shared-batch.js';
 import type { DeliveryHead } from './delivery.js';
@@ -124,7 +124,7 @@ export class FrameWriter implements FlushScheduler {
   #writeMessage(outbox: Outbox, delivery: DeliveryHead, message: Message, start: number): number {
     const { framing, connection } = outbox;
     const tail = message.tail(outbox.version, framing.encode);
-    const tailBytes = tail.end - tail.start;
+    const tailBytes = tail.length;
     const { head, extra } = delivery;
     const digits = message.idDigits;
     const headBytes = head.length + digits.length + (extra === null ? 0 : extra.length);
@@ -143,16 +143,16 @@ export class FrameWriter implements FlushScheduler {
       at += extra.length;
     }
     if (isUncopied) return this.#writeUncopied(connection, framing, tail, at);
-    tail.octets.copy(arena, at, tail.start, tail.end);
+    arena.set(tail, at);
     return framing.close(arena, at + tailBytes);
   }
 
   /** Everything so far, then the tail as it lies, in one writev. */
-  #writeUncopied(connection: Connection, framing: Framing, tail: Tail, at: number): number {
+  #writeUncopied(connection: Connection, framing: Framing, tail: Buffer, at: number): number {
     this.#batch.spoil();
     connection.cork();
     connection.write(this.#arena.subarray(this.#base, at));
-    connection.write(tail.octets.subarray(tail.start, tail.end));
+    connection.write(tail);
     const end = framing.close(this.#arena, at);
     if (end > at) connection.write(this.#arena.subarray(at, end));
     connection.uncork();

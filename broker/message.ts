@@ -7,13 +7,6 @@ import { isUtf8 } from 'node:buffer';
 import { Headers, messageTail, type RawFrame, type StompVersion } from '../protocol/index.js';
 import type { MessageTerms } from './destinations/message-terms.js';
 
-/** Octets from `start` to `end`, beginning with the LF that ends the head. */
-export interface Tail {
-  readonly octets: Buffer;
-  readonly start: number;
-  readonly end: number;
-}
-
 type Encode = (octets: Uint8Array) => Buffer;
 
 const LF = Buffer.from('\n');
@@ -37,14 +30,12 @@ const STRIPPED: ReadonlySet<string> = new Set([
 /** Relayed once, however often the sender repeats them. */
 const SINGLE: ReadonlySet<string> = new Set(['destination', 'content-type']);
 
-export class Message implements Tail {
+export class Message {
   /** Number in this node's message-ids, and the same as the digits that go on the wire. */
   readonly id: number;
   readonly idDigits: string;
   /** The plain tail; for a message that needs escaping, the body. */
   octets: Buffer;
-  start: number;
-  end: number;
   /** Set by the queue that takes the message on; null elsewhere. */
   terms: MessageTerms | null = null;
   /** A store keeps it until it is settled. */
@@ -53,49 +44,41 @@ export class Message implements Tail {
   originId: string | null = null;
   /** Length of the body. */
   readonly bodyBytes: number;
+  /** What this message weighs in an outbox or a queue, in octets: near the size of its tail. */
+  readonly weightBytes: number;
   readonly #headers: Headers | null;
-  readonly #headerBytes: number;
   /** By version, then by version for the encoded form; made lazily. */
-  #variants: (Tail | undefined)[] | null = null;
+  #variants: (Buffer | undefined)[] | null = null;
   #text: boolean | null = null;
   #owned: boolean;
   /** The message whose headers were last asked for, and these. One and weakly held: many wait, few are asked again. */
   static #lastMapped: WeakRef<Message> | null = null;
   static #lastMap: ReadonlyMap<string, string> = new Map();
 
-  private constructor(
-    id: number,
-    octets: Buffer,
-    start: number,
-    end: number,
-    bodyBytes: number,
-    headers: Headers | null,
-  ) {
+  private constructor(id: number, octets: Buffer, bodyBytes: number, headers: Headers | null, isOwned: boolean) {
     this.id = id;
     this.idDigits = String(id);
     this.octets = octets;
-    this.start = start;
-    this.end = end;
     this.bodyBytes = bodyBytes;
+    this.weightBytes = octets.length + (headers === null ? 0 : weighHeaders(headers));
     this.#headers = headers;
-    this.#headerBytes = headers === null ? 0 : weighHeaders(headers);
-    this.#owned = false;
+    this.#owned = isOwned;
   }
 
   /** From a SEND whose octets need no change but, at most, a content-length: nothing is decoded. */
   static fromPlain(id: number, raw: RawFrame): Message {
     const bodyBytes = raw.bodyEnd - raw.bodyStart;
     // One octet back is the LF of the command line.
-    if (raw.contentLength >= 0) return new Message(id, raw.buffer, raw.headersStart - 1, raw.end, bodyBytes, null);
+    if (raw.contentLength >= 0) {
+      return new Message(id, raw.buffer.subarray(raw.headersStart - 1, raw.end), bodyBytes, null, false);
+    }
     const line = `content-length:${bodyBytes}\n`;
     const headerBytes = raw.headersEnd - raw.headersStart + 1;
     const octets = Buffer.allocUnsafe(headerBytes + line.length + raw.end - raw.headersEnd);
     raw.buffer.copy(octets, 0, raw.headersStart - 1, raw.headersEnd);
     octets.write(line, headerBytes, 'latin1');
     raw.buffer.copy(octets, headerBytes + line.length, raw.headersEnd, raw.end);
-    const message = new Message(id, octets, 0, octets.length, bodyBytes, null);
-    message.#owned = true;
-    return message;
+    return new Message(id, octets, bodyBytes, null, true);
   }
 
   /** From decoded headers: what may not be relayed is left out, the order is kept. */
@@ -105,21 +88,17 @@ export class Message implements Tail {
       if (STRIPPED.has(name) || (SINGLE.has(name) && relayed.has(name))) continue;
       relayed.append(name, value);
     }
-    return new Message(id, body, 0, body.length, body.length, relayed);
+    return new Message(id, body, body.length, relayed, false);
   }
 
   /** From a tail that `fromPlain` made: octets that belong to the message. */
   static fromTail(id: number, octets: Buffer, bodyBytes: number): Message {
-    const message = new Message(id, octets, 0, octets.length, bodyBytes, null);
-    message.#owned = true;
-    return message;
+    return new Message(id, octets, bodyBytes, null, true);
   }
 
   /** From headers that may be relayed, all of them, and a body that belongs to the message. */
   static fromRelayed(id: number, headers: Headers, body: Buffer): Message {
-    const message = new Message(id, body, 0, body.length, body.length, headers);
-    message.#owned = true;
-    return message;
+    return new Message(id, body, body.length, headers, true);
   }
 
   /** Null for a message relayed octet by octet, which has no header that the server acts on. */
@@ -137,28 +116,25 @@ export class Message implements Tail {
     return this.#owned;
   }
 
-  /** What this message weighs in an outbox or a queue, in octets: near the size of its tail, the same at every call. */
-  get weightBytes(): number {
-    return this.end - this.start + this.#headerBytes;
-  }
-
   /** Whether the body is valid UTF-8, so that the frame may be a WebSocket text message (headers always are). */
   get isText(): boolean {
     if (this.#text === null) {
-      const bodyEnd = this.#headers === null ? this.end - 1 : this.end;
-      this.#text = isUtf8(this.octets.subarray(bodyEnd - this.bodyBytes, bodyEnd));
+      this.#text = isUtf8(this.#headers === null ? this.#plainBody() : this.octets);
     }
     return this.#text;
   }
 
-  /** The tail for one version, rewritten by `encode` when the connection's framing has one. */
-  tail(version: StompVersion, encode: Encode | null): Tail {
-    if (encode === null && this.#headers === null) return this;
+  /**
+   * The tail for one version, rewritten by `encode` when the connection's framing has one. It begins with the LF that ends
+   * the head.
+   */
+  tail(version: StompVersion, encode: Encode | null): Buffer {
+    if (encode === null && this.#headers === null) return this.octets;
     this.#variants ??= [];
     const index = this.#headers === null ? 0 : VERSION_INDEX[version];
     if (encode === null) return (this.#variants[index] ??= this.#buildTail(version));
     // There is one encoding in the product (JSON, for SockJS), so it needs no key of its own.
-    return (this.#variants[VERSIONS + index] ??= wholeTail(encode(this.#encodable(version))));
+    return (this.#variants[VERSIONS + index] ??= encode(this.#encodable(version)));
   }
 
   /**
@@ -168,9 +144,7 @@ export class Message implements Tail {
   own(): this {
     if (!this.#owned) {
       this.#owned = true;
-      this.octets = Buffer.from(this.octets.subarray(this.start, this.end));
-      this.end -= this.start;
-      this.start = 0;
+      this.octets = Buffer.from(this.octets);
     }
     return this;
   }
@@ -204,29 +178,29 @@ export class Message implements Tail {
 
   /** Whether octets that nobody has decoded hold a header of a history. */
   #hasHistoryLines(): boolean {
-    const head = this.octets.subarray(this.start, this.end - 1 - this.bodyBytes);
+    const head = this.octets.subarray(0, this.octets.length - 1 - this.bodyBytes);
     return HISTORY_LINES.some((line) => head.includes(line));
   }
 
   #stampedPlain(lines: string): Message {
-    const octets = Buffer.allocUnsafe(lines.length + this.end - this.start);
+    const octets = Buffer.allocUnsafe(lines.length + this.octets.length);
     octets.write(lines, 0, 'latin1');
-    this.octets.copy(octets, lines.length, this.start, this.end);
+    octets.set(this.octets, lines.length);
     return Message.fromTail(this.id, octets, this.bodyBytes);
   }
 
   /** Headers and body, decoded: for interceptors. `content-length` is left out. */
   decode(): { readonly headers: Headers; readonly body: Buffer } {
-    if (this.#headers !== null) return { headers: this.#headers, body: this.octets.subarray(this.start, this.end) };
+    if (this.#headers !== null) return { headers: this.#headers, body: this.octets };
     const headers = new Headers();
-    const bodyStart = this.end - 1 - this.bodyBytes;
+    const bodyStart = this.octets.length - 1 - this.bodyBytes;
     // Plain octets: no escapes, nothing that a version would read otherwise.
-    for (const line of this.octets.toString('utf8', this.start + 1, bodyStart - 2).split('\n')) {
+    for (const line of this.octets.toString('utf8', 1, bodyStart - 2).split('\n')) {
       const colon = line.indexOf(':');
       const name = line.slice(0, colon);
       if (name !== 'content-length') headers.append(name, line.slice(colon + 1));
     }
-    return { headers, body: this.octets.subarray(bodyStart, this.end - 1) };
+    return { headers, body: this.#plainBody() };
   }
 
   /** The first header of each name, decoded once for all who ask in a row; `content-length` is left out. */
@@ -238,9 +212,13 @@ export class Message implements Tail {
     return Message.#lastMap;
   }
 
-  #buildTail(version: StompVersion): Tail {
-    const body = this.octets.subarray(this.start, this.end);
-    return wholeTail(messageTail(this.#headers as Headers, version, body));
+  #plainBody(): Buffer {
+    const end = this.octets.length - 1;
+    return this.octets.subarray(end - this.bodyBytes, end);
+  }
+
+  #buildTail(version: StompVersion): Buffer {
+    return messageTail(this.#headers as Headers, version, this.octets);
   }
 
   /**
@@ -248,16 +226,12 @@ export class Message implements Tail {
    * what is really sent (conformance K-29).
    */
   #encodable(version: StompVersion): Uint8Array {
-    if (this.isText) {
-      const { octets, start, end } = this.tail(version, null);
-      return octets.subarray(start, end);
-    }
-    if (this.#headers !== null) {
-      return messageTail(this.#headers, version, Buffer.from(this.octets.toString('utf8', this.start, this.end)));
-    }
-    const bodyStart = this.end - 1 - this.bodyBytes;
-    const body = Buffer.from(this.octets.toString('utf8', bodyStart, this.end - 1));
-    const lines = this.octets.toString('utf8', this.start, bodyStart - 1).replace(/\ncontent-length:\d+\n/, '\n');
+    if (this.isText) return this.tail(version, null);
+    if (this.#headers !== null) return messageTail(this.#headers, version, Buffer.from(this.octets.toString()));
+    const body = Buffer.from(this.#plainBody().toString());
+    const lines = this.octets
+      .toString('utf8', 0, this.octets.length - 2 - this.bodyBytes)
+      .replace(/\ncontent-length:\d+\n/, '\n');
     return Buffer.concat([
       Buffer.from(lines),
       Buffer.from(`content-length:${body.length}`),
@@ -278,8 +252,4 @@ export function weighHeaders(headers: Iterable<readonly [string, string]>): numb
 
 function relayedBeyondHistory(headers: Headers): (readonly [string, string])[] {
   return [...headers].filter(([name]) => !HISTORY_HEADERS.has(name));
-}
-
-function wholeTail(octets: Buffer): Tail {
-  return { octets, start: 0, end: octets.length };
 }

@@ -43,6 +43,8 @@ export interface FlushScheduler {
 const FLUSH_EARLY_BYTES = 64 * 1024;
 /** Spent entries are dropped from the front of the list in steps of this many. */
 const COMPACT_AT = 1024;
+/** A list that grew beyond this is not kept for the next turn's entries: bursts are rare, connections many. */
+const KEPT_ENTRIES = 64;
 
 type Payload = Message | Buffer;
 /** In the place of an entry that gave way; not written. */
@@ -68,6 +70,8 @@ export class Outbox implements MessageSink {
   /** Head and payload in turns; the head of a control frame is null. Null until the first message. */
   #entries: (DeliveryHead | Payload | null)[] | null = null;
   #first = 0;
+  /** Behind the newest entry. The list itself is longer where entries stood that have left. */
+  #end = 0;
   /** Entries, head and payload counted each, that were moved out of the list since it began. */
   #shifted = 0;
   /** Null until the first message that may give way meets a transport that is backed up. */
@@ -91,7 +95,7 @@ export class Outbox implements MessageSink {
   }
 
   get isEmpty(): boolean {
-    return this.#entries === null || this.#first === this.#entries.length;
+    return this.#first === this.#end;
   }
 
   /** Below the mark to which sources that can wait (queues, ack windows) fill it. */
@@ -106,7 +110,7 @@ export class Outbox implements MessageSink {
 
   /** Behind the newest entry: what `hasSent` asks about. */
   get place(): number {
-    return this.#shifted + (this.#entries?.length ?? 0);
+    return this.#shifted + this.#end;
   }
 
   /** Whether everything that was enqueued before `place` was read is with the transport; never too early. */
@@ -160,7 +164,7 @@ export class Outbox implements MessageSink {
     }
     const entries = (this.#replaceable ??= new ReplaceableEntries());
     const from = this.#shifted + this.#first;
-    const place = this.#shifted + (this.#entries?.length ?? 0);
+    const { place } = this;
     const key = way.keyOf(message, destination);
     const taken = key === null ? undefined : entries.placeOf(`${head.owner.number}\n${key}`, from, place);
     if (taken !== undefined) {
@@ -198,7 +202,10 @@ export class Outbox implements MessageSink {
   }
 
   #push(head: DeliveryHead | null, payload: Payload, weight: number): void {
-    (this.#entries ??= []).push(head, payload);
+    const entries = (this.#entries ??= []);
+    entries[this.#end] = head;
+    entries[this.#end + 1] = payload;
+    this.#end += 2;
     this.queuedBytes += weight;
     if (!this.isDirty) {
       this.isDirty = true;
@@ -211,7 +218,7 @@ export class Outbox implements MessageSink {
 
   /** The next entry's head and payload stay until `shift`; both undefined when there is none. */
   peekHead(): DeliveryHead | null | undefined {
-    return this.#entries?.[this.#first] as DeliveryHead | null | undefined;
+    return this.isEmpty ? undefined : (this.#entries as (DeliveryHead | null)[])[this.#first];
   }
 
   peekPayload(): Payload {
@@ -224,15 +231,15 @@ export class Outbox implements MessageSink {
     const head = entries[this.#first] as DeliveryHead | null;
     const payload = entries[this.#first + 1] as Payload;
     this.queuedBytes -= weigh(head, payload);
+    entries[this.#first] = null;
+    entries[this.#first + 1] = NOTHING;
     this.#first += 2;
-    if (this.#first === entries.length) {
-      this.#shifted += entries.length;
-      entries.length = 0;
-      this.#first = this.#ownedTo = 0;
-    } else if (this.#first >= COMPACT_AT && this.#first * 2 > entries.length) {
+    if (this.#first === this.#end) this.#empty(entries);
+    else if (this.#first >= COMPACT_AT && this.#first * 2 > this.#end) {
       entries.splice(0, this.#first);
       this.#shifted += this.#first;
       this.#ownedTo = Math.max(0, this.#ownedTo - this.#first);
+      this.#end -= this.#first;
       this.#first = 0;
     }
   }
@@ -240,9 +247,10 @@ export class Outbox implements MessageSink {
   /** Whether all that waits here is what the batch holds, entry for entry: its octets are then right for this one too. */
   isAlike(batch: SharedBatch): boolean {
     const entries = this.#entries as (DeliveryHead | Payload | null)[];
-    if (entries.length - this.#first !== batch.size * 2 || !batch.fits(this.framing, this.version)) return false;
+    const end = this.#end;
+    if (end - this.#first !== batch.size * 2 || !batch.fits(this.framing, this.version)) return false;
     const { heads, payloads } = batch;
-    for (let k = 0, at = this.#first; at < entries.length; k++, at += 2) {
+    for (let k = 0, at = this.#first; at < end; k++, at += 2) {
       if (entries[at + 1] !== payloads[k]) return false;
       const head = entries[at] as DeliveryHead | null;
       if (head === null ? heads[k] !== null : head.head !== heads[k] || head.extra !== null) return false;
@@ -253,10 +261,19 @@ export class Outbox implements MessageSink {
   /** Drops every entry: their octets are with the transport. */
   shiftAll(): void {
     const entries = this.#entries as (DeliveryHead | Payload | null)[];
-    this.#shifted += entries.length;
-    entries.length = 0;
-    this.#first = this.#ownedTo = 0;
+    for (let at = this.#first; at < this.#end; at += 2) {
+      entries[at] = null;
+      entries[at + 1] = NOTHING;
+    }
     this.queuedBytes = 0;
+    this.#empty(entries);
+  }
+
+  /** The list is kept, as shortening it and growing it again would cost each turn more than its entries do. */
+  #empty(entries: unknown[]): void {
+    this.#shifted += this.#end;
+    this.#first = this.#end = this.#ownedTo = 0;
+    if (entries.length > KEPT_ENTRIES) this.#entries = null;
   }
 
   /** After a flush: whatever stays outlives the turn. */
@@ -299,7 +316,7 @@ export class Outbox implements MessageSink {
     const entries = this.#entries;
     if (entries === null || this.isEmpty) return taken;
     const kept: (DeliveryHead | Payload | null)[] = [];
-    for (let k = this.#first; k < entries.length; k += 2) {
+    for (let k = this.#first; k < this.#end; k += 2) {
       const head = entries[k] as DeliveryHead | null;
       const payload = entries[k + 1] as Payload;
       if (head?.owner !== subscription || only?.has(payload as Message) === false) {
@@ -319,24 +336,25 @@ export class Outbox implements MessageSink {
     this.#replaceable?.clear();
     this.#shifted += this.#first;
     this.#first = this.#ownedTo = 0;
+    this.#end = kept.length;
     return taken;
   }
 
   #drop(): void {
     this.#entries = null;
     this.#replaceable = null;
-    this.#first = this.#ownedTo = this.#shifted = 0;
+    this.#first = this.#end = this.#ownedTo = this.#shifted = 0;
     this.queuedBytes = 0;
   }
 
   #ownWaiting(): void {
     const entries = this.#entries as (DeliveryHead | Payload | null)[];
     // What waited in an earlier turn stands in front and was seen then.
-    for (let k = Math.max(this.#first, this.#ownedTo) + 1; k < entries.length; k += 2) {
+    for (let k = Math.max(this.#first, this.#ownedTo) + 1; k < this.#end; k += 2) {
       const payload = entries[k] as Payload;
       if (!Buffer.isBuffer(payload)) payload.own();
     }
-    this.#ownedTo = entries.length;
+    this.#ownedTo = this.#end;
   }
 
   #release(): void {

@@ -43,6 +43,27 @@ export function findCommand(word: string, sender: FrameSender): CommandCode | un
   return code;
 }
 
+/** By length of the word. */
+const WORDS: { readonly octets: Buffer; readonly code: CommandCode }[][] = [];
+for (const [word, code] of CODES) (WORDS[word.length] ??= []).push({ octets: Buffer.from(word), code });
+
+/** As `findCommand`, for a word in octets: a string made for each frame would cost as much as reading its headers. */
+export function findCommandAt(
+  buffer: Buffer,
+  start: number,
+  end: number,
+  sender: FrameSender,
+): CommandCode | undefined {
+  const words = WORDS[end - start];
+  if (words === undefined) return undefined;
+  for (const { octets, code } of words) {
+    let k = 0;
+    while (k < octets.length && octets[k] === buffer[start + k]) k++;
+    if (k === octets.length) return code >= FIRST_SERVER_COMMAND === (sender === 'server') ? code : undefined;
+  }
+  return undefined;
+}
+
 /** SEND, MESSAGE and ERROR only. */
 export function mayHaveBody(code: CommandCode): boolean {
   return code === Command.SEND || code === Command.MESSAGE || code === Command.ERROR;

@@ -7,7 +7,15 @@
  * A frame that lies whole in one chunk is never copied. Only a frame that straddles chunks is gathered in a buffer of
  * its own, which nobody writes to again once the frame is handed out.
  */
-import { Command, commandName, findCommand, MAX_COMMAND_BYTES, mayHaveBody, type FrameSender } from './command.js';
+import {
+  Command,
+  commandName,
+  findCommand,
+  findCommandAt,
+  MAX_COMMAND_BYTES,
+  mayHaveBody,
+  type FrameSender,
+} from './command.js';
 import { ProtocolError, quoteInput } from './protocol-error.js';
 import { FrameFlag, RawFrame } from './raw-frame.js';
 import { isUtf8 } from 'node:buffer';
@@ -242,9 +250,8 @@ export class FrameParser {
     this.#at = at;
     if (at === end) return false;
     const wordEnd = buffer[at - 1] === CR ? at - 1 : at;
-    const word = buffer.toString('latin1', this.#start, wordEnd);
-    const command = findCommand(word, this.#sender);
-    if (command === undefined) throw unknownCommand(word);
+    const command = findCommandAt(buffer, this.#start, wordEnd, this.#sender);
+    if (command === undefined) throw unknownCommand(buffer.toString('latin1', this.#start, wordEnd));
     const frame = this.#frame;
     frame.reset();
     frame.command = command;

@@ -11,11 +11,11 @@ const FIXED_BYTES = 13;
 const LENGTH_BYTES = 4;
 
 export function encodeMessage(message: Message): Buffer {
-  const { decodedHeaders: headers, octets, start, end } = message;
+  const { decodedHeaders: headers, octets } = message;
   const text = headers === null ? null : JSON.stringify([...headers]);
   const textBytes = text === null ? 0 : Buffer.byteLength(text);
   const contentStart = FIXED_BYTES + (text === null ? 0 : LENGTH_BYTES + textBytes);
-  const stored = Buffer.allocUnsafe(contentStart + end - start);
+  const stored = Buffer.allocUnsafe(contentStart + octets.length);
   stored[0] = text === null ? PLAIN : WITH_HEADERS;
   stored.writeDoubleBE(message.id, 1);
   stored.writeUInt32BE(message.bodyBytes, 9);
@@ -23,7 +23,7 @@ export function encodeMessage(message: Message): Buffer {
     stored.writeUInt32BE(textBytes, FIXED_BYTES);
     stored.write(text, FIXED_BYTES + LENGTH_BYTES);
   }
-  octets.copy(stored, contentStart, start, end);
+  stored.set(octets, contentStart);
   return stored;
 }
 

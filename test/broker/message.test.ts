@@ -26,9 +26,8 @@ function messageOf(octets: Buffer | string): { message: Message; isPlain: boolea
 const VERSIONS: readonly StompVersion[] = ['1.0', '1.1', '1.2'];
 
 function frameOf(message: Message, version: StompVersion = '1.2') {
-  const { octets, start, end } = message.tail(version, null);
   const [frame] = readServerFrames(
-    Buffer.concat([Buffer.from('MESSAGE\nmessage-id:1'), octets.subarray(start, end)]),
+    Buffer.concat([Buffer.from('MESSAGE\nmessage-id:1'), message.tail(version, null)]),
     version,
   ).frames;
   if (frame === undefined) throw new Error('no frame');
@@ -80,7 +79,7 @@ t.test('a decoded message builds one tail for each version and keeps it', async 
   t.equal(message.tail('1.2', null), message.tail('1.2', null));
   t.not(message.tail('1.2', null), message.tail('1.0', null));
   t.equal(header(frameOf(message, '1.2'), 'x'), 'a:b');
-  t.match(message.tail('1.0', null).octets.toString(), /\nx:a:b\n/);
+  t.match(message.tail('1.0', null).toString(), /\nx:a:b\n/);
 });
 
 t.test('the weight counts header octets, however few the lines', async (t) => {
@@ -106,7 +105,7 @@ t.test('K-29 on a character stream stray octets become U+FFFD and content-length
       Buffer.from([0x61, 0xff, 0x62, 0]),
     ]);
     const { message } = messageOf(octets);
-    const { octets: sent } = message.tail('1.2', encode);
+    const sent = message.tail('1.2', encode);
     const [frame] = readServerFrames(Buffer.concat([Buffer.from('MESSAGE\nmessage-id:1'), sent])).frames;
     t.equal(frame?.body.toString(), 'a\ufffdb');
     t.equal(header(frame, 'content-length'), '5');
