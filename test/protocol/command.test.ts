@@ -1,6 +1,6 @@
 import t from 'tap';
 import { Command, commandName, findCommand, mayHaveBody } from '../../protocol/index.js';
-import { isUnescaped, MAX_COMMAND_BYTES } from '../../protocol/command.js';
+import { findCommandAt, isUnescaped, MAX_COMMAND_BYTES } from '../../protocol/command.js';
 
 const CLIENT = [
   'SEND',
@@ -40,6 +40,16 @@ t.test('anything else is no command', async (t) => {
   for (const word of ['', 'send', 'Send', 'SEND ', 'SENDS', 'constructor', '__proto__', 'toString']) {
     t.equal(findCommand(word, 'client'), undefined, JSON.stringify(word));
     t.equal(findCommand(word, 'server'), undefined, JSON.stringify(word));
+  }
+});
+
+t.test('a word in octets is found as its text is', async (t) => {
+  const words = [...CLIENT, ...SERVER, '', 'A', 'send', 'SENT', 'SENDS', 'ACKN', 'UNSUBSCRIBED', 'CONNECTEE'];
+  for (const sender of ['client', 'server'] as const) {
+    for (const word of words) {
+      const octets = Buffer.from(`x${word}\n`);
+      t.equal(findCommandAt(octets, 1, 1 + word.length, sender), findCommand(word, sender), `${word} of a ${sender}`);
+    }
   }
 });
 
