@@ -4,6 +4,7 @@
  */
 import { BrokerError } from '../errors.js';
 import type { Clock, Logger, Store, StoreContents, StoredMessage, StoreOperation } from '../ports.js';
+import { MAX_PROBE_BYTES, probe, PROBE_REMOVAL, PROBE_STREAM } from './room-probe.js';
 import type { UnitWriter, WriteUnit } from './write-unit.js';
 
 export interface JournalParts {
@@ -31,7 +32,7 @@ interface Waiting {
   readonly reject: (error: BrokerError) => void;
 }
 
-/** What an operation without a message is taken to weigh. */
+/** What an operation is taken to weigh, besides the message in it. */
 const OPERATION_BYTES = 64;
 /** One commit takes no more than this, so that the first of a burst does not wait for the last. */
 const MAX_COMMIT_BYTES = 4 * 1024 * 1024;
@@ -47,6 +48,8 @@ export class Journal implements UnitWriter {
   #isCommitting = false;
   #isScheduled = false;
   #problem: StoreProblem | null = null;
+  /** Octets of messages that the store had no room for, since the problem began: what takes less does not end it. */
+  #lackedBytes = 0;
   #stopRetrying: (() => void) | null = null;
   #stopMarking: (() => void) | null = null;
   /** What may not be lost: stands in front of the next commit, and stays until one succeeds. */
@@ -72,6 +75,8 @@ export class Journal implements UnitWriter {
   async open(restore?: (contents: StoreContents) => void | Promise<void>): Promise<void> {
     const contents = await this.#parts.store.open();
     this.#isOpen = true;
+    // The process may have died in between.
+    if (contents.lanes.some(({ stream }) => stream === PROBE_STREAM)) this.owe(PROBE_REMOVAL);
     await restore?.(contents);
   }
 
@@ -119,7 +124,7 @@ export class Journal implements UnitWriter {
       unit.undoAll();
       return Promise.reject(new BrokerError('store-failed', 'The store is not open'));
     }
-    const bytes = unit.operations.reduce((sum, operation) => sum + weigh(operation), 0);
+    const bytes = OPERATION_BYTES * unit.operations.length + octetsOf(unit.operations);
     this.#pendingBytes += bytes;
     const written = new Promise<void>((resolve, reject) => {
       this.#waiting.push({ unit, bytes, resolve, reject });
@@ -174,13 +179,15 @@ export class Journal implements UnitWriter {
 
   async #commitAll(): Promise<void> {
     this.#isCommitting = true;
-    do await this.#commitSome();
-    while (this.#waiting.length > 0 || (this.#owed.length > 0 && this.#problem === null));
+    let isStored: boolean;
+    do isStored = await this.#commitSome();
+    while (this.#waiting.length > 0 || (this.#owed.length > 0 && isStored));
     this.#isCommitting = false;
     for (const resolve of this.#idle.splice(0)) resolve();
   }
 
-  async #commitSome(): Promise<void> {
+  /** @returns whether it was stored */
+  async #commitSome(): Promise<boolean> {
     // When the store was full, what is owed may be what makes room: it goes first, alone.
     const owesAlone = this.#problem !== null && this.#owed.length > 0;
     const batch = owesAlone ? [] : this.#takeBatch();
@@ -188,18 +195,22 @@ export class Journal implements UnitWriter {
     this.#owed = [];
     this.#owedUnits = [];
     this.#marks = new Map();
+    const asked = batch.flatMap(({ unit }) => unit.operations);
+    const operations = [...owed, ...marks.values(), ...asked];
+    if (operations.length === 0) return true;
     try {
-      await this.#parts.store.commit([...owed, ...marks.values(), ...batch.flatMap(({ unit }) => unit.operations)]);
+      await this.#parts.store.commit(operations);
     } catch (error) {
       this.#owed = [...owed, ...this.#owed];
       this.#owedUnits = [...units, ...this.#owedUnits];
       for (const [key, mark] of marks) if (!this.#marks.has(key)) this.#marks.set(key, mark);
-      this.#failed(owesAlone ? this.#takeBatch() : batch, error);
-      return;
+      this.#failed(owesAlone ? this.#takeBatch() : batch, error, octetsOf(asked));
+      return false;
     }
-    this.#succeeded();
+    this.#succeeded(octetsOf(asked));
     for (const waiting of [...units, ...batch]) this.#stored(waiting);
     this.#releaseHeld();
+    return true;
   }
 
   #stored({ unit, bytes, resolve, reject }: Waiting): void {
@@ -223,7 +234,8 @@ export class Journal implements UnitWriter {
     return this.#waiting.splice(0, count);
   }
 
-  #failed(batch: readonly Waiting[], cause: unknown): void {
+  /** @param askedBytes of messages that there was to be room for */
+  #failed(batch: readonly Waiting[], cause: unknown, askedBytes: number): void {
     const error = cause instanceof BrokerError ? cause : new BrokerError('store-failed', String(cause), { cause });
     if (this.#problem === null) {
       this.#parts.logger.error({ store: this.#parts.store.name, err: error }, 'the store fails');
@@ -231,6 +243,9 @@ export class Journal implements UnitWriter {
     const code = error.code === 'store-full' ? 'store-full' : 'store-failed';
     const sinceEpochMs = this.#problem?.sinceEpochMs ?? this.#parts.clock.epochMs();
     this.#problem = { code, message: error.message, sinceEpochMs };
+    if (code === 'store-full') {
+      this.#lackedBytes = Math.min(Math.max(this.#lackedBytes, askedBytes), MAX_PROBE_BYTES);
+    }
     this.#stopRetrying ??= this.#parts.clock.every(RETRY_EVERY_MS, () => void this.#retry());
     // What the store says is for the operator: it may name files.
     const answer = new BrokerError(code, PUBLIC_TEXT[code], { cause: error });
@@ -254,19 +269,33 @@ export class Journal implements UnitWriter {
     }
   }
 
-  #succeeded(): void {
-    if (this.#problem === null) return;
+  /** @param storedBytes of messages: that an ACK could be written says nothing of room for the next message */
+  #succeeded(storedBytes: number): void {
+    if (this.#problem === null || storedBytes < this.#lackedBytes) return;
     this.#parts.logger.info({ store: this.#parts.store.name }, 'the store works again');
     this.#problem = null;
+    this.#lackedBytes = 0;
     this.#stopRetrying?.();
     this.#stopRetrying = null;
   }
 
-  /** Also a question: without anything owed, an empty record tells whether the store works again. */
   async #retry(): Promise<void> {
     if (this.#isCommitting) return;
-    if (this.#owed.length === 0) this.#owed.push({ kind: 'put', key: 'probe', value: '', expiresEpochMs: 0 });
+    this.#isCommitting = true;
+    if (this.#owed.length === 0) await this.#probe();
     await this.#commitAll();
+  }
+
+  /** Asks for as much room as there was not. Apart from what is owed, which may need none. */
+  async #probe(): Promise<void> {
+    const bytes = this.#lackedBytes;
+    try {
+      await this.#parts.store.commit([probe(bytes)]);
+      this.#owed.push(PROBE_REMOVAL);
+      this.#succeeded(bytes);
+    } catch (error) {
+      this.#failed([], error, bytes);
+    }
   }
 
   /** What a step throws is a fault of ours; it must not keep the others from being done. */
@@ -281,6 +310,7 @@ export class Journal implements UnitWriter {
   }
 }
 
-function weigh(operation: StoreOperation): number {
-  return OPERATION_BYTES + (operation.kind === 'append' ? operation.message.octets.length : 0);
+/** Of the messages among them. */
+function octetsOf(operations: readonly StoreOperation[]): number {
+  return operations.reduce((sum, each) => sum + (each.kind === 'append' ? each.message.octets.length : 0), 0);
 }

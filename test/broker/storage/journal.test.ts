@@ -140,9 +140,101 @@ t.test('a store that failed is asked now and then whether it works again', async
   store.commits[2]?.succeed();
   await turn();
   t.equal(journal.problem, null);
+  t.match(store.commits[3]?.operations, [{ kind: 'remove', stream: 'probe' }]);
+  store.commits[3]?.succeed();
   clock.advance(10_000);
   await turn();
-  t.equal(store.commits.length, 3, 'and is asked no more');
+  t.equal(store.commits.length, 4, 'and is asked no more');
+});
+
+t.test('a store that was full works again when it has room for as much as it refused', async (t) => {
+  const { store, clock, journal, write, turn, log } = await open();
+  const end = async (outcome: 'succeed' | 'fail'): Promise<readonly StoreOperation[]> => {
+    const commit = store.commits.at(-1);
+    if (outcome === 'succeed') commit?.succeed();
+    else commit?.fail(FULL);
+    await turn();
+    return commit?.operations ?? [];
+  };
+  write('large', append(1, 600));
+  await turn();
+  await end('fail');
+  write('removal', put('removal'), { isRetried: true });
+  write('small', append(2, 599));
+  await turn();
+  await end('succeed');
+  t.match(journal.problem, { code: 'store-full' }, 'what takes less says nothing');
+  clock.advance(1_000);
+  await turn();
+  const [asked] = await end('fail');
+  t.equal(asked?.kind === 'append' && asked.message.octets.length, 600);
+  t.match(journal.problem, { code: 'store-full' });
+  write('as large', append(3, 600));
+  await turn();
+  await end('succeed');
+  t.equal(journal.problem, null);
+  t.strictSame(
+    log.map(({ message }) => message),
+    ['the store fails', 'the store works again'],
+  );
+});
+
+t.test('a message that is larger than most does not keep the store from working again', async (t) => {
+  const { store, journal, write, turn } = await open();
+  write('huge', append(1, 1_000_000));
+  await turn();
+  store.commits[0]?.fail(FULL);
+  await turn();
+  write('large', append(2, 64 * 1024));
+  await turn();
+  store.commits[1]?.succeed();
+  await turn();
+  t.equal(journal.problem, null);
+});
+
+t.test('what is owed does not wait behind the question for room', async (t) => {
+  const { store, clock, write, turn, keys, events } = await open();
+  write('a', append(1));
+  await turn();
+  store.commits[0]?.fail(FULL);
+  await turn();
+  clock.advance(1_000);
+  await turn();
+  t.strictSame(keys(1), ['append']);
+  write('ACK', put('ACK'), { isRetried: true });
+  await turn();
+  store.commits[1]?.fail(FULL);
+  await turn();
+  t.strictSame(keys(2), ['ACK']);
+  store.commits[2]?.succeed();
+  await turn();
+  t.strictSame(events.slice(2), ['ACK applied', 'ACK stored']);
+});
+
+t.test('a flush does not wait for ever behind the question for room', async (t) => {
+  const { store, clock, journal, write, turn } = await open();
+  write('a', append(1));
+  await turn();
+  store.commits[0]?.fail(FULL);
+  await turn();
+  clock.advance(1_000);
+  await turn();
+  let isFlushed = false;
+  void journal.flush().then(() => (isFlushed = true));
+  store.commits[1]?.fail(FULL);
+  await turn();
+  t.ok(isFlushed);
+});
+
+t.test('a question that a crash left behind is removed', async (t) => {
+  const store = new ScriptedStore({
+    lanes: [{ stream: 'probe', priority: 0, messages: 1, bytes: 1, markedSequence: 0 }],
+  });
+  const clock = new FakeClock();
+  const journal = new Journal({ store, clock, logger: recordingLogger([], 'info'), maxPendingBytes: 1_000 });
+  await journal.open();
+  clock.turn();
+  t.match(store.commits[0]?.operations, [{ kind: 'remove', stream: 'probe', priority: 0, sequence: 1 }]);
 });
 
 t.test('publishers are to wait while too much is on its way', async (t) => {
