@@ -6,11 +6,9 @@ import type { LoadSettings } from './load/load-task.js';
 import type { Entry, Figure, Sample } from './report/results.js';
 import type { Bench } from './scenario.js';
 
-/** A tick of 10 ms is 3 % of this. */
-const COARSE_ROUND_MS = 300;
-
-/** The first round of a server: long enough for its hot path to be compiled. */
-const WARM_UP_MS = 400;
+/** For CPU time that is known in ticks of 10 ms: how many rounds as long as others. */
+const COARSE_ROUNDS = 3;
+const COARSE_ROUND_MS = 400;
 
 /** What every round of every load tells, with the name of what is counted in the plural and in the singular. */
 export function costFigures(operations: string, operation: string): readonly Figure[] {
@@ -31,7 +29,6 @@ export class Bed {
   readonly #server: RunningPeer;
   readonly #load: LoadProcess;
   #isOpen = false;
-  #isWarm = false;
 
   private constructor(bench: Bench, contender: Contender, server: RunningPeer) {
     this.#bench = bench;
@@ -62,14 +59,19 @@ export class Bed {
   /** Null when it has failed, now or before. `durationMs` is added to the settings. */
   async round(settings: LoadSettings): Promise<Sample | null> {
     const { roundMs } = this.#bench.settings;
-    const leastMs = this.#isWarm ? (this.contender.peer.hasCoarseClock === true ? COARSE_ROUND_MS : 0) : WARM_UP_MS;
-    this.#isWarm = true;
-    const durationMs = Math.max(roundMs, leastMs);
+    const durationMs =
+      this.contender.peer.hasCoarseClock === true
+        ? Math.max(roundMs, Math.min(COARSE_ROUNDS * roundMs, COARSE_ROUND_MS))
+        : roundMs;
     return this.#attempt(async () => {
       const before = await this.#server.cpuMicros();
       const round = await this.#load.round({ durationMs, ...settings });
       return sampleOf(round, (await this.#server.cpuMicros()) - before);
     });
+  }
+
+  async prepare(settings: LoadSettings): Promise<void> {
+    await this.#attempt(() => this.#load.round(settings));
   }
 
   entry(samples: readonly Sample[]): Entry {

@@ -5,9 +5,15 @@ import type { LoadSettings } from './load/load-task.js';
 import type { Entry, Point, PointSettings, Sample, Skipped } from './report/results.js';
 import type { Bench } from './scenario.js';
 
+/** A round that is not cheaper than the best before by this much has gained nothing. */
+const STILL_IMPROVING = 0.93;
+const MAX_WARM_UP_ROUNDS = 12;
+
 /** One contender as `compare` needs it; `Bed` is one. */
 export interface Measured {
   readonly name: string;
+  /** Something that is not measured. */
+  prepare(settings: LoadSettings): Promise<void>;
   /** Null when it has failed, now or before. */
   round(settings: LoadSettings): Promise<Sample | null>;
   entry(samples: readonly Sample[]): Entry;
@@ -22,6 +28,15 @@ export interface Plan {
   /** How many those are, where some contenders would take too long to connect them. */
   readonly connections?: number;
   readonly round: LoadSettings;
+  /** Of the rounds that warm up, where they differ. */
+  readonly warmUp?: LoadSettings;
+  /** What the load does before and after each round without being measured. */
+  readonly before?: LoadSettings;
+  readonly after?: LoadSettings;
+  /** Called right before what is measured. */
+  readonly settle?: () => void;
+  /** Others to measure beside the contenders. */
+  readonly beside?: readonly Measured[];
   /** Default: those of the run. */
   readonly rounds?: number;
   /** Contenders for which this point means something. Default: all. */
@@ -44,7 +59,15 @@ export async function compareAll(
   const beds: Bed[] = [];
   let open = '';
   try {
-    for (const contender of contenders) beds.push(await Bed.start(bench, contender));
+    for (const contender of contenders) {
+      bench.progress.note(`${contender.name} starts`);
+      try {
+        beds.push(await Bed.start(bench, contender));
+      } catch (error) {
+        if (contender.name.startsWith('hoofbeat')) throw error;
+        left.push({ contender: contender.name, reason: `does not start: ${String(error)}` });
+      }
+    }
     for (const plan of plans) {
       const { connections = 0, clients } = plan;
       const able = beds.filter(({ contender }) => connections <= (contender.maxConnections ?? Infinity));
@@ -56,7 +79,7 @@ export async function compareAll(
       }
       open = JSON.stringify(clients);
       const suited = able.filter(({ contender }) => plan.suits?.(contender) ?? true);
-      const entries = await compare(bench, suited, plan.round, plan.rounds);
+      const entries = await compare(bench, [...suited, ...(plan.beside ?? [])], plan);
       points.push({ settings: plan.settings, entries });
     }
   } finally {
@@ -72,22 +95,46 @@ export function inTurn<T>(list: readonly T[], turn: number): readonly T[] {
   return turn % 2 === 0 ? turned : turned.toReversed();
 }
 
-/** @returns entries in the given order; the round before the first warms up and is left out */
+/** Warms up each, then measures in turns. @returns entries in the given order */
 export async function compare(
   { settings, progress }: Bench,
   all: readonly Measured[],
-  roundSettings: LoadSettings,
-  rounds = settings.rounds,
+  plan: Omit<Plan, 'settings' | 'clients'>,
 ): Promise<Entry[]> {
   const samples = new Map<Measured, Sample[]>(all.map((each) => [each, []]));
-  for (let round = 0; round <= rounds; round++) {
+  const text = describe(plan.round);
+  for (const each of all) {
+    progress.step(`${each.name} ${text}, warming up`);
+    await warmUp(() => cycle(each, { ...plan, round: plan.warmUp ?? plan.round }));
+  }
+  for (let round = 0; round < (plan.rounds ?? settings.rounds); round++) {
     for (const each of inTurn(all, round)) {
-      progress.step(`${each.name} ${describe(roundSettings)}`);
-      const sample = await each.round(roundSettings);
-      if (sample !== null && round > 0) samples.get(each)?.push(sample);
+      progress.step(`${each.name} ${text}`);
+      const sample = await cycle(each, plan);
+      if (sample !== null) samples.get(each)?.push(sample);
     }
   }
   return all.map((each) => each.entry(samples.get(each) ?? []));
+}
+
+/** Rounds that count for nothing, until two in a row cost no less than the best before: then the server's code is compiled. */
+async function warmUp(run: () => Promise<Sample | null>): Promise<void> {
+  let best = Infinity;
+  let settled = 0;
+  for (let round = 0; round < MAX_WARM_UP_ROUNDS && settled < 2; round++) {
+    const cost = (await run())?.['cpuMicros'];
+    if (cost === undefined) return;
+    settled = cost < best * STILL_IMPROVING ? 0 : settled + 1;
+    best = Math.min(best, cost);
+  }
+}
+
+async function cycle(each: Measured, { round, before, after, settle }: Omit<Plan, 'settings' | 'clients'>) {
+  if (before !== undefined) await each.prepare(before);
+  settle?.();
+  const sample = await each.round(round);
+  if (after !== undefined) await each.prepare(after);
+  return sample;
 }
 
 function describe(settings: LoadSettings): string {

@@ -20,7 +20,7 @@ const [without, same] = copies.map(({ dist }) => path.join(dist, 'bench/servers'
 async function measure(transport: string, endpoint: string | null): Promise<string[][]> {
   const beds: FanOutBed[] = [];
   for (const folder of [undefined, without, same]) {
-    beds.push(await FanOutBed.open(await ServerProcess.start('hoofbeat-server', ['plain'], folder), endpoint));
+    beds.push(await FanOutBed.open(await ServerProcess.start('hoofbeat-server', ['plain'], [], folder), endpoint));
   }
   const rows: string[][] = [];
   for (const batch of [1, 16, 64]) {

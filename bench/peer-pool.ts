@@ -1,20 +1,24 @@
 /** Peers that run: started when the first scenario wants them, each contender with a process of its own unless the peer is shared. */
+import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Contender } from './contenders/contender.js';
 import type { Peer, RunningPeer } from './contenders/peer.js';
 import type { Skipped } from './report/results.js';
 
 export class PeerPool {
-  readonly #directory: string;
+  /** For what peers write. */
+  readonly directory: string;
   /** Part of the name of each peer that may take part; empty: all. hoofbeat always may. */
   readonly #chosen: readonly string[];
+  readonly #nodeArguments: readonly string[];
   readonly #shared = new Map<string, Promise<RunningPeer>>();
   readonly #own = new Set<RunningPeer>();
   #started = 0;
 
-  /** @param directory for what peers write */
-  constructor(directory: string, chosen: readonly string[]) {
-    this.#directory = directory;
+  /** @param nodeArguments of hoofbeat's processes, e.g. `--cpu-prof` */
+  constructor(directory: string, chosen: readonly string[], nodeArguments: readonly string[] = []) {
+    this.directory = directory;
+    this.#nodeArguments = nodeArguments;
     this.#chosen = chosen.map((name) => name.toLowerCase());
   }
 
@@ -32,9 +36,11 @@ export class PeerPool {
   }
 
   async start(peer: Peer): Promise<RunningPeer> {
-    const directory = path.join(this.#directory, `${++this.#started}`);
+    const directory = path.join(this.directory, `${++this.#started}`);
+    await mkdir(directory, { recursive: true });
     if (peer.isShared !== true) {
-      const running = await peer.start(directory);
+      const isOwn = peer.name === 'hoofbeat';
+      const running = await peer.start(directory, isOwn ? this.#nodeArguments : []);
       this.#own.add(running);
       return running;
     }

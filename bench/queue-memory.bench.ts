@@ -7,8 +7,10 @@ import { parseArgs } from 'node:util';
 import { fileSystemOf, makeDataDirectory } from './disk.js';
 import { describeMachine, printTable } from './measure.js';
 import { median } from './report/statistics.js';
-import { describeContender, startContenders, stopContenders, type Contender } from './queue-contenders.js';
-import { BODY_BYTES, consume, fill } from './queue-load.js';
+import { storingHoofbeat } from './contenders/hoofbeat.js';
+import type { Peer } from './contenders/peer.js';
+import { rabbitMq } from './contenders/rabbitmq.js';
+import { BODY_BYTES, consume, fill } from './load/queue-actions.js';
 import { memoryOf } from './servers/broker-process.js';
 
 const { values: flags } = parseArgs({
@@ -26,10 +28,10 @@ const MIB = 1024 * 1024;
 
 const mib = (octets: number): string => (octets / MIB).toFixed(0);
 
-async function run(contender: Contender): Promise<void> {
-  const { broker } = contender;
-  const destination = await contender.declare('backlog');
-  const target = { port: broker.port, destination, isPersistent: true };
+async function run(peer: Peer): Promise<void> {
+  const broker = await peer.start(directory);
+  // Of RabbitMQ this is a classic one.
+  const target = { port: broker.tcpPort, destination: '/queue/backlog', isPersistent: true };
   const filling: { ms: number; rssBytes: number }[] = [];
   const atStart = memoryOf(broker.pid);
   for (let step = 0; step < STEPS; step++) {
@@ -47,7 +49,9 @@ async function run(contender: Contender): Promise<void> {
     last = now;
   });
   const times = draining.map(({ ms }) => ms);
-  console.log(`\n${contender.name}: ${mib(rssBytes)} MiB resident when full (${mib(atStart.rssBytes)} at the start,`);
+  console.log(
+    `\n${peer.name} (${peer.description}): ${mib(rssBytes)} MiB resident when full (${mib(atStart.rssBytes)} at the start,`,
+  );
   console.log(`  ${mib(peakBytes)} at most until then, ${mib(memoryOf(broker.pid).peakBytes)} until drained);`);
   console.log(`  the slowest step of draining took ${(Math.max(...times) / median(times)).toFixed(2)} × the median`);
   printTable(
@@ -60,14 +64,15 @@ async function run(contender: Contender): Promise<void> {
       mib(draining[step]?.rssBytes ?? NaN),
     ]),
   );
+  await broker.stop();
 }
 
 const directory = makeDataDirectory(flags.directory);
 console.log(`${(STEP * STEPS).toLocaleString('en')} persistent messages of ${BODY_BYTES} octets; ${describeMachine()}`);
 console.log(`Data on ${fileSystemOf(directory)} (${directory})`);
-// RabbitMQ's two kinds share one process: memory can be told of the first alone.
-const all = await startContenders(directory, !flags.alone);
-const contenders = all.filter(({ hasMemoryQueues }) => hasMemoryQueues);
-for (const contender of contenders) console.log(await describeContender(contender));
-for (const contender of contenders) await run(contender);
-await stopContenders(contenders);
+const peers = flags.alone ? [storingHoofbeat] : [storingHoofbeat, rabbitMq];
+for (const peer of peers) {
+  const missing = peer.missing();
+  if (missing === null) await run(peer);
+  else console.log(`\n${peer.name}: skipped, ${missing}`);
+}

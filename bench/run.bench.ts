@@ -12,6 +12,7 @@ import { Progress } from './progress.js';
 import { toJson } from './report/json.js';
 import { describeHost, describeVersions } from './report/machine.js';
 import { toMarkdown } from './report/markdown.js';
+import { drawScenario } from './report/plots.js';
 import type { Report, ScenarioResult } from './report/results.js';
 import type { Bench, BenchSettings, Scenario } from './scenario.js';
 import { SCENARIOS } from './scenarios/index.js';
@@ -29,6 +30,8 @@ const { values: flags } = parseArgs({
     rounds: { type: 'string' },
     /** What such a jar has to be: contenders/spring.ts. */
     'spring-jar': { type: 'string' },
+    /** Folder for CPU profiles of hoofbeat's main threads; figures of such a run are not to be trusted. */
+    profile: { type: 'string' },
     /** For the data of peers, on the disk to be measured. */
     directory: { type: 'string' },
   },
@@ -61,7 +64,10 @@ async function runScenarios(scenarios: readonly Scenario[], bench: Bench): Promi
   const results: ScenarioResult[] = [];
   for (const scenario of scenarios) {
     bench.progress.scenario(scenario.name);
-    results.push({ name: scenario.name, title: scenario.title, ...(await scenario.run(bench)) });
+    const start = performance.now();
+    const result = await scenario.run(bench);
+    const durationMs = performance.now() - start;
+    results.push({ name: scenario.name, title: scenario.title, durationMs, ...result });
     bench.progress.scenarioDone();
   }
   return results;
@@ -69,7 +75,8 @@ async function runScenarios(scenarios: readonly Scenario[], bench: Bench): Promi
 
 const scenarios = chooseScenarios();
 const settings = chooseSettings();
-const peers = new PeerPool(makeDataDirectory(flags.directory), splitList(flags.peers));
+const profiling = flags.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${path.resolve(flags.profile)}`];
+const peers = new PeerPool(makeDataDirectory(flags.directory), splitList(flags.peers), profiling);
 const progress = new Progress(scenarios.length);
 const startedAt = new Date();
 let results: ScenarioResult[];
@@ -91,7 +98,16 @@ const report: Report = {
 const name = `${report.startedAt.slice(0, 10)}${settings.isQuick ? '-quick' : ''}`;
 await mkdir(flags.out, { recursive: true });
 await writeFile(path.join(flags.out, `${name}.json`), toJson(report));
-const markdown = toMarkdown(report);
+const plots = new Map<string, string[]>();
+for (const scenario of results) {
+  const drawings = drawScenario(scenario, name);
+  for (const { file, svg } of drawings) await writeFile(path.join(flags.out, file), svg);
+  plots.set(
+    scenario.name,
+    drawings.map(({ file }) => file),
+  );
+}
+const markdown = toMarkdown(report, plots);
 await writeFile(path.join(flags.out, `${name}.md`), markdown);
 console.log(markdown);
-console.log(`Written: ${path.join(flags.out, name)}.json and .md`);
+console.log(`Written: ${path.join(flags.out, name)}.json, .md, and plots`);

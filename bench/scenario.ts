@@ -24,5 +24,5 @@ export interface Scenario {
   readonly name: string;
   /** The question it answers. */
   readonly title: string;
-  run(bench: Bench): Promise<Omit<ScenarioResult, 'name' | 'title'>>;
+  run(bench: Bench): Promise<Omit<ScenarioResult, 'name' | 'title' | 'durationMs'>>;
 }

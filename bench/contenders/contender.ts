@@ -1,7 +1,7 @@
 /** A contender is one way to reach a peer: over which transport, in which protocol. Lists of them that scenarios share. */
 import type { ProtocolName } from '../load/load-protocol.js';
 import type { LoadSettings } from '../load/load-task.js';
-import { hoofbeat } from './hoofbeat.js';
+import { hoofbeat, storingHoofbeat } from './hoofbeat.js';
 import { blindRelay, prebuiltFrame, sharedBatch } from './limits.js';
 import { naive } from './naive.js';
 import type { Peer } from './peer.js';
@@ -40,9 +40,17 @@ const webSocket = (peer: Peer, path: string): Contender => ({
 export const hoofbeatTcp = tcp(hoofbeat);
 export const hoofbeatWebSocket = webSocket(hoofbeat, '/ws');
 export const hoofbeatSockJs: Contender = { ...hoofbeatWebSocket, name: 'hoofbeat SockJS', protocol: 'stomp-sockjs' };
+/** For queues: with a data directory. */
+export const hoofbeatStoring = tcp(storingHoofbeat);
 export const naiveTcp = tcp(naive);
 export const naiveWebSocket = webSocket(naive, '/');
 export const rabbitMqTcp: Contender = { ...tcp(rabbitMq), maxConnections: 1_000 };
+export const rabbitMqClassic: Contender = { ...tcp(rabbitMq), name: 'RabbitMQ classic' };
+export const rabbitMqQuorum: Contender = {
+  ...tcp(rabbitMq),
+  name: 'RabbitMQ quorum',
+  settings: { isQuorum: true },
+};
 export const rabbitMqWebSocket: Contender = {
   ...webSocket(rabbitMq, '/ws'),
   name: 'RabbitMQ Web-STOMP',

@@ -13,6 +13,8 @@ export const hoofbeat: Peer = nodePeer({
 /** With a data directory, where persistent messages are stored. */
 export const storingHoofbeat: Peer = {
   ...hoofbeat,
-  start: async (directory) =>
-    runningPeer(await ServerProcess.start('hoofbeat-server', [`--data=${path.join(directory, 'hoofbeat')}`])),
+  start: async (directory, nodeArguments) =>
+    runningPeer(
+      await ServerProcess.start('hoofbeat-server', [`--data=${path.join(directory, 'hoofbeat')}`], nodeArguments),
+    ),
 };

@@ -22,7 +22,7 @@ export function nodePeer({ name, description, module, serverArguments = [], need
     name,
     description,
     missing: () => (needs === undefined || versionOf(needs) !== null ? null : `the package ${needs} is not installed`),
-    start: async () => runningPeer(await ServerProcess.start(module, serverArguments)),
+    start: async (_, nodeArguments) => runningPeer(await ServerProcess.start(module, serverArguments, nodeArguments)),
   };
 }
 

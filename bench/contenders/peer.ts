@@ -22,6 +22,9 @@ export interface Peer {
   readonly hasCoarseClock?: boolean;
   /** Why it cannot take part here; null when it can. */
   missing(): string | null;
-  /** @param directory for what it writes; it may not be there yet */
-  start(directory: string): Promise<RunningPeer>;
+  /**
+   * @param directory for what it writes
+   * @param nodeArguments for one that runs on Node
+   */
+  start(directory: string, nodeArguments?: readonly string[]): Promise<RunningPeer>;
 }

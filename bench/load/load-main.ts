@@ -1,5 +1,7 @@
 /** The load process: one task at a time, told by its parent through load-process.ts. */
 import { FanOutLoad } from './fan-out-load.js';
+import { LatencyLoad } from './latency-load.js';
+import { QueueLoad } from './queue-load.js';
 import { UsersLoad } from './users-load.js';
 import { WindowLoad } from './window-load.js';
 import type { LoadReply, LoadRequest, LoadTask, OpenTask } from './load-task.js';
@@ -7,6 +9,8 @@ import type { LoadReply, LoadRequest, LoadTask, OpenTask } from './load-task.js'
 const TASKS: Readonly<Record<string, OpenTask>> = {
   'fan-out': (target, settings) => FanOutLoad.open(target, settings),
   pairs: (target, settings) => WindowLoad.openPairs(target, settings),
+  latency: (target, settings) => LatencyLoad.open(target, settings),
+  queue: (target, settings) => QueueLoad.open(target, settings),
   requests: (target, settings) => WindowLoad.openRequests(target, settings),
   users: (target, settings) => UsersLoad.open(target, settings),
 };

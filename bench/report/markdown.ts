@@ -23,6 +23,7 @@ export function toMarkdown(report: Report, plots: ReadonlyMap<string, readonly s
 function scenarioLines(scenario: ScenarioResult, plots: readonly string[]): string[] {
   const lines = [`## ${scenario.name}: ${scenario.title}`, ''];
   for (const line of scenario.method) lines.push(line, '');
+  lines.push(`Took ${(scenario.durationMs / 1000).toFixed(0)} s.`, '');
   for (const point of scenario.points) {
     lines.push(`### ${describePoint(point)}`, '', ...tableOf(scenario, point), '');
   }

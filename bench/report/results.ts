@@ -67,6 +67,7 @@ export interface Skipped {
 export interface ScenarioResult {
   readonly name: string;
   readonly title: string;
+  readonly durationMs: number;
   /** How it was measured, one line each. */
   readonly method: readonly string[];
   readonly figures: readonly Figure[];

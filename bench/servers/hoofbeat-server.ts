@@ -1,6 +1,6 @@
 /**
  * hoofbeat with what a real server has: rules about who may do what, names for its users, heart-beats; otherwise with its
- * defaults. Arguments: `plain` leaves the rules out, `--data=` is a directory for messages that are stored.
+ * defaults, but for long backlogs. Arguments: `plain` leaves the rules out, `--data=` is a directory for messages that are stored.
  */
 import { parseArgs } from 'node:util';
 import { createStompServer, type ServerOptions } from '../../adapters/index.js';
@@ -23,8 +23,10 @@ const AUTH: ServerOptions['auth'] = {
 const server = createStompServer({
   http: { port: 0 },
   tcp: { port: 0 },
-  log: { level: 'warn' },
+  log: { level: 'error' },
   data: flags.data ?? false,
+  // Room for everything a bench publishes without a consumer; the defaults refuse before.
+  broker: { queueDefaults: { maxMessages: 10_000_000, maxBytes: 4_000_000_000 } },
   ...(positionals.includes('plain') ? {} : { auth: AUTH }),
 });
 server.broker.message('/echo', ({ payload }) => payload, { sendToUser: '/queue/replies', broadcast: false });

@@ -22,14 +22,16 @@ export class ServerProcess {
   /**
    * @param module file name without extension
    * @param serverArguments its command line
+   * @param nodeArguments in front of it
    * @param folder where it lies; default: beside this one
    */
   static async start(
     module: string,
     serverArguments: readonly string[] = [],
+    nodeArguments: readonly string[] = [],
     folder = import.meta.dirname,
   ): Promise<ServerProcess> {
-    const child = fork(path.join(folder, `${module}.js`), serverArguments);
+    const child = fork(path.join(folder, `${module}.js`), serverArguments, { execArgv: [...nodeArguments] });
     endWithParent(child);
     const ended = new AbortController();
     const ports = await Promise.race([

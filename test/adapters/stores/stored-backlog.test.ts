@@ -7,7 +7,7 @@ import { SqliteStore } from '../../../adapters/stores/index.js';
 import { SystemClock } from '../../../adapters/system-clock.js';
 import { recordingLogger } from '../../../adapters/testing/recorded-log.js';
 import { TcpTransport } from '../../../adapters/transports/index.js';
-import { BODY_BYTES, consume, fill } from '../../../bench/queue-load.js';
+import { BODY_BYTES, consume, fill } from '../../../bench/load/queue-actions.js';
 import { Broker } from '../../../broker/index.js';
 import type { StoredMessage } from '../../../broker/ports.js';
 

@@ -1,0 +1,133 @@
+/**
+ * Messages at a fixed rate to many subscribers of one topic, and how long each delivery takes. Measured from when a
+ * message was to be sent, not from when it was: a server that falls behind is charged for what had to wait (coordinated
+ * omission).
+ */
+import { HeartBeats } from './heart-beats.js';
+import { LatencyRecorder } from './latency-recorder.js';
+import type { LoadConnection } from './load-connection.js';
+import type { LoadProtocol, LoadTarget } from './load-protocol.js';
+import type { LoadSettings, LoadTask, RoundFigures } from './load-task.js';
+import { markedBody, MarkCounter } from './marked-body.js';
+import { openMany, openProtocol } from './open-protocol.js';
+import { probe } from './probe.js';
+
+const DESTINATION = '/topic/bench';
+/** Timers are late by up to a millisecond or two; from here on the event loop is asked at every turn. */
+const SPIN_MS = 2;
+/** What a server that cannot keep up is given beyond the round. */
+const GRACE_MS = 5_000;
+
+export class LatencyLoad implements LoadTask {
+  readonly #subscribers: readonly LoadConnection[];
+  readonly #publisher: LoadConnection;
+  readonly #message: Buffer;
+  readonly #heartBeats: HeartBeats;
+  readonly #counters: readonly MarkCounter[];
+  #received = 0;
+  #onArrival: (subscriber: number, count: number) => void = () => undefined;
+
+  private constructor(
+    protocol: LoadProtocol,
+    subscribers: readonly LoadConnection[],
+    publisher: LoadConnection,
+    bodyBytes: number,
+  ) {
+    this.#subscribers = subscribers;
+    this.#publisher = publisher;
+    this.#message = protocol.publish(DESTINATION, markedBody(bodyBytes));
+    this.#heartBeats = new HeartBeats(protocol.heartBeat, [...subscribers, publisher]);
+    publisher.onOctets = () => undefined;
+    this.#counters = subscribers.map((connection, index) => {
+      const counter = new MarkCounter(bodyBytes);
+      connection.onOctets = (octets) => {
+        const count = counter.add(octets);
+        this.#received += count;
+        if (count > 0) this.#onArrival(index, count);
+      };
+      return counter;
+    });
+  }
+
+  /** Settings: `subscribers`, `bodyBytes`. */
+  static async open(target: LoadTarget, { subscribers, bodyBytes }: LoadSettings): Promise<LatencyLoad> {
+    const protocol = openProtocol(target);
+    const connections = await openMany(Number(subscribers), async () => {
+      const connection = await protocol.open();
+      await protocol.subscribe(connection, DESTINATION);
+      return connection;
+    });
+    const load = new LatencyLoad(protocol, connections, await protocol.open(), Number(bodyBytes));
+    await load.#probe();
+    return load;
+  }
+
+  /**
+   * Settings: `messagesPerSecond`, `durationMs`.
+   * Figures: `p50Ms` … `maxMs`, and `keptUp`, the share of deliveries that arrived within the round and half a second.
+   */
+  async round({ messagesPerSecond, durationMs }: LoadSettings): Promise<RoundFigures> {
+    const intervalMs = 1000 / Number(messagesPerSecond);
+    const messages = Math.max(1, Math.floor(Number(durationMs) / intervalMs));
+    const deliveries = messages * this.#subscribers.length;
+    const recorder = new LatencyRecorder(deliveries);
+    const seen = new Uint32Array(this.#subscribers.length);
+    this.#received = 0;
+    const start = performance.now();
+    let lastMs = start;
+    let inTime = 0;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, Number(durationMs) + GRACE_MS);
+      this.#onArrival = (subscriber, count) => {
+        const now = performance.now();
+        let number = seen[subscriber] ?? 0;
+        // In order from one publisher: the n-th message of a subscriber is the n-th that was to be sent.
+        for (const end = number + count; number < end; number++) recorder.add(now - start - number * intervalMs);
+        seen[subscriber] = number;
+        lastMs = now;
+        if (now - start < messages * intervalMs + 500) inTime = this.#received;
+        if (this.#received < deliveries) return;
+        clearTimeout(timer);
+        resolve();
+      };
+      this.#publish(start, intervalMs, messages);
+    });
+    this.#onArrival = () => undefined;
+    const missing = deliveries - this.#received;
+    if (missing > 0)
+      throw new Error(`${missing} of ${deliveries} deliveries are missing ${GRACE_MS} ms after the round`);
+    const figures = { ...recorder.percentiles(), keptUp: inTime / deliveries };
+    return { operations: deliveries, elapsedMs: Math.max(lastMs - start, messages * intervalMs), figures };
+  }
+
+  close(): void {
+    this.#heartBeats.stop();
+    for (const connection of [...this.#subscribers, this.#publisher]) connection.close();
+  }
+
+  /** Each message when it is due; those that are overdue at once. */
+  #publish(start: number, intervalMs: number, messages: number): void {
+    let sent = 0;
+    const step = (): void => {
+      const elapsed = performance.now() - start;
+      for (; sent < messages && sent * intervalMs <= elapsed; sent++) this.#publisher.write(this.#message);
+      if (sent >= messages) return;
+      const waitMs = sent * intervalMs - (performance.now() - start);
+      if (waitMs > SPIN_MS) setTimeout(step, waitMs - SPIN_MS);
+      else setImmediate(step);
+    };
+    step();
+  }
+
+  async #probe(): Promise<void> {
+    this.#received = 0;
+    await probe({
+      send: () => {
+        this.#publisher.write(this.#message);
+        return this.#subscribers.length;
+      },
+      received: () => this.#received,
+      isReached: () => this.#counters.every(({ count }) => count > 0),
+    });
+  }
+}
