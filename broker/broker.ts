@@ -135,6 +135,10 @@ export class Broker implements HandlerGroup {
   readonly #environment: SessionEnvironment;
   readonly #numbers: MessageNumbers;
   #isAccepting = false;
+  /** Null unless a start is under way. */
+  #starting: Promise<void> | null = null;
+  /** What the store held was taken up. */
+  #hasRestored = false;
 
   /** @throws BrokerError `invalid-option` */
   constructor(options: Partially<BrokerOptions>, ports: BrokerPorts) {
@@ -332,19 +336,40 @@ export class Broker implements HandlerGroup {
   }
 
   /**
-   * Opens the store and takes up what it holds; then connections are accepted. Without a store that is at once.
-   * @throws Error of one line when the store cannot be used
+   * Opens the store and takes up what it holds; then connections are accepted. Without a store that is at once. A broker
+   * that was stopped can be started again when it has no store; with one, another broker can be made on the same store.
+   * @throws Error of one line when the store cannot be used, or when the broker is started already
    */
   start(): Promise<void> {
     const { journal } = this.#environment;
-    if (journal !== null) return this.#restore(journal).then(() => this.#accept());
-    this.#accept();
-    return Promise.resolve();
+    if (this.#isAccepting || this.#starting !== null) {
+      return Promise.reject(new Error('Broker.start: the broker is started already'));
+    }
+    if (journal === null) {
+      this.#accept();
+      return Promise.resolve();
+    }
+    if (this.#hasRestored) {
+      const message = 'Broker.start: a broker with a store is started once, as it has taken up what the store holds';
+      return Promise.reject(new Error(`${message}; make another one`));
+    }
+    this.#starting = this.#restore(journal).then(
+      () => {
+        this.#starting = null;
+        this.#accept();
+      },
+      (error: unknown) => {
+        this.#starting = null;
+        throw error;
+      },
+    );
+    return this.#starting;
   }
 
   #restore(journal: Journal): Promise<void> {
     const { router, keys } = this.#environment;
     return journal.open(async (contents) => {
+      this.#hasRestored = true;
       this.#numbers.restore(contents.records, journal);
       keys.restore(contents.records);
       await router.restore(contents);
@@ -425,9 +450,10 @@ export class Broker implements HandlerGroup {
 
   /**
    * Ends every session: what is queued is written, WebSockets close with 1001. Resolves when all connections are gone;
-   * those that have not closed by `deadlineMs` are cut, and the store is closed.
+   * those that have not closed by `deadlineMs` are cut, and the store is closed. A start under way is let finish before.
    */
   async stop(deadlineMs = 5_000): Promise<void> {
+    if (this.#starting !== null) await this.#starting.catch(() => undefined);
     if (this.#isAccepting) this.events.emit('availability', { available: false });
     this.#isAccepting = false;
     const { clock, registry, journal } = this.#environment;

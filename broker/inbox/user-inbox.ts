@@ -32,10 +32,6 @@ export class UserInbox {
     return this.#entries.values();
   }
 
-  has({ number }: InboxEntry): boolean {
-    return this.#entries.has(number);
-  }
-
   /** Puts what was restored behind newer entries in its place: the application may send before that is done. */
   sort(): void {
     this.#entries = new Map([...this.#entries].sort(([a], [b]) => a - b));

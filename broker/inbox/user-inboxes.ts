@@ -186,8 +186,6 @@ export class UserInboxes {
   }
 
   #restore(entry: InboxEntry): void {
-    // Here already when a broker that was stopped starts again.
-    if (this.#users.get(entry.user)?.has(entry) === true) return;
     this.#add(entry);
     const delayMs = entry.notBeforeEpochMs - this.#parts.clock.epochMs();
     if (delayMs > 0 && !this.isExpired(entry)) this.#delay(entry, delayMs);
