@@ -20,7 +20,7 @@ import type { StandardSchema } from './standard-schema.js';
 export interface RequestOptions<Schema extends StandardSchema | undefined = undefined> {
   /** How long to wait for the reply, in ms. Default 30,000. */
   readonly timeoutMs?: number | undefined;
-  /** Of the message; `reply-to` is set by the broker, `correlation-id` where it is missing. */
+  /** Of the message; `reply-to` is set by the broker, `correlation-id` and `expiration` (`timeoutMs`) where they are missing. */
   readonly headers?: MessageHeaders | undefined;
   /** Any Standard Schema, for the reply (zod, valibot, arktype …). */
   readonly schema?: Schema;
@@ -51,6 +51,8 @@ export interface RequestParts {
 }
 
 const DEFAULT_TIMEOUT_MS = 30_000;
+/** The most that `expiration` can say: 15 digits. */
+const MAX_EXPIRATION_MS = 999_999_999_999_999;
 
 export class Requests {
   readonly #parts: RequestParts;
@@ -104,7 +106,9 @@ export class Requests {
     return new Promise((resolve, reject) => {
       const request = this.#open(destination, timeoutMs, { resolve, reject });
       addresses.set(request.destination, request);
-      const all = { 'correlation-id': createId(), ...headers, 'reply-to': request.destination };
+      // In a queue or an inbox it is of no use to anybody once nobody waits for its reply.
+      const expiration = Math.min(Math.ceil(timeoutMs), MAX_EXPIRATION_MS);
+      const all = { 'correlation-id': createId(), expiration, ...headers, 'reply-to': request.destination };
       template.convertAndSend(destination, payload, all).catch((error: unknown) => {
         request.fail(error);
       });

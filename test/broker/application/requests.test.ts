@@ -50,6 +50,27 @@ t.test("the caller's correlation-id is kept, its reply-to is not", async (t) => 
   t.equal((await pending).payload, 'done', 'text where the reply does not say what it is');
 });
 
+t.test('nobody gets a request whose reply nobody waits for any more', async (t) => {
+  const { fixture, broker } = setUp({ inbox: { rules: [{ pattern: '/queue/**' }] } });
+  for (const destination of ['/queue/jobs', '/user/bob/queue/questions']) {
+    const timedOut = t.rejects(broker.request(destination, 'late', { timeoutMs: 999.5 }), { code: 'request-timeout' });
+    const waiting = broker.request(destination, 'waits', { timeoutMs: 1e300 });
+    const own = broker.request(destination, 'own', { timeoutMs: 1e9, headers: { expiration: 2_000 } });
+    fixture.clock.advance(1_500);
+    await timedOut;
+    const worker = fixture.connect({ login: 'bob' });
+    worker.subscribe('s', destination.replace('/bob', ''));
+    const requests = worker.frames();
+    t.strictSame(
+      requests.map(({ body }) => body.toString()),
+      ['waits', 'own'],
+    );
+    t.equal(header(requests[1], 'expiration'), '2000');
+    for (const request of requests) worker.publish(addressOf(request), 'done');
+    await Promise.all([waiting, own]);
+  }
+});
+
 t.test('replies find their request in whatever order they come', async (t) => {
   const { broker, worker } = setUp();
   const pending = Array.from({ length: 100 }, (_, k) => broker.request('/topic/work', String(k)));
