@@ -90,7 +90,8 @@ export class SockJsEndpoint implements HttpEndpoint {
 
   #openWebSocket(request: IncomingMessage, socket: Socket, head: Buffer): void {
     const handshake = handshakeOf(request, this.#trustProxy);
-    const options = { handshake, heartBeat: this.#heartBeat, text: this.#options.text };
+    const { maxMessageBytes } = this.#upgrade;
+    const options = { handshake, heartBeat: this.#heartBeat, text: this.#options.text, maxMessageBytes };
     this.#upgrade.accept(request, socket, head, {
       versions: VERSIONS,
       onOpen: (ws) => {

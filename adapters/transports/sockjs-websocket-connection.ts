@@ -18,6 +18,8 @@ export interface SockJsWebSocketOptions {
   readonly handshake: Handshake;
   readonly heartBeat: SockJsHeartBeat;
   readonly text: 'utf-8' | 'code-units';
+  /** As of WebSocketConnectionOptions. */
+  readonly maxMessageBytes: number;
 }
 
 export class SockJsWebSocketConnection extends WebSocketConnection implements QuietConnection {
@@ -29,6 +31,7 @@ export class SockJsWebSocketConnection extends WebSocketConnection implements Qu
   constructor(ws: EndpointSocket, socket: Socket, options: SockJsWebSocketOptions) {
     super(ws, socket, {
       handshake: options.handshake,
+      maxMessageBytes: options.maxMessageBytes,
       transport: 'sockjs-websocket',
       framing: SOCKJS_WEBSOCKET_FRAMING,
     });

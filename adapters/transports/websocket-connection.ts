@@ -10,6 +10,7 @@ import type { Framing, Handshake, TransportName } from '../../broker/ports.js';
 import { targetOf } from './http-answers.js';
 import { SocketConnection } from './socket-connection.js';
 import { isTypedCommand, TypedLines } from './typed-lines.js';
+import { WebSocketReader } from './websocket-reader.js';
 import { WEBSOCKET_FRAMING } from './websocket-framing.js';
 
 /** The `ws` socket that knows its connection: the listeners below are shared, an idle connection holds no closure. */
@@ -38,6 +39,8 @@ export interface WebSocketConnectionOptions {
   readonly lenientNul?: boolean;
   readonly transport?: TransportName;
   readonly framing?: Framing;
+  /** Longest message that `ws` takes. */
+  readonly maxMessageBytes: number;
 }
 
 export class WebSocketConnection extends SocketConnection {
@@ -45,6 +48,8 @@ export class WebSocketConnection extends SocketConnection {
   protected readonly ws: EndpointSocket;
   /** Input is not wanted any more; a message may still be in the reader. */
   protected discards = false;
+  /** Null where messages are compressed. */
+  readonly #reader: WebSocketReader | null;
   #handshake: Handshake | null;
   #typed: TypedLines | null = null;
   #mayBeTyped: boolean;
@@ -59,6 +64,8 @@ export class WebSocketConnection extends SocketConnection {
     this.#handshake = options.handshake;
     this.#mayBeTyped = options.typedLines ?? false;
     this.#lenientNul = options.lenientNul ?? true;
+    // The extension is only ever negotiated where the endpoint offers it.
+    this.#reader = ws.extensions === '' ? new WebSocketReader(socket, this, options.maxMessageBytes) : null;
     ws.owner = this;
     ws.on('message', onMessage);
     ws.on('error', onError);
@@ -106,6 +113,12 @@ export class WebSocketConnection extends SocketConnection {
     this.#closedByUs = false;
   }
 
+  /** A message that needed `ws`. */
+  onGivenOut(data: Buffer, isBinary: boolean): void {
+    this.#reader?.onGivenOut();
+    this.onMessage(data, isBinary);
+  }
+
   /** One message of the client, whole. */
   onMessage(data: Buffer, isBinary: boolean): void {
     if (this.discards || this.listener === null) return;
@@ -127,6 +140,7 @@ export class WebSocketConnection extends SocketConnection {
   }
 
   onError(error: Error): void {
+    this.#reader?.stop();
     this.#cause = error;
   }
 
@@ -158,7 +172,7 @@ function isSendableStatus(status: number): boolean {
 
 function onMessage(this: WebSocket, data: WebSocket.RawData, isBinary: boolean): void {
   // The default binaryType gives a Buffer for both kinds of message.
-  (this as EndpointSocket).owner?.onMessage(data as Buffer, isBinary);
+  (this as EndpointSocket).owner?.onGivenOut(data as Buffer, isBinary);
 }
 
 function onError(this: WebSocket, error: Error): void {

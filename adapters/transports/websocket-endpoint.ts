@@ -69,7 +69,8 @@ export class WebSocketEndpoint implements HttpEndpoint {
     }
     const handshake = handshakeOf(request, this.#trustProxy);
     const onOpen = (ws: EndpointSocket): void => {
-      const options = { handshake, typedLines: this.#typedLines, lenientNul: this.#lenientNul };
+      const { maxMessageBytes } = this.#upgrade;
+      const options = { handshake, typedLines: this.#typedLines, lenientNul: this.#lenientNul, maxMessageBytes };
       // The extension is only ever negotiated when the endpoint offers it.
       const connection =
         ws.extensions === ''

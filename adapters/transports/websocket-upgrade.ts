@@ -36,8 +36,11 @@ const SUBPROTOCOLS = ['v12.stomp', 'v11.stomp', 'v10.stomp'];
 export class WebSocketUpgrade {
   readonly #server: Server<typeof EndpointSocket>;
   readonly #open = new Set<EndpointSocket>();
+  /** Longest message that it takes. */
+  readonly maxMessageBytes: number;
 
   constructor(options: WebSocketOptions = {}) {
+    this.maxMessageBytes = options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES;
     // Options that the type declarations of `ws` do not know yet.
     const newer = { closeTimeout: CLOSE_TIMEOUT_MS, maxPendingAutoPongs: MAX_PENDING_PONGS };
     this.#server = new WebSocketServer<typeof EndpointSocket>({
@@ -48,7 +51,7 @@ export class WebSocketUpgrade {
       allowSynchronousEvents: true,
       skipUTF8Validation: false,
       maxFragments: MAX_FRAGMENTS,
-      maxPayload: options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES,
+      maxPayload: this.maxMessageBytes,
       // Without context takeover an idle connection keeps no zlib window.
       perMessageDeflate:
         options.compression === true ? { serverNoContextTakeover: true, clientNoContextTakeover: true } : false,
