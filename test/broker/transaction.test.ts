@@ -1,7 +1,7 @@
 import t from 'tap';
 import { BrokerFixture, frameText, type FixtureClient } from '../helpers/broker-fixture.js';
 import { header } from '../helpers/server-frames.js';
-import { resolveBrokerOptions } from '../../broker/index.js';
+import { BrokerError, resolveBrokerOptions } from '../../broker/index.js';
 import { BrokerStats } from '../../broker/stats.js';
 import { MessageKeys } from '../../broker/message-keys.js';
 import { FakeClock } from '../helpers/fake-clock.js';
@@ -244,5 +244,38 @@ t.test('a COMMIT that waits for a handler and is refused undoes its ACKs', async
     else await committed;
     await unit.submit();
     t.strictSame(calls, [refuses ? 'returned' : 'settled']);
+  }
+});
+
+t.test('T-16 a COMMIT that a handler refuses publishes nothing, before that frame or behind it', async (t) => {
+  for (const refuse of [
+    (): never => {
+      throw new BrokerError('payload-invalid', 'not this');
+    },
+    (): Promise<never> => Promise.reject(new BrokerError('payload-invalid', 'not this')),
+  ]) {
+    const fixture = new BrokerFixture();
+    fixture.broker.message('/echo', () => 'answered');
+    fixture.broker.message('/refuse', refuse);
+    const [client, watcher] = [fixture.connect({ login: 'ann' }), fixture.connect({ login: 'bob' })];
+    const destinations = ['/topic/a', '/queue/a', '/user/bob/queue/a'];
+    for (const destination of destinations) {
+      watcher.subscribe(destination, destination.replace('/bob', ''));
+    }
+    watcher.subscribe('echo', '/topic/echo');
+    begin(client);
+    for (const destination of destinations) client.publish(destination, 'before', { transaction: 't' });
+    client.publish('/app/echo', '', { transaction: 't' });
+    client.publish('/app/refuse', '', { transaction: 't', receipt: 'joined' });
+    client.publish('/topic/a', 'behind', { transaction: 't' });
+    commit(client, 't', { receipt: 'c' });
+    await fixture.settled();
+    const frames = client.frames();
+    t.strictSame(
+      frames.map(({ command }) => command),
+      ['RECEIPT', 'ERROR'],
+    );
+    t.match([header(frames[1], 'code'), header(frames[1], 'receipt-id')], ['payload-invalid', 'c']);
+    t.strictSame(watcher.bodies(), ['answered'], 'what a handler has done, it has done');
   }
 });
