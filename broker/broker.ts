@@ -40,10 +40,12 @@ import type { StandardSchema } from './application/standard-schema.js';
 import type {
   Authenticator,
   Authorizer,
+  BrokerRelay,
   Clock,
   Connection,
   ConnectionListener,
   Logger,
+  RelayProblem,
   Store,
   TransportName,
 } from './ports.js';
@@ -62,12 +64,16 @@ export interface BrokerPorts {
   readonly authenticator: Authenticator;
   /** Missing: nothing is stored; what asks for it is kept in memory. */
   readonly store?: Store | null | undefined;
+  /** Missing: every destination is this node's. */
+  readonly relay?: BrokerRelay | null | undefined;
 }
 
 /** Whether a node works, and what does not. */
 export interface Health {
   readonly isOk: boolean;
-  readonly problems: readonly ({ readonly part: 'store' } & StoreProblem)[];
+  readonly problems: readonly (
+    ({ readonly part: 'store' } & StoreProblem) | ({ readonly part: 'relay' } & RelayProblem)
+  )[];
 }
 
 /** What the broker counts, at one moment. */
@@ -134,6 +140,7 @@ export class Broker implements HandlerGroup {
   readonly #requests: Requests;
   readonly #environment: SessionEnvironment;
   readonly #numbers: MessageNumbers;
+  readonly #relay: BrokerRelay | null;
   #isAccepting = false;
   /** Null unless a start is under way. */
   #starting: Promise<void> | null = null;
@@ -152,7 +159,7 @@ export class Broker implements HandlerGroup {
     const messageIdPrefix = `${nodeId}-`;
     const numbers = new MessageNumbers();
     const nextMessageId = (): number => numbers.next();
-    const { clock, logger, authenticator, store = null } = ports;
+    const { clock, logger, authenticator, store = null, relay = null } = ports;
     const { maxPendingBytes } = resolved.store;
     const journal = store === null ? null : new Journal({ store, clock, logger, maxPendingBytes });
     const keys = new MessageKeys(resolved.idempotency, { clock, stats, journal });
@@ -169,6 +176,10 @@ export class Broker implements HandlerGroup {
       userOf: (sessionId) => registry.get(sessionId)?.principal?.name ?? null,
       replyAddresses,
       createEpoch: () => createId(9),
+      relay,
+      refuse: (sessionId, error) => {
+        registry.get(sessionId)?.refuse(error);
+      },
       onOverflow: (subscription) => {
         registry.get(subscription.sessionId)?.onSlowConsumer(subscription.outbox.queuedBytes);
       },
@@ -215,6 +226,7 @@ export class Broker implements HandlerGroup {
       createId: createToken,
     };
     this.#handlers = handlers;
+    this.#relay = relay;
     this.users = users;
     this.events = events;
     const template = new MessagingTemplate(publisher, journal, keys);
@@ -380,13 +392,28 @@ export class Broker implements HandlerGroup {
   #accept(): void {
     this.#isAccepting = true;
     this.#requests.start();
-    this.events.emit('availability', { available: true });
+    if (this.#relay === null) this.events.emit('availability', { available: true });
+    else this.#startRelay(this.#relay);
+  }
+
+  /** The external broker comes and goes; what is this node's own stays available. */
+  #startRelay(relay: BrokerRelay): void {
+    relay.start({
+      onAvailable: (available) => {
+        this.events.emit('availability', { available });
+      },
+    });
   }
 
   /** Whether everything works. */
   health(): Health {
     const store = this.#environment.journal?.problem ?? null;
-    return { isOk: store === null, problems: store === null ? [] : [{ part: 'store', ...store }] };
+    const relay = this.#relay?.problem ?? null;
+    const problems: Health['problems'] = [
+      ...(store === null ? [] : [{ part: 'store' as const, ...store }]),
+      ...(relay === null ? [] : [{ part: 'relay' as const, ...relay }]),
+    ];
+    return { isOk: problems.length === 0, problems };
   }
 
   /** A transport's new connection. Null when the node is full, not started, or stopping. */
@@ -454,13 +481,15 @@ export class Broker implements HandlerGroup {
    */
   async stop(deadlineMs = 5_000): Promise<void> {
     if (this.#starting !== null) await this.#starting.catch(() => undefined);
-    if (this.#isAccepting) this.events.emit('availability', { available: false });
+    const isAvailable = this.#relay === null || this.#relay.problem === null;
+    if (this.#isAccepting && isAvailable) this.events.emit('availability', { available: false });
     this.#isAccepting = false;
     const { clock, registry, journal } = this.#environment;
     for (const session of registry.values()) session.close('server-shutdown');
     this.#requests.stop();
     if (registry.size > 0) await this.#sessionsGone(clock.nowMs() + deadlineMs);
     for (const session of registry.values()) session.connection.destroy(closeReason('server-shutdown'));
+    await this.#relay?.stop();
     this.events.close();
     await journal?.close();
   }

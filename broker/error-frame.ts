@@ -38,6 +38,7 @@ const SOFT_CODES: ReadonlySet<string> = new Set([
   'queue-full',
   'store-full',
   'store-failed',
+  'relay-unavailable',
   'limit-exceeded',
 ]);
 

@@ -88,6 +88,20 @@ export class MessagePublisher {
     } else this.#route(message.destination, message.headers, message.body, sessionId, unit);
   }
 
+  /** The server's own word to one session: to its own destination, also where that is an external broker's. */
+  tell(sessionId: string, rest: string, headers: readonly [string, string][], body: Buffer, unit: WriteUnit): void {
+    const { users, router, nextMessageId, stats } = this.#parts;
+    if (router.relayed?.covers(rest) !== true) {
+      this.publishToUser(sessionId, rest, headers, body, sessionId, unit);
+      return;
+    }
+    const visible = withDestination(headers, users.visibleDestination(rest));
+    stats.messagesIn++;
+    if (!router.relayed.tell(sessionId, rest, Message.fromHeaders(nextMessageId(), visible, body))) {
+      stats.messagesDropped++;
+    }
+  }
+
   #route(
     destination: string,
     headers: Iterable<readonly [string, string]>,
@@ -123,7 +137,12 @@ export class MessagePublisher {
     const { users, router, nextMessageId, stats } = this.#parts;
     stats.messagesIn++;
     let isTaken = false;
-    if (users.leadsSomewhere(rest)) {
+    const { relayed } = router;
+    if (relayed?.covers(rest) === true) {
+      const there = [...ids];
+      relayed.publishToSessions(there, rest, headers, body, unit);
+      isTaken = there.length > 0 || relayed.broadcastToUser(users.format(user, rest), headers, body, unit);
+    } else if (users.leadsSomewhere(rest)) {
       const visible = withDestination(headers, users.visibleDestination(rest));
       const message = Message.fromHeaders(nextMessageId(), visible, body);
       message.originId = senderId;

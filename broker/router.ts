@@ -22,13 +22,14 @@ import { HistoryTopic } from './history/history-topic.js';
 import type { ReplayPlan } from './history/replay-plan.js';
 import type { ResumeRequest } from './history/replay.js';
 import { Inbox } from './inbox/inbox.js';
+import { RelayedDestinations, type RelayedPlace } from './relay/relayed-destinations.js';
 import type { UserRegistry } from './application/user-registry.js';
 import type { Route } from './destinations/route.js';
 import { RouteTable } from './destinations/route-table.js';
 import { OverflowPolicies } from './overflow-policy.js';
 import type { Message } from './message.js';
 import type { BrokerOptions } from './options.js';
-import type { Clock, Logger, StoreContents } from './ports.js';
+import type { BrokerRelay, Clock, Logger, StoreContents } from './ports.js';
 import type { Journal } from './storage/journal.js';
 import { lanesByStream } from './storage/lanes-by-stream.js';
 import type { WriteUnit } from './storage/write-unit.js';
@@ -51,6 +52,10 @@ export interface RouterParts {
   readonly replyAddresses: ReplyAddresses;
   /** Names one incarnation of a history: letters, digits, `-` and `_` only, never the same again. */
   readonly createEpoch: () => string;
+  /** Null: every destination is this node's. */
+  readonly relay: BrokerRelay | null;
+  /** Ends a session with ERROR. */
+  readonly refuse: (sessionId: string, error: BrokerError) => void;
   /** A topic subscription whose client leaves too much unacknowledged. */
   readonly onOverflow: (subscription: Subscription) => void;
 }
@@ -72,6 +77,8 @@ export class Router {
   readonly users: UserDestinations;
   /** What is kept for users who are not there. */
   readonly inbox: Inbox;
+  /** Destinations of an external broker; null: there is none. */
+  readonly relayed: RelayedDestinations | null;
   /** `/temp-queue/…`, each session's own too. */
   readonly temporary: TemporaryQueues;
   readonly #replyAddresses: ReplyAddresses;
@@ -82,7 +89,8 @@ export class Router {
   readonly #historyRules: HistoryRules;
 
   constructor(options: BrokerOptions, parts: RouterParts) {
-    const { stats, wheel, clock, nextMessageId, createEpoch, replyAddresses, onOverflow, logger, journal } = parts;
+    const { stats, wheel, clock, nextMessageId, createEpoch, replyAddresses, onOverflow, logger, journal, relay } =
+      parts;
     this.#options = options;
     this.#stats = stats;
     this.#logger = logger;
@@ -96,7 +104,11 @@ export class Router {
       clock,
     });
     this.#queueRules = new QueueRules(options.queues, options.queueDefaults, options.destinations.separator);
-    this.kinds = new DestinationKinds(options, this.#queueRules);
+    this.kinds = new DestinationKinds(
+      options,
+      this.#queueRules,
+      (destination) => relay !== null && relay.covers(destination),
+    );
     const deadLetters = new DeadLetters({
       stats,
       nextMessageId,
@@ -134,6 +146,7 @@ export class Router {
       this.#topicSource,
       this.inbox.source,
     );
+    this.relayed = relay === null ? null : this.#relayTo(relay, parts);
     this.#unkept = {
       app: new UnkeptRoute('app', stats),
       user: new UnkeptRoute('user', stats),
@@ -152,6 +165,20 @@ export class Router {
       clock,
       logger,
       journal,
+    });
+  }
+
+  #relayTo(relay: BrokerRelay, { logger, nextMessageId, refuse }: RouterParts): RelayedDestinations {
+    const { users } = this;
+    return new RelayedDestinations({
+      relay,
+      logger,
+      nextMessageId,
+      refuse,
+      live: this.#topicSource,
+      restOf: (destination) => (users.covers(destination) ? users.restOf(destination) : null),
+      visible: (rest) => users.visibleDestination(rest),
+      isTopic: (destination) => this.kinds.isUnderTopics(destination),
     });
   }
 
@@ -272,10 +299,18 @@ export class Router {
     }
   }
 
+  /** Takes up a subscription that an external broker has confirmed. */
+  subscribeRelayed(subscription: Subscription, place: RelayedPlace): void {
+    this.relayed?.add(subscription, place);
+    this.#stats.subscriptions++;
+  }
+
   /** Ends a subscription; what it left unsettled goes back to where it came from. */
   unsubscribe(subscription: Subscription): void {
     const { destination } = subscription;
     subscription.outbox.forget(subscription);
+    this.#stats.subscriptions--;
+    if (this.relayed?.remove(subscription) === true) return;
     const kind = this.kinds.of(destination);
     if (subscription.durableKey !== null) this.durables.detach(subscription, subscription.durableKey);
     else if (kind === 'user') this.users.remove(subscription);
@@ -288,17 +323,18 @@ export class Router {
       route?.remove(subscription);
       if (route !== undefined) this.#routes.unsubscribed(route);
     }
-    this.#stats.subscriptions--;
   }
 
   /** The session is over, and its subscriptions have ended: what only it could reach goes too. */
   endSession(sessionId: string): void {
     this.#stats.messagesDropped += this.temporary.end(sessionId);
+    this.relayed?.endSession(sessionId);
   }
 
   #makeRoute(destination: string): Route {
     const kind = this.kinds.check(destination);
     if (kind === 'reply') return this.#replyRoute(destination);
+    if (kind === 'relayed' && this.relayed !== null) return this.relayed.route;
     if (kind === 'temporary') {
       throw new BrokerError(
         'destination-invalid',

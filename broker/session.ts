@@ -330,10 +330,10 @@ export class Session
 
   submit(unit: WriteUnit, frame: Frame): void | Promise<void> {
     const receiptId = frame.headers.get('receipt');
-    const stored = unit.submit();
+    const stored = unit.submit(receiptId !== undefined);
     if (stored === undefined) {
       this.receipt(receiptId);
-      return;
+      return this.router.relayed?.caughtUp(this.id);
     }
     this.#receipts ??= new ReceiptOrder((id, also) => {
       this.#writeReceipt(id, also);
@@ -345,6 +345,7 @@ export class Session
     });
     const { journal } = this.#environment;
     if (journal?.isBehind === true) return journal.caughtUp();
+    return this.router.relayed?.caughtUp(this.id);
   }
 
   afterReceipts(next: () => void | Promise<void>): void | Promise<void> {
@@ -394,7 +395,11 @@ export class Session
     if (this.#state !== 'authenticating') return;
     this.#principal = welcome.principal;
     return after(this.authorize('connect', ''), () => {
-      this.#enter(welcome);
+      const { headers } = welcome;
+      const isThere = this.router.relayed?.connect(this.id, headers.get('login'), headers.get('passcode'));
+      return after(isThere, () => {
+        this.#enter(welcome);
+      });
     });
   }
 
@@ -626,7 +631,7 @@ export class Session
   /** A message of the server's own to this session alone, where it may have subscribed under `/user`. */
   #tell(rest: string, headers: [string, string][], body: string): void {
     const unit = this.createUnit();
-    this.#environment.publisher.publishToUser(this.id, rest, headers, Buffer.from(body), this.id, unit);
+    this.#environment.publisher.tell(this.id, rest, headers, Buffer.from(body), unit);
     unit.submit()?.catch((error: unknown) => this.#logInternal(error));
   }
 

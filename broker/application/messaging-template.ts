@@ -28,7 +28,8 @@ export class MessagingTemplate {
 
   /**
    * Sends `payload`: text as text, octets as octets, anything else as JSON; its content-type wins over one in `headers`.
-   * Resolves when accepted: with every subscriber's outbox, in the queue, and stored if it is to be. Order of calls is order of messages.
+   * Resolves when accepted: with every subscriber's outbox, in the queue, and stored if it is to be; on its way to the
+   * external broker where the destination is one of its, and confirmed there with a header `persistent: true`. Order of calls is order of messages.
    * With a `message-key` that the application has sent there within the window it resolves and nothing is sent.
    * @throws BrokerError `payload-invalid`, `header-invalid`, `destination-…`, `queue-full`, `store-full`, `store-failed`
    */
@@ -61,6 +62,7 @@ export class MessagingTemplate {
       const sessionId = options.session ?? null;
       return {
         key: this.#keys.read(list, APPLICATION_SENDER, JSON.stringify([user, rest, sessionId])),
+        isAwaited: isPersistent(list),
         publish: (unit) => {
           this.#publisher.publishToUser(user, rest, list, body, sessionId, unit);
         },
@@ -74,6 +76,7 @@ export class MessagingTemplate {
       const { body, list } = encode(payload, headers);
       return {
         key: this.#keys.read(list, APPLICATION_SENDER, destination),
+        isAwaited: isPersistent(list),
         publish: (unit) => {
           this.#publisher.publish(destination, list, body, null, unit);
         },
@@ -95,12 +98,14 @@ export class MessagingTemplate {
       for (const { publish } of fresh) publish(unit);
       this.#keys.store(fresh, unit);
     });
-    return unit.submit();
+    return unit.submit(fresh.some(({ isAwaited }) => isAwaited));
   }
 }
 
 /** A message of the application. */
 interface Outgoing extends Keyed {
+  /** An external broker is to confirm it. */
+  readonly isAwaited: boolean;
   readonly publish: (unit: WriteUnit) => void;
 }
 
@@ -118,6 +123,10 @@ function encode(payload: unknown, headers: MessageHeaders): { body: Buffer; list
   }
   list.append('content-type', contentType);
   return { body, list };
+}
+
+function isPersistent(headers: Headers): boolean {
+  return headers.get('persistent') === 'true';
 }
 
 function checkText(destination: string): void {

@@ -2,6 +2,7 @@
 import { Headers, quoteInput, type Frame } from '../../protocol/index.js';
 import { BrokerError } from '../errors.js';
 import { after } from '../maybe-promise.js';
+import { subscribeRelayed, unsubscribeRelayed } from './subscribe-relayed.js';
 import { durableName } from './durable-headers.js';
 import { findImplied, removeImplied } from './reply-to.js';
 import { flagHeader, positiveHeader, requireHeader } from './require-header.js';
@@ -36,6 +37,10 @@ function subscribe(context: CommandContext, frame: Frame, destination: string): 
   }
   const { maxPendingAcks } = context.options.limits;
   const ackMode = parseAckMode(frame);
+  const { relayed } = context.router;
+  if (relayed?.covers(destination) === true) {
+    return subscribeRelayed(context, relayed, frame, { key, destination, ackMode });
+  }
   const prefetch = positiveHeader(frame, 'prefetch-count') ?? positiveHeader(frame, 'activemq.prefetchSize');
   const window = Math.min(prefetch ?? maxPendingAcks, maxPendingAcks);
   const isExclusive = flagHeader(frame, 'exclusive') ?? flagHeader(frame, 'activemq.exclusive') ?? false;
@@ -95,6 +100,10 @@ export function handleUnsubscribe(context: CommandContext, given: Frame): void |
   const frame = withAntPattern(context, given);
   const key = subscriptionKey(context, frame);
   const subscription = context.findSubscription(key);
+  const { relayed } = context.router;
+  if (subscription !== undefined && relayed?.covers(subscription.destination) === true) {
+    return unsubscribeRelayed(context, relayed, frame, { key, subscription });
+  }
   const destination = subscription?.destination ?? frame.headers.get('destination');
   const name = durableName(context, destination === undefined ? frame : withDestination(frame, destination));
   // One that is not this session's own any more can be deleted too: its client may be gone for good.

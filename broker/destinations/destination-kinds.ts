@@ -17,11 +17,18 @@ export class DestinationKinds {
   readonly #userPrefix: string;
   /** Of handlers, each with its slash or dot at the end. */
   readonly #appPrefixes: readonly string[];
+  readonly #isRelayed: (destination: string) => boolean;
 
-  constructor(options: BrokerOptions, queueRules: QueueRules) {
+  /** @param isRelayed whether a destination by its prefix is an external broker's */
+  constructor(
+    options: BrokerOptions,
+    queueRules: QueueRules,
+    isRelayed: (destination: string) => boolean = () => false,
+  ) {
     const { userPrefix, appPrefixes } = options.destinations;
     this.#options = options;
     this.#queueRules = queueRules;
+    this.#isRelayed = isRelayed;
     this.#userPrefix = `${userPrefix}/`;
     this.#appPrefixes = appPrefixes.map(withSlash);
   }
@@ -33,6 +40,7 @@ export class DestinationKinds {
     if (destination.startsWith(REPLY_QUEUE_PREFIX)) return 'reply';
     if (destination.startsWith(this.#userPrefix)) return 'user';
     if (this.handlerPath(destination) !== null) return 'app';
+    if (this.#isRelayed(destination)) return 'relayed';
     if (topicPrefixes.some((prefix) => destination.startsWith(prefix))) return 'topic';
     if (queuePrefixes.some((prefix) => destination.startsWith(prefix))) return 'queue';
     return 'unknown';
@@ -117,9 +125,15 @@ export class DestinationKinds {
     return this.#queueRules.of(destination).mode === 'broadcast';
   }
 
-  /** Whether it lies under a topic or queue prefix. */
+  /** Whether it lies under a topic prefix, whoever it belongs to. */
+  isUnderTopics(destination: string): boolean {
+    return this.#options.destinations.topicPrefixes.some((prefix) => destination.startsWith(prefix));
+  }
+
+  /** Whether it lies under a topic or queue prefix, or is an external broker's. */
   isBrokerDestination(destination: string): boolean {
     const { topicPrefixes, queuePrefixes } = this.#options.destinations;
+    if (this.#isRelayed(destination)) return true;
     return [...topicPrefixes, ...queuePrefixes].some((prefix) => destination.startsWith(prefix));
   }
 
@@ -134,7 +148,10 @@ export class DestinationKinds {
   /** The pattern of SUBSCRIBE in Ant's form, where the options let clients write another broker's. */
   antPattern(destination: string): string {
     const { wildcards, separator } = this.#options.destinations;
-    return wildcards === 'ant' ? destination : toAntPattern(destination, wildcards, separator);
+    // An external broker reads its own language.
+    return wildcards === 'ant' || this.of(destination) === 'relayed'
+      ? destination
+      : toAntPattern(destination, wildcards, separator);
   }
 }
 

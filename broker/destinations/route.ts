@@ -3,7 +3,7 @@ import type { Message } from '../message.js';
 import type { WriteUnit } from '../storage/write-unit.js';
 import type { Subscription } from '../subscription.js';
 
-export type DestinationKind = 'topic' | 'queue' | 'app' | 'user' | 'temporary' | 'reply' | 'unknown';
+export type DestinationKind = 'topic' | 'queue' | 'app' | 'user' | 'temporary' | 'reply' | 'relayed' | 'unknown';
 
 export interface Route {
   readonly destination: string;

@@ -10,6 +10,12 @@ export interface UnitWriter {
   write(unit: WriteUnit): Promise<void>;
 }
 
+/** What another broker is to take on before anything of a unit takes effect here; implemented by RelayBatch. */
+export interface ExternalPart {
+  /** @throws BrokerError `relay-unavailable` */
+  submit(isAwaited: boolean, isAtomic: boolean): Promise<void> | undefined;
+}
+
 interface Step {
   readonly apply: (() => void) | null;
   readonly undo: (() => void) | null;
@@ -28,6 +34,8 @@ const NOTHING: readonly never[] = [];
 export class WriteUnit {
   readonly holdsBack: boolean;
   readonly isRetried: boolean;
+  /** Null: nothing of it is for another broker. */
+  external: ExternalPart | null = null;
   readonly #writer: UnitWriter | null;
   #operations: StoreOperation[] | null = null;
   #steps: Step[] | null = null;
@@ -94,9 +102,28 @@ export class WriteUnit {
 
   /**
    * Asks for everything at once; nothing may be added afterwards.
-   * @returns undefined when there was nothing to store: everything is done then
+   * @param isAwaited somebody waits for the word of another broker, where that takes part
+   * @returns undefined when there was nothing to wait for: everything is done then
    */
-  submit(): Promise<void> | undefined {
+  submit(isAwaited = false): Promise<void> | undefined {
+    if (this.external === null) return this.#submitHere();
+    return this.#submitElsewhere(this.external, isAwaited || this.holdsBack);
+  }
+
+  #submitElsewhere(external: ExternalPart, isAwaited: boolean): Promise<void> | undefined {
+    const undo = (error: unknown): Promise<never> => {
+      this.undoAll();
+      return Promise.reject(error);
+    };
+    try {
+      const confirmed = external.submit(isAwaited, this.holdsBack);
+      return confirmed === undefined ? this.#submitHere() : confirmed.then(() => this.#submitHere(), undo);
+    } catch (error) {
+      return undo(error);
+    }
+  }
+
+  #submitHere(): Promise<void> | undefined {
     for (const step of this.#atSubmit ?? NOTHING) step();
     if (this.#operations !== null && this.#writer !== null) return this.#writer.write(this);
     this.applyAll();
