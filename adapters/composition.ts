@@ -2,13 +2,15 @@
  * Composition root: the one place that names concrete adapters. What a server of its own (stomp-server.ts) and a broker
  * inside another server (embedding/) have in common is put together here, once.
  */
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { Broker } from '../broker/broker.js';
-import type { Clock, Logger, Store } from '../broker/ports.js';
+import type { BrokerRelay, Clock, Logger, Store } from '../broker/ports.js';
 import { type AccessPorts, composeAccess } from './access.js';
 import {
   OptionsError,
   type ResolvedEndpoint,
+  type ResolvedRelayOptions,
   type ResolvedServerOptions,
   type TlsFileOptions,
 } from './config/index.js';
@@ -21,6 +23,7 @@ import {
 } from './connection-log/index.js';
 import { createLogger, type ServerLogger } from './logging/index.js';
 import type { Listener } from './listeners.js';
+import { socketDial, StompRelay } from './relays/index.js';
 import { MemoryStore, SqliteStore } from './stores/index.js';
 import { SystemClock } from './system-clock.js';
 import { type EndpointOptions, HttpTransport, TcpTransport } from './transports/index.js';
@@ -64,7 +67,8 @@ export function composeBroker(
   const clock = ports.clock ?? new SystemClock();
   const { authenticator, authorizer, load } = composeAccess(options, ports, { clock, logger });
   const store = ports.store ?? composeStore(options, clock);
-  const broker = new Broker(options.broker, { clock, logger, authenticator, authorizer, store });
+  const relay = options.relay === false ? null : composeRelay(options.relay, { clock, logger });
+  const broker = new Broker(options.broker, { clock, logger, authenticator, authorizer, store, relay });
   const connectionLog = composeConnectionLog(options, ports.connectionSink, { events: broker.events, clock, logger });
   return { broker, loadAccess: load, connectionLog };
 }
@@ -72,6 +76,38 @@ export function composeBroker(
 /** Where stored messages go: into the directory `data`, or into memory where that is false. Not open yet. */
 export function composeStore({ data }: Pick<ResolvedServerOptions, 'data'>, clock: Pick<Clock, 'epochMs'>): Store {
   return data === false ? new MemoryStore({ clock }) : new SqliteStore({ directory: data, clock });
+}
+
+/** Not connecting yet. @throws OptionsError when the file of authorities cannot be read */
+function composeRelay(
+  { host, port, tls, ...options }: ResolvedRelayOptions,
+  ports: { readonly clock: Clock; readonly logger: Logger },
+): BrokerRelay {
+  const caFile = typeof tls === 'boolean' ? undefined : tls.caFile;
+  const dial = socketDial({ host, port, tls: tls === false ? null : { ca: readAuthorities(caFile) } });
+  const orNull = (value: string | false): string | null => (value === false ? null : value);
+  const { virtualHost, userDestinationBroadcast, userRegistryBroadcast } = options;
+  return new StompRelay(
+    {
+      ...options,
+      virtualHost: orNull(virtualHost),
+      userDestinationBroadcast: orNull(userDestinationBroadcast),
+      userRegistryBroadcast: orNull(userRegistryBroadcast),
+    },
+    { ...ports, dial },
+  );
+}
+
+function readAuthorities(file: string | undefined): Buffer | undefined {
+  if (file === undefined) return undefined;
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new OptionsError([
+      `relay.tls.caFile: got ${JSON.stringify(file)}, wants a readable PEM file (${String(code)})`,
+    ]);
+  }
 }
 
 function composeConnectionLog(

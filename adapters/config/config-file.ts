@@ -5,6 +5,7 @@ import { parseDocument } from 'yaml';
 import type { AuthOptions } from './auth-options.js';
 import type { ConnectionLogOptions } from './connection-log-options.js';
 import { OptionsError } from './options-error.js';
+import type { RelayOptions } from './relay-options.js';
 import { type ServerOptions, type TlsFileOptions, resolveServerOptions } from './server-options.js';
 
 /**
@@ -21,6 +22,7 @@ export async function readConfigFile(file: string): Promise<ServerOptions> {
     ...(options.tcp ? { tcp: withTls(options.tcp, directory) } : {}),
     ...(options.auth ? { auth: withAuthFiles(options.auth, directory) } : {}),
     ...(options.connectionLog ? { connectionLog: withLogFile(options.connectionLog, directory) } : {}),
+    ...(options.relay ? { relay: withAuthorities(options.relay, directory) } : {}),
   };
 }
 
@@ -76,6 +78,11 @@ function withAuthFiles({ passwordFile, jwt, ...auth }: AuthOptions, directory: s
 
 function withLogFile(log: true | ConnectionLogOptions, directory: string): true | ConnectionLogOptions {
   return log !== true && log.file ? { ...log, file: path.resolve(directory, log.file) } : log;
+}
+
+function withAuthorities(relay: RelayOptions, directory: string): RelayOptions {
+  if (typeof relay.tls !== 'object' || relay.tls.caFile === undefined) return relay;
+  return { ...relay, tls: { caFile: path.resolve(directory, relay.tls.caFile) } };
 }
 
 function withTls<T extends { readonly tls?: TlsFileOptions | undefined }>(listener: T, directory: string): T {

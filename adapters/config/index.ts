@@ -15,6 +15,13 @@ export {
   DEFAULT_CONNECTION_LOG_OPTIONS,
   type ResolvedConnectionLogOptions,
 } from './connection-log-options.js';
+export {
+  DEFAULT_RELAY_OPTIONS,
+  type RelayOptions,
+  type RelayReconnectOptions,
+  type RelayTlsOptions,
+  type ResolvedRelayOptions,
+} from './relay-options.js';
 export { parseConfig, readConfigFile } from './config-file.js';
 export { LOG_LEVELS, type LogLevel } from './log-level.js';
 export { OptionsError } from './options-error.js';

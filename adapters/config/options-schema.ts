@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { checkAuth, type AuthOptions } from './auth-options.js';
 import { auth } from './auth-schema.js';
+import { relay } from './relay-schema.js';
 import { connectionLog } from './connection-log-schema.js';
 import { flag, strings, text, wholeNumber } from './schema-parts.js';
 import { LOG_LEVELS } from './log-level.js';
@@ -56,6 +57,7 @@ const serverOptions = z.strictObject(
     log: log.optional(),
     auth: auth.optional(),
     connectionLog: connectionLog.optional(),
+    relay: relay.optional(),
     // The broker checks its own options: resolveBrokerOptions is the one place that knows them.
     broker: z.record(z.string(), z.unknown(), { error: 'an object' }).optional(),
   },
@@ -111,6 +113,7 @@ function shown(value: unknown, path: readonly PropertyKey[]): string {
   if (value === undefined) return 'nothing';
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object' && value !== null) return 'an object';
+  if (path[0] === 'relay' && String(path[1]).endsWith('Passcode')) return 'a value that is not shown';
   if (path[0] === 'auth' && isSecret(path.slice(1))) return 'a value that is not shown';
   return typeof value === 'string' ? JSON.stringify(value) : `${value as number | boolean | null}`;
 }

@@ -11,6 +11,7 @@ import {
   type ResolvedConnectionLogOptions,
   resolveConnectionLog,
 } from './connection-log-options.js';
+import { type RelayOptions, type ResolvedRelayOptions, resolveRelay } from './relay-options.js';
 import { OptionsError } from './options-error.js';
 import { checkShape } from './options-schema.js';
 
@@ -28,6 +29,8 @@ export interface ServerOptions {
   readonly auth?: AuthOptions | undefined;
   /** Records every session in a table; true takes every default. Default false. */
   readonly connectionLog?: boolean | ConnectionLogOptions | undefined;
+  /** Destinations that an external STOMP broker has. Default false. */
+  readonly relay?: RelayOptions | false | undefined;
   readonly broker?: Partially<BrokerOptions> | undefined;
 }
 
@@ -107,6 +110,7 @@ export interface ResolvedServerOptions {
   readonly log: { readonly level: LogLevel; readonly pretty: boolean };
   readonly auth: ResolvedAuthOptions;
   readonly connectionLog: ResolvedConnectionLogOptions | false;
+  readonly relay: ResolvedRelayOptions | false;
   readonly broker: BrokerOptions;
 }
 
@@ -177,6 +181,7 @@ export function resolveServerOptions(given: ServerOptions = {}): ResolvedServerO
     },
     auth: resolveAuth(given.auth, local),
     connectionLog: resolveConnectionLog(given.connectionLog, data),
+    relay: resolveRelay(given.relay),
     broker,
   };
 }

@@ -1,0 +1,112 @@
+/** The `relay` part of ServerOptions, its defaults, and the step between the two. The names are Spring's. */
+
+/** Destinations that an external STOMP broker has: RabbitMQ, ActiveMQ, Artemis (Spring: `enableStompBrokerRelay`). */
+export interface RelayOptions {
+  readonly type: 'stomp';
+  readonly host?: string | undefined;
+  readonly port?: number | undefined;
+  /** True trusts the system's authorities. */
+  readonly tls?: boolean | RelayTlsOptions | undefined;
+  /** Bare prefixes of the destinations that are the external broker's. */
+  readonly destinationPrefixes?: readonly string[] | undefined;
+  /** For what clients send and subscribe to. */
+  readonly clientLogin?: string | undefined;
+  readonly clientPasscode?: string | undefined;
+  /** For what the application sends, and for messages to users. */
+  readonly systemLogin?: string | undefined;
+  readonly systemPasscode?: string | undefined;
+  /** `host` of CONNECT; false leaves it out. */
+  readonly virtualHost?: string | false | undefined;
+  /** Heart-beats of every connection to the external broker; 0 is never. */
+  readonly systemHeartbeatSendIntervalMs?: number | undefined;
+  readonly systemHeartbeatReceiveIntervalMs?: number | undefined;
+  /** `shared`: many clients over few connections; `per-client`: one for each client, as Spring has it. */
+  readonly connections?: 'shared' | 'per-client' | undefined;
+  /** With `per-client`: login and passcode of the client's CONNECT are shown to the external broker, where it has any. */
+  readonly forwardLogin?: boolean | undefined;
+  /** With `shared`: pairs of connections, one for SEND and one for subscriptions. */
+  readonly sharedConnections?: number | undefined;
+  /** From dialling to CONNECTED. */
+  readonly connectTimeoutMs?: number | undefined;
+  readonly reconnect?: RelayReconnectOptions | undefined;
+  /** Octets on their way to the external broker above which senders are not read from. */
+  readonly maxPendingBytes?: number | undefined;
+  /** Added to SEND and SUBSCRIBE of users' own queues, e.g. `{ x-expires: "60000" }` of RabbitMQ. */
+  readonly userQueueHeaders?: Readonly<Record<string, string>> | undefined;
+  /** Where nodes tell each other of messages for users they do not know; false: they do not. */
+  readonly userDestinationBroadcast?: string | false | undefined;
+  /** Where nodes tell each other who is connected; false: they do not. */
+  readonly userRegistryBroadcast?: string | false | undefined;
+}
+
+export interface RelayTlsOptions {
+  /** PEM of authorities to trust; in a configuration file, relative to its directory. Default: the system's. */
+  readonly caFile?: string | undefined;
+}
+
+/** Time between attempts: `initialDelayMs`, twice as long each time. */
+export interface RelayReconnectOptions {
+  readonly initialDelayMs?: number | undefined;
+  readonly maxDelayMs?: number | undefined;
+  /** Part of each delay, 0 to 1, that may be left out by chance. */
+  readonly jitter?: number | undefined;
+}
+
+export interface ResolvedRelayOptions {
+  readonly type: 'stomp';
+  readonly host: string;
+  readonly port: number;
+  readonly tls: boolean | RelayTlsOptions;
+  readonly destinationPrefixes: readonly string[];
+  readonly clientLogin: string;
+  readonly clientPasscode: string;
+  readonly systemLogin: string;
+  readonly systemPasscode: string;
+  readonly virtualHost: string | false;
+  readonly systemHeartbeatSendIntervalMs: number;
+  readonly systemHeartbeatReceiveIntervalMs: number;
+  readonly connections: 'shared' | 'per-client';
+  readonly forwardLogin: boolean;
+  readonly sharedConnections: number;
+  readonly connectTimeoutMs: number;
+  readonly reconnect: { readonly initialDelayMs: number; readonly maxDelayMs: number; readonly jitter: number };
+  readonly maxPendingBytes: number;
+  readonly userQueueHeaders: Readonly<Record<string, string>>;
+  readonly userDestinationBroadcast: string | false;
+  readonly userRegistryBroadcast: string | false;
+}
+
+/** Where Spring has a default it is this one (S11.1, S11.2, S11.10); Spring tries again every 5 s for ever (S11.11). */
+export const DEFAULT_RELAY_OPTIONS: ResolvedRelayOptions = Object.freeze({
+  type: 'stomp',
+  host: '127.0.0.1',
+  port: 61613,
+  tls: false,
+  destinationPrefixes: Object.freeze(['/topic', '/queue']),
+  clientLogin: 'guest',
+  clientPasscode: 'guest',
+  systemLogin: 'guest',
+  systemPasscode: 'guest',
+  virtualHost: false,
+  systemHeartbeatSendIntervalMs: 10_000,
+  systemHeartbeatReceiveIntervalMs: 10_000,
+  connections: 'shared',
+  forwardLogin: true,
+  sharedConnections: 2,
+  connectTimeoutMs: 60_000,
+  reconnect: Object.freeze({ initialDelayMs: 1_000, maxDelayMs: 30_000, jitter: 0.5 }),
+  maxPendingBytes: 8 * 1024 * 1024,
+  userQueueHeaders: Object.freeze({}),
+  userDestinationBroadcast: false,
+  userRegistryBroadcast: false,
+} as const);
+
+export function resolveRelay(given: RelayOptions | false | undefined): ResolvedRelayOptions | false {
+  if (given === undefined || given === false) return false;
+  const said = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  const reconnect = Object.fromEntries(
+    Object.entries(given.reconnect ?? {}).filter(([, value]) => value !== undefined),
+  );
+  const standard = DEFAULT_RELAY_OPTIONS;
+  return { ...standard, ...said, reconnect: { ...standard.reconnect, ...reconnect } };
+}

@@ -1,0 +1,60 @@
+/** The form of RelayOptions as a zod schema. */
+import { z } from 'zod';
+import { flag, text, wholeNumber } from './schema-parts.js';
+
+/** The longest interval of a timer. */
+const MAX_INTERVAL_MS = 2_147_483_647;
+const MAX_PENDING_BYTES = 1024 * 1024 * 1024;
+const PREFIX = 'a list of prefixes, at least one, each with a slash in front';
+const JITTER = 'a number from 0 to 1';
+const ADDRESS = 'a destination or false';
+
+const intervalMs = wholeNumber(MAX_INTERVAL_MS).optional();
+const waitMs = wholeNumber(MAX_INTERVAL_MS, 1).optional();
+const broadcast = z.union([z.literal(false), text], { error: ADDRESS }).optional();
+
+const options = z.strictObject(
+  {
+    type: z.literal('stomp', { error: '"stomp"' }),
+    host: z
+      .string({ error: 'a host name or IP address' })
+      .regex(/^[^\s/]+$/, 'a host name or IP address')
+      .optional(),
+    port: wholeNumber(65_535, 1).optional(),
+    tls: z
+      .union([z.boolean(), z.strictObject({ caFile: text.optional() })], { error: 'true, false or an object' })
+      .optional(),
+    destinationPrefixes: z
+      .array(z.string({ error: PREFIX }).regex(/^\/./, PREFIX), { error: PREFIX })
+      .min(1, PREFIX)
+      .optional(),
+    clientLogin: text.optional(),
+    clientPasscode: text.optional(),
+    systemLogin: text.optional(),
+    systemPasscode: text.optional(),
+    virtualHost: z.union([z.literal(false), text], { error: 'a name or false' }).optional(),
+    systemHeartbeatSendIntervalMs: intervalMs,
+    systemHeartbeatReceiveIntervalMs: intervalMs,
+    connections: z.enum(['shared', 'per-client'], { error: '"shared" or "per-client"' }).optional(),
+    forwardLogin: flag.optional(),
+    sharedConnections: wholeNumber(64, 1).optional(),
+    connectTimeoutMs: waitMs,
+    reconnect: z
+      .strictObject(
+        {
+          initialDelayMs: waitMs,
+          maxDelayMs: waitMs,
+          jitter: z.number({ error: JITTER }).min(0, JITTER).max(1, JITTER).optional(),
+        },
+        { error: 'an object' },
+      )
+      .optional(),
+    maxPendingBytes: wholeNumber(MAX_PENDING_BYTES).optional(),
+    userQueueHeaders: z.record(text, z.string({ error: 'text' }), { error: 'an object of texts' }).optional(),
+    userDestinationBroadcast: broadcast,
+    userRegistryBroadcast: broadcast,
+  },
+  { error: 'false or an object' },
+);
+
+export const relay = z.union([z.literal(false), options], { error: 'false or an object' });

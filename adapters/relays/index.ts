@@ -1,0 +1,2 @@
+/** Relays: what stands between this node and others. */
+export * from './stomp/index.js';
