@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
 import { parse } from 'yaml';
-import { parseConfig, resolveServerOptions } from '../../adapters/config/index.js';
+import { DEFAULT_RELAY_OPTIONS, parseConfig, resolveServerOptions } from '../../adapters/config/index.js';
 import { DEFAULT_SOCKJS_OPTIONS } from '../../adapters/transports/index.js';
 import { BROKER_ERROR_CODES } from '../../broker/errors.js';
 import { DEFAULT_BROKER_OPTIONS } from '../../broker/options.js';
@@ -60,7 +60,8 @@ t.test('the configuration shows every option with its default', async (t) => {
 });
 
 t.test('the options of the connection log are shown with their defaults', async (t) => {
-  const [, yaml = ''] = /Its options with their defaults:\s+```yaml\n([^]*?)```/.exec(README) ?? [];
+  const [, yaml = ''] =
+    /## The connection log[^]*?Its options with their defaults:\s+```yaml\n([^]*?)```/.exec(README) ?? [];
   const { connectionLog: shown } = resolveServerOptions({ data: DEFAULT_DATA, ...parseConfig(yaml, 'README.md') });
   const { connectionLog: standard } = resolveServerOptions({ data: DEFAULT_DATA, connectionLog: true });
   t.strictSame(shown, standard);
@@ -71,6 +72,14 @@ t.test('the options of the connection log are shown with their defaults', async 
     userIdHeader: 'X-User-ID',
     addressHeader: 'X-Forwarded-For',
   });
+});
+
+t.test('the options of the relay are shown with their defaults', async (t) => {
+  const [, yaml = ''] =
+    /## In front of another STOMP broker[^]*?Its options with their defaults:\s+```yaml\n([^]*?)```/.exec(README) ?? [];
+  const { relay: shown } = resolveServerOptions(parseConfig(yaml, 'README.md'));
+  t.strictSame(shown, DEFAULT_RELAY_OPTIONS);
+  for (const key of Object.keys(DEFAULT_RELAY_OPTIONS)) t.match(yaml, new RegExp(`^  ${key}:`, 'm'), key);
 });
 
 t.test('every top-level option, endpoint option included, has a line', async (t) => {

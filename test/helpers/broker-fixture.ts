@@ -1,7 +1,7 @@
 /** A Broker over a fake clock and memory connections: everything happens when the test says so. */
 import { Broker, type BrokerOptions, type Partially } from '../../broker/index.js';
 import { recordingLogger, type LogLine } from '../../adapters/testing/recorded-log.js';
-import type { Authenticator, Authorizer, Framing, Handshake, Store } from '../../broker/ports.js';
+import type { Authenticator, Authorizer, BrokerRelay, Framing, Handshake, Store } from '../../broker/ports.js';
 import { FakeClock } from './fake-clock.js';
 import { MemoryConnection, RAW } from './memory-connection.js';
 import { settle } from './settle.js';
@@ -16,6 +16,7 @@ export interface FixturePorts {
   /** Of another fixture, whose time goes on. */
   readonly clock?: FakeClock | undefined;
   readonly store?: Store | undefined;
+  readonly relay?: BrokerRelay | undefined;
 }
 
 export class BrokerFixture {
@@ -36,7 +37,7 @@ export class BrokerFixture {
     authenticator: Authenticator = BY_LOGIN,
     level = 'info',
     authorizer: Authorizer | null = null,
-    { clock = new FakeClock(), store }: FixturePorts = {},
+    { clock = new FakeClock(), store, relay }: FixturePorts = {},
   ) {
     this.clock = clock;
     const logger = recordingLogger(this.log, level);
@@ -44,7 +45,7 @@ export class BrokerFixture {
     const heartBeat = { sendMs: 0, receiveMs: 0 };
     this.broker = new Broker(
       { nodeId: 'n', heartBeat, ...options },
-      { clock, logger, authenticator, authorizer, store },
+      { clock, logger, authenticator, authorizer, store, relay },
     );
     this.started = this.broker.start();
   }

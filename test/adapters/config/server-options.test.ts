@@ -1,6 +1,7 @@
 /** Defaults, what changes beyond loopback, and faults of the options object. */
 import t from 'tap';
 import {
+  DEFAULT_RELAY_OPTIONS,
   OptionsError,
   resolveServerOptions,
   type ServerOptions,
@@ -247,6 +248,7 @@ t.test('the JSON Schema knows the same keys and allows no others', async (t) => 
     'data',
     'http',
     'log',
+    'relay',
     'tcp',
   ]);
   t.equal(schema.additionalProperties, false);
@@ -307,4 +309,38 @@ t.test('a PROXY header is for plain TCP alone', async (t) => {
   ]);
   t.strictSame(faultsOf({ tcp: { proxyProtocol: 'v2' } }), ['tcp.proxyProtocol: got "v2", wants true or false']);
   t.strictSame(faultsOf({ http: { proxyProtocol: true } }), ['http.proxyProtocol: unknown option']);
+});
+
+t.test('the relay is off; what is left open is as with Spring', async (t) => {
+  t.equal(resolveServerOptions().relay, false);
+  t.strictSame(resolveServerOptions({ relay: { type: 'stomp', port: 61614, reconnect: { jitter: 0 } } }).relay, {
+    ...DEFAULT_RELAY_OPTIONS,
+    port: 61614,
+    reconnect: { initialDelayMs: 1_000, maxDelayMs: 30_000, jitter: 0 },
+  });
+});
+
+t.test('faults of the relay are named by their path, passcodes not shown', async (t) => {
+  t.strictSame(
+    faultsOf({
+      relay: {
+        type: 'amqp',
+        port: 0,
+        destinationPrefixes: ['topic'],
+        connections: 'pooled',
+        clientPasscode: 7,
+        reconnect: { jitter: 2 },
+        heartBeat: 1,
+      },
+    }),
+    [
+      'relay.clientPasscode: got a value that is not shown, wants text',
+      'relay.connections: got "pooled", wants "shared" or "per-client"',
+      'relay.destinationPrefixes.0: got "topic", wants a list of prefixes, at least one, each with a slash in front',
+      'relay.heartBeat: unknown option',
+      'relay.port: got 0, wants a number from 1 to 65535',
+      'relay.reconnect.jitter: got 2, wants a number from 0 to 1',
+      'relay.type: got "amqp", wants "stomp"',
+    ],
+  );
 });
