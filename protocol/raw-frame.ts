@@ -25,6 +25,8 @@ export const FrameFlag = {
 
 const NOT_PLAIN = ~FrameFlag.NON_ASCII;
 const EMPTY = Buffer.alloc(0);
+/** V8 cuts a text shorter than this out of another by copying it, a longer one by pointing into it. */
+const MIN_POINTING_LENGTH = 13;
 
 export class RawFrame {
   buffer: Buffer = EMPTY;
@@ -80,7 +82,9 @@ export class RawFrame {
       const line = this.#withoutEol(block.slice(at, lineEnd), version, unescaped, lineNumber);
       const colon = line.indexOf(':');
       const name = line.slice(0, colon);
-      const value = line.slice(colon + 1);
+      const value = this.#mayBeKept(name)
+        ? this.#owned(line.slice(colon + 1), this.headersStart + at + colon + 1)
+        : line.slice(colon + 1);
       if (unescaped) headers.append(name, value);
       else if (version === '1.0') headers.append(name, value.trim());
       else headers.append(unescapeHeader(name, version, lineNumber), unescapeHeader(value, version, lineNumber));
@@ -93,6 +97,22 @@ export class RawFrame {
       // STOMP 1.0 lets SUBSCRIBE carry a body, which is ignored.
       body: hasBody ? this.buffer.subarray(this.bodyStart, this.bodyEnd) : EMPTY,
     };
+  }
+
+  /** What a broker holds on to: of a SEND where it goes; of other frames anything, as they make sessions and subscriptions. */
+  #mayBeKept(name: string): boolean {
+    return this.command !== Command.SEND || name === 'destination' || name === 'reply-to';
+  }
+
+  /**
+   * A value that holds its own characters. Else whoever keeps one, be it the login behind a user's name, keeps all headers
+   * of its frame: megabytes of them if the client likes, and its passcode.
+   * @param at where it stands, when characters are octets
+   */
+  #owned(value: string, at: number): string {
+    if (value.length < MIN_POINTING_LENGTH) return value;
+    const isLatin1 = (this.flags & FrameFlag.NON_ASCII) === 0;
+    return isLatin1 ? this.buffer.toString('latin1', at, at + value.length) : Buffer.from(value).toString();
   }
 
   /**

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import t from 'tap';
 import { FrameFlag, FrameParser, type RawFrame, type StompVersion } from '../../protocol/index.js';
 
@@ -92,4 +94,48 @@ t.test('an unknown escape names the line it stands in', async (t) => {
 t.test('a body of SUBSCRIBE is ignored on 1.0', async (t) => {
   t.equal(read('SUBSCRIBE\nid:1\n\nbody\0', '1.0').body, '');
   t.throws(() => read('SUBSCRIBE\nid:1\n\nbody\0', '1.1'), { code: 'body-not-allowed' });
+});
+
+t.test('a value that is kept does not keep the other headers of its frame', async (t) => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const heapBytes = (): number => {
+    collect();
+    return process.memoryUsage().heapUsed;
+  };
+  const count = 2_000;
+  const padding = 'x'.repeat(8_000);
+  for (const [command, name] of [
+    ['CONNECT', 'login'],
+    ['SUBSCRIBE', 'destination'],
+    ['SEND', 'destination'],
+    ['SEND', 'reply-to'],
+  ] as const) {
+    const kept: string[] = [];
+    const parser = new FrameParser();
+    const before = heapBytes();
+    for (let k = 0; k < count; k++) {
+      const headers = `${name}:${`/topic/that-is-long-enough-${k}`}\nauthorization:${padding}`;
+      parser.push(Buffer.from(`${command}\n${headers}\n\n\0`), (frame) => {
+        kept.push(frame.headers.get(name) ?? '');
+      });
+    }
+    const bytes = (heapBytes() - before) / count;
+    t.ok(bytes < 1_000, `${command} ${name}: ${Math.round(bytes)} octets each`);
+    t.equal(kept[count - 1], `/topic/that-is-long-enough-${count - 1}`);
+  }
+});
+
+t.test('values long and short are read alike, whatever ends their line', async (t) => {
+  const value = 'a value of some length';
+  for (const eol of ['\n', '\r\n']) {
+    for (const other of ['plain', 'é']) {
+      const lines = ['SUBSCRIBE', 'id:1', `destination:${value}`, `x-other:${other}`, '', '\0'];
+      new FrameParser().push(Buffer.from(lines.join(eol)), ({ headers }) => {
+        t.equal(headers.get('destination'), value);
+        t.equal(headers.get('id'), '1');
+        t.equal(headers.get('x-other'), other);
+      });
+    }
+  }
 });
