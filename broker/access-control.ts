@@ -17,7 +17,8 @@ export class AccessControl {
   readonly #router: Router;
   readonly #clock: Clock;
   readonly #deadlineMs: number;
-  readonly #allowedSends = new Set<string>();
+  /** Null until the first. */
+  #allowedSends: Set<string> | null = null;
   /** Counts what was forgotten: an answer to a question from before is not remembered. */
   #era = 0;
 
@@ -31,13 +32,13 @@ export class AccessControl {
 
   /** Whether a SEND there is known to be allowed. */
   isKnownAllowed(destination: string): boolean {
-    return this.#allowedSends.has(destination);
+    return this.#allowedSends?.has(destination) === true;
   }
 
   /** What the rules allowed may be otherwise now. */
   forget(): void {
     this.#era++;
-    this.#allowedSends.clear();
+    this.#allowedSends = null;
   }
 
   /**
@@ -75,8 +76,9 @@ export class AccessControl {
   }
 
   #rememberSend(destination: string): void {
-    if (this.#allowedSends.size >= MAX_ALLOWED_SENDS) this.#allowedSends.clear();
-    this.#allowedSends.add(destination);
+    const allowed = (this.#allowedSends ??= new Set());
+    if (allowed.size >= MAX_ALLOWED_SENDS) allowed.clear();
+    allowed.add(destination);
   }
 }
 

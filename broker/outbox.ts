@@ -43,12 +43,21 @@ export interface FlushScheduler {
 const FLUSH_EARLY_BYTES = 64 * 1024;
 /** Spent entries are dropped from the front of the list in steps of this many. */
 const COMPACT_AT = 1024;
-/** A list that grew beyond this is not kept for the next turn's entries: bursts are rare, connections many. */
+/** A list that grew beyond this is not used again: bursts are rare, and memory is for those that come often. */
 const KEPT_ENTRIES = 64;
+/** Lists that nobody uses now; more than this many outboxes rarely have something in one turn. */
+const MAX_SPARE_LISTS = 1024;
 
 type Payload = Message | Buffer;
+/** Head and payload in turns; the head of a control frame is null. */
+type EntryList = (DeliveryHead | Payload | null)[];
 /** In the place of an entry that gave way; not written. */
 const NOTHING = Buffer.alloc(0);
+/**
+ * Of outboxes that have become empty, for those that get their first entry: shortening a list and growing it again costs
+ * more than its entries do, and keeping one would cost each idle connection hundreds of octets.
+ */
+const spareLists: EntryList[] = [];
 
 function weigh(head: DeliveryHead | null, payload: Payload): number {
   return head === null ? (payload as Buffer).length : head.head.length + (payload as Message).weightBytes;
@@ -67,8 +76,8 @@ export class Outbox implements MessageSink {
   readonly #limits: OutboxOptions;
   readonly #owner: OutboxOwner;
   readonly #scheduler: FlushScheduler;
-  /** Head and payload in turns; the head of a control frame is null. Null until the first message. */
-  #entries: (DeliveryHead | Payload | null)[] | null = null;
+  /** Null while there are none. */
+  #entries: EntryList | null = null;
   #first = 0;
   /** Behind the newest entry. The list itself is longer where entries stood that have left. */
   #end = 0;
@@ -80,6 +89,8 @@ export class Outbox implements MessageSink {
   #ownedTo = 0;
   #deliveries = 0;
   #isClosed = false;
+  /** Of a closed outbox, where what waits stands, by whom it is for; null until it is asked. */
+  #placesByOwner: Map<DeliveryOwner, number[]> | null = null;
   #isOverSoft = false;
   /** Subscriptions whose source holds messages back because of this outbox. */
   #held: Set<Subscription> | null = null;
@@ -183,7 +194,7 @@ export class Outbox implements MessageSink {
   }
 
   #replace(place: number, head: DeliveryHead | null, payload: Payload): void {
-    const entries = this.#entries as (DeliveryHead | Payload | null)[];
+    const entries = this.#entries as EntryList;
     const at = place - this.#shifted;
     this.queuedBytes += weigh(head, payload) - weigh(entries[at] as DeliveryHead | null, entries[at + 1] as Payload);
     entries[at] = head;
@@ -202,7 +213,7 @@ export class Outbox implements MessageSink {
   }
 
   #push(head: DeliveryHead | null, payload: Payload, weight: number): void {
-    const entries = (this.#entries ??= []);
+    const entries = (this.#entries ??= spareLists.pop() ?? []);
     entries[this.#end] = head;
     entries[this.#end + 1] = payload;
     this.#end += 2;
@@ -227,7 +238,7 @@ export class Outbox implements MessageSink {
 
   /** Drops the next entry: its octets are with the transport. */
   shift(): void {
-    const entries = this.#entries as (DeliveryHead | Payload | null)[];
+    const entries = this.#entries as EntryList;
     const head = entries[this.#first] as DeliveryHead | null;
     const payload = entries[this.#first + 1] as Payload;
     this.queuedBytes -= weigh(head, payload);
@@ -246,7 +257,7 @@ export class Outbox implements MessageSink {
 
   /** Whether all that waits here is what the batch holds, entry for entry: its octets are then right for this one too. */
   isAlike(batch: SharedBatch): boolean {
-    const entries = this.#entries as (DeliveryHead | Payload | null)[];
+    const entries = this.#entries as EntryList;
     const end = this.#end;
     if (end - this.#first !== batch.size * 2 || !batch.fits(this.framing, this.version)) return false;
     const { heads, payloads } = batch;
@@ -260,7 +271,7 @@ export class Outbox implements MessageSink {
 
   /** Drops every entry: their octets are with the transport. */
   shiftAll(): void {
-    const entries = this.#entries as (DeliveryHead | Payload | null)[];
+    const entries = this.#entries as EntryList;
     for (let at = this.#first; at < this.#end; at += 2) {
       entries[at] = null;
       entries[at + 1] = NOTHING;
@@ -269,11 +280,11 @@ export class Outbox implements MessageSink {
     this.#empty(entries);
   }
 
-  /** The list is kept, as shortening it and growing it again would cost each turn more than its entries do. */
-  #empty(entries: unknown[]): void {
+  #empty(entries: EntryList): void {
     this.#shifted += this.#end;
     this.#first = this.#end = this.#ownedTo = 0;
-    if (entries.length > KEPT_ENTRIES) this.#entries = null;
+    this.#entries = null;
+    if (entries.length <= KEPT_ENTRIES && spareLists.length < MAX_SPARE_LISTS) spareLists.push(entries);
   }
 
   /** After a flush: whatever stays outlives the turn. */
@@ -312,24 +323,16 @@ export class Outbox implements MessageSink {
    * @param only these messages; null: all
    */
   takeUnsent(subscription: Subscription, only: ReadonlySet<Message> | null = null): ReturnedMessage[] {
-    const taken: ReturnedMessage[] = [];
     const entries = this.#entries;
-    if (entries === null || this.isEmpty) return taken;
-    const kept: (DeliveryHead | Payload | null)[] = [];
+    if (entries === null || this.isEmpty) return [];
+    if (this.#isClosed) return this.#takeOfClosed(entries, subscription, only);
+    const taken: ReturnedMessage[] = [];
+    const kept: EntryList = [];
     for (let k = this.#first; k < this.#end; k += 2) {
       const head = entries[k] as DeliveryHead | null;
       const payload = entries[k + 1] as Payload;
-      if (head?.owner !== subscription || only?.has(payload as Message) === false) {
-        kept.push(head, payload);
-        continue;
-      }
-      this.queuedBytes -= head.head.length + (payload as Message).weightBytes;
-      if (head instanceof Delivery) {
-        head.wasSent = false;
-        continue;
-      }
-      const deliveryCount = head instanceof Redelivery ? head.deliveryCount - 1 : 0;
-      taken.push({ message: payload as Message, deliveryCount });
+      if (head?.owner !== subscription || only?.has(payload as Message) === false) kept.push(head, payload);
+      else this.#take(head, payload as Message, taken);
     }
     this.#entries = kept;
     // Places have changed in a way that one number cannot tell: what waits now will not give way any more.
@@ -340,15 +343,51 @@ export class Outbox implements MessageSink {
     return taken;
   }
 
+  /** All subscriptions of the session end, one after the other: each looks at its own entries alone. */
+  #takeOfClosed(entries: EntryList, subscription: Subscription, only: ReadonlySet<Message> | null): ReturnedMessage[] {
+    const taken: ReturnedMessage[] = [];
+    this.#placesByOwner ??= this.#findPlaces(entries);
+    for (const place of this.#placesByOwner.get(subscription) ?? []) {
+      const k = place - this.#shifted;
+      const payload = entries[k + 1] as Payload;
+      if (k < this.#first || entries[k] === null || only?.has(payload as Message) === false) continue;
+      this.#take(entries[k] as DeliveryHead, payload as Message, taken);
+      entries[k] = null;
+      entries[k + 1] = NOTHING;
+    }
+    return taken;
+  }
+
+  #findPlaces(entries: EntryList): Map<DeliveryOwner, number[]> {
+    const places = new Map<DeliveryOwner, number[]>();
+    for (let k = this.#first; k < this.#end; k += 2) {
+      const head = entries[k] as DeliveryHead | null;
+      if (head === null) continue;
+      const own = places.get(head.owner);
+      if (own === undefined) places.set(head.owner, [this.#shifted + k]);
+      else own.push(this.#shifted + k);
+    }
+    return places;
+  }
+
+  #take(head: DeliveryHead, message: Message, taken: ReturnedMessage[]): void {
+    this.queuedBytes -= head.head.length + message.weightBytes;
+    if (head instanceof Delivery) {
+      head.wasSent = false;
+      return;
+    }
+    taken.push({ message, deliveryCount: head instanceof Redelivery ? head.deliveryCount - 1 : 0 });
+  }
+
   #drop(): void {
-    this.#entries = null;
+    this.#entries = this.#placesByOwner = null;
     this.#replaceable = null;
     this.#first = this.#end = this.#ownedTo = this.#shifted = 0;
     this.queuedBytes = 0;
   }
 
   #ownWaiting(): void {
-    const entries = this.#entries as (DeliveryHead | Payload | null)[];
+    const entries = this.#entries as EntryList;
     // What waited in an earlier turn stands in front and was seen then.
     for (let k = Math.max(this.#first, this.#ownedTo) + 1; k < this.#end; k += 2) {
       const payload = entries[k] as Payload;

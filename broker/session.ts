@@ -67,7 +67,6 @@ export class Session
 {
   readonly id: string;
   readonly connection: Connection;
-  readonly transactions: TransactionTable;
   readonly #environment: SessionEnvironment;
   readonly #outbox: Outbox;
   readonly #parser: FrameParser;
@@ -79,6 +78,8 @@ export class Session
   #principal: Principal | null = null;
   #clientId: string | undefined;
   #attributes: Map<string, unknown> | null = null;
+  /** Null until the first BEGIN: most sessions never open one. */
+  #transactions: TransactionTable | null = null;
   /** Set once: why the session ends. */
   #closeCode: CloseCode | null = null;
   #wasConnected = false;
@@ -104,7 +105,6 @@ export class Session
     this.id = id;
     this.connection = connection;
     this.#environment = environment;
-    this.transactions = new TransactionTable(options.limits, environment.keys);
     this.#outbox = new Outbox(connection, options.outbox, this, writer);
     this.#parser = new FrameParser({ limits: options.limits.beforeConnected, lenientNul: true });
     this.#deadlines = new SessionDeadlines(this, options, wheel);
@@ -122,6 +122,10 @@ export class Session
 
   get keys(): MessageKeys {
     return this.#environment.keys;
+  }
+
+  get transactions(): TransactionTable {
+    return (this.#transactions ??= new TransactionTable(this.options.limits, this.keys));
   }
 
   get messageIdPrefix(): string {
@@ -747,7 +751,7 @@ export class Session
   #release(): void {
     // First, or what one subscription gives back would be dealt to the next one of this very session.
     this.#outbox.close(false);
-    this.transactions.abortAll();
+    this.#transactions?.abortAll();
     for (const subscription of this.#subscriptions.takeAll()) this.router.unsubscribe(subscription);
     this.router.endSession(this.id);
     this.#memoRoute = this.#memoOctets = null;

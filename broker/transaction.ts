@@ -136,8 +136,7 @@ export class Transaction {
 export class TransactionTable {
   readonly #limits: LimitOptions;
   readonly #keys: MessageKeys;
-  /** Null until the first BEGIN: most sessions never open one. */
-  #open: Map<string, Transaction> | null = null;
+  readonly #open = new Map<string, Transaction>();
 
   constructor(limits: LimitOptions, keys: MessageKeys) {
     this.#limits = limits;
@@ -146,7 +145,7 @@ export class TransactionTable {
 
   /** @throws BrokerError `transaction-exists`, `limit-exceeded` */
   begin(id: string): void {
-    const open = (this.#open ??= new Map<string, Transaction>());
+    const open = this.#open;
     if (open.has(id)) throw new BrokerError('transaction-exists', `Transaction ${quoteInput(id, 120)} is open already`);
     const { maxTransactionsPerSession } = this.#limits;
     if (open.size >= maxTransactionsPerSession) {
@@ -160,7 +159,7 @@ export class TransactionTable {
 
   /** @throws BrokerError `transaction-unknown` */
   get(id: string): Transaction {
-    const transaction = this.#open?.get(id);
+    const transaction = this.#open.get(id);
     if (transaction !== undefined) return transaction;
     throw new BrokerError('transaction-unknown', `No transaction ${quoteInput(id, 120)} is open`);
   }
@@ -170,19 +169,19 @@ export class TransactionTable {
     const transaction = this.get(id);
     // When it is refused it stays open, and ends with its session as any open one does.
     const pending = transaction.commit(room, unit);
-    this.#open?.delete(id);
+    this.#open.delete(id);
     return pending;
   }
 
   /** @throws BrokerError `transaction-unknown` */
   abort(id: string): void {
     const transaction = this.get(id);
-    this.#open?.delete(id);
+    this.#open.delete(id);
     transaction.abort();
   }
 
   abortAll(): void {
-    for (const transaction of this.#open?.values() ?? []) transaction.abort();
-    this.#open = null;
+    for (const transaction of this.#open.values()) transaction.abort();
+    this.#open.clear();
   }
 }

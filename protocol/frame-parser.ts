@@ -116,6 +116,10 @@ function matches(buffer: Buffer, start: number, name: Buffer): boolean {
   return true;
 }
 
+const NOTHING = new RawFrame();
+/** Parsers share one while they are within no frame: an idle connection has none of its own. */
+let spare: RawFrame | null = null;
+
 export class FrameParser {
   /** Set by the owner once negotiated. */
   version: StompVersion;
@@ -123,7 +127,8 @@ export class FrameParser {
   limits: FrameLimits;
   readonly #sender: FrameSender;
   readonly #lenientNul: boolean;
-  readonly #frame = new RawFrame();
+  /** What of the unfinished frame is known; NOTHING between frames. */
+  #frame = NOTHING;
   #phase = BETWEEN;
   #failed = false;
   /** Next octet to look at, first octet of the frame, of the line; all in the buffer being scanned. */
@@ -172,6 +177,7 @@ export class FrameParser {
    */
   pushRaw(chunk: Buffer, sink: RawFrameSink, endsMessage = false): number {
     if (this.#failed) return chunk.length;
+    if (this.#frame === NOTHING) this.#takeSpare();
     try {
       const consumed = this.#consume(chunk, sink);
       if (consumed === chunk.length && endsMessage && this.#lenientNul) this.#endMessage(sink);
@@ -181,7 +187,19 @@ export class FrameParser {
       throw error;
     } finally {
       this.#frame.release();
+      if (this.#phase === BETWEEN) this.#giveBack();
     }
+  }
+
+  #takeSpare(): void {
+    this.#frame = spare ?? new RawFrame();
+    // A frame's sink may feed another parser.
+    spare = null;
+  }
+
+  #giveBack(): void {
+    spare = this.#frame;
+    this.#frame = NOTHING;
   }
 
   #consume(chunk: Buffer, sink: RawFrameSink): number {

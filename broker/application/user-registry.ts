@@ -9,7 +9,8 @@ export interface UserHandle {
 }
 
 export class UserRegistry {
-  readonly #users = new Map<string, Map<string, SessionHandle>>();
+  /** Most users have one session, which is worth no map. */
+  readonly #users = new Map<string, SessionHandle | Map<string, SessionHandle>>();
 
   /** Users with at least one session. */
   count(): number {
@@ -19,6 +20,9 @@ export class UserRegistry {
   get(name: string): UserHandle | undefined {
     const sessions = this.#users.get(name);
     if (sessions === undefined) return undefined;
+    if (!(sessions instanceof Map)) {
+      return { name, sessions: [sessions], session: (id) => (id === sessions.id ? sessions : undefined) };
+    }
     return { name, sessions: [...sessions.values()], session: (id) => sessions.get(id) };
   }
 
@@ -30,29 +34,38 @@ export class UserRegistry {
   findSubscriptions(predicate: (subscription: SubscriptionHandle) => boolean): SubscriptionHandle[] {
     const found: SubscriptionHandle[] = [];
     for (const sessions of this.#users.values()) {
-      for (const session of sessions.values()) found.push(...session.subscriptionList.filter(predicate));
+      for (const session of sessions instanceof Map ? sessions.values() : [sessions]) {
+        found.push(...session.subscriptionList.filter(predicate));
+      }
     }
     return found;
   }
 
   /** The sessions of a user, for delivery; undefined when there is none. */
-  sessionIds(name: string): IterableIterator<string> | undefined {
-    return this.#users.get(name)?.keys();
+  sessionIds(name: string): Iterable<string> | undefined {
+    const sessions = this.#users.get(name);
+    return sessions === undefined || sessions instanceof Map ? sessions?.keys() : [sessions.id];
   }
 
   has(name: string, sessionId: string): boolean {
-    return this.#users.get(name)?.has(sessionId) === true;
+    const sessions = this.#users.get(name);
+    return sessions instanceof Map ? sessions.has(sessionId) : sessions?.id === sessionId;
   }
 
   add(name: string, session: SessionHandle): void {
-    let sessions = this.#users.get(name);
-    if (sessions === undefined) this.#users.set(name, (sessions = new Map<string, SessionHandle>()));
-    sessions.set(session.id, session);
+    const sessions = this.#users.get(name);
+    if (sessions === undefined) this.#users.set(name, session);
+    else if (sessions instanceof Map) sessions.set(session.id, session);
+    else {
+      const both = [sessions, session].map((each) => [each.id, each] as const);
+      this.#users.set(name, new Map(both));
+    }
   }
 
   remove(name: string, session: SessionHandle): void {
     const sessions = this.#users.get(name);
-    sessions?.delete(session.id);
-    if (sessions?.size === 0) this.#users.delete(name);
+    if (sessions instanceof Map) sessions.delete(session.id);
+    const isLast = sessions instanceof Map ? sessions.size === 0 : sessions?.id === session.id;
+    if (isLast) this.#users.delete(name);
   }
 }

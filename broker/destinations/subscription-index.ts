@@ -30,8 +30,9 @@ class Node<T> {
 
 export class SubscriptionIndex<T> {
   readonly #separator: string;
-  readonly #absolute = new Node<T>(false, false);
-  readonly #relative = new Node<T>(false, false);
+  /** Of patterns that begin with the separator, and of others; null until the first: each session has an index. */
+  #absolute: Node<T> | null = null;
+  #relative: Node<T> | null = null;
   #walk = 0;
   #size = 0;
   /** Changes whenever a result of `match` could: whoever caches results compares it. */
@@ -85,7 +86,8 @@ export class SubscriptionIndex<T> {
   groups(destination: string): readonly PatternGroup<T>[] {
     if (this.#size === 0) return NONE;
     const found: PatternGroup<T>[] = [];
-    const root = destination.startsWith(this.#separator) ? this.#absolute : this.#relative;
+    const root = this.#root(destination);
+    if (root === null) return NONE;
     const segments = splitSegments(destination, this.#separator);
     let reached: Node<T>[] = [];
     this.#reach(root, reached, ++this.#walk);
@@ -121,8 +123,21 @@ export class SubscriptionIndex<T> {
     if (node.rest !== null) this.#reach(node.rest, reached, walk);
   }
 
+  #root(text: string): Node<T> | null {
+    return text.startsWith(this.#separator) ? this.#absolute : this.#relative;
+  }
+
+  #makeRoot(pattern: string): Node<T> {
+    const root = new Node<T>(false, false);
+    if (pattern.startsWith(this.#separator)) this.#absolute = root;
+    else this.#relative = root;
+    return root;
+  }
+
   #path(pattern: string, create: boolean): Node<T> | null {
-    let node = pattern.startsWith(this.#separator) ? this.#absolute : this.#relative;
+    const root = this.#root(pattern) ?? (create ? this.#makeRoot(pattern) : null);
+    if (root === null) return null;
+    let node = root;
     for (const segment of splitSegments(pattern, this.#separator)) {
       const child = findChild(node, segment) ?? (create ? addChild(node, segment) : null);
       if (child === null) return null;
@@ -132,7 +147,8 @@ export class SubscriptionIndex<T> {
   }
 
   #prune(pattern: string): void {
-    const root = pattern.startsWith(this.#separator) ? this.#absolute : this.#relative;
+    const root = this.#root(pattern);
+    if (root === null) return;
     const path: { readonly parent: Node<T>; readonly segment: string; readonly node: Node<T> }[] = [];
     let parent = root;
     for (const segment of splitSegments(pattern, this.#separator)) {

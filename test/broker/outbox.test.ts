@@ -52,6 +52,8 @@ function setUp() {
   return { outbox, connection, slow, soft, marked, subscribe };
 }
 
+const NO_MESSAGE = Message.fromHeaders(0, [], Buffer.alloc(0));
+
 /** A message whose octets lie in a read chunk. */
 function borrowed(id: number, body = 'x', withLength = true): Message {
   const messages: Message[] = [];
@@ -317,4 +319,52 @@ t.test('a note of a subscription that ended is forgotten', async (t) => {
   outbox.forget(subscription);
   subscription.deliver(borrowed(1), 1);
   t.equal(outbox.peekHead(), subscription);
+});
+
+t.test('of a closed outbox each subscription takes its own, and nobody looks through it for each', async (t) => {
+  const { outbox, subscribe } = setUp();
+  const subscriptions = Array.from({ length: 50 }, (_, k) => subscribe(k % 2 === 0 ? 'auto' : 'client'));
+  let looks = 0;
+  for (const subscription of subscriptions) {
+    Object.defineProperty(subscription, 'owner', {
+      get: () => {
+        looks++;
+        return subscription;
+      },
+    });
+  }
+  outbox.enqueueControl(Buffer.from('\n'));
+  for (let k = 0; k < 20; k++) subscriptions[k % 4]?.deliver(borrowed(k, ''), 1);
+  const { queuedBytes } = outbox;
+  outbox.close(false);
+  looks = 0;
+  // The first entry leaves meanwhile, and the first delivery.
+  outbox.takeUnsent(subscriptions[49] as Subscription);
+  for (let k = 0; k < 2; k++) outbox.shift();
+  const taken = subscriptions.map((subscription) =>
+    outbox.takeUnsent(subscription, new Set([NO_MESSAGE])).map(({ message }) => message.id),
+  );
+  t.ok(
+    taken.every(({ length }) => length === 0),
+    'only what is asked for',
+  );
+  const all = subscriptions.map((subscription) => outbox.takeUnsent(subscription).map(({ message }) => message.id));
+  t.strictSame(all.slice(0, 4), [[4, 8, 12, 16], [], [2, 6, 10, 14, 18], []]);
+  t.ok(looks <= 2 * 20, `${looks} looks for 20 messages and 50 subscriptions`);
+  t.ok(outbox.queuedBytes < queuedBytes);
+  t.equal(outbox.queuedBytes, 0, 'what is pending elsewhere went too');
+});
+
+t.test('an outbox that has become empty leaves its list to the next', async (t) => {
+  const [a, b] = [setUp(), setUp()];
+  const [first, second] = [a.subscribe(), b.subscribe()];
+  for (let k = 0; k < 3; k++) {
+    first.deliver(borrowed(k), 1);
+    second.deliver(borrowed(10 + k), 1);
+    for (const { outbox } of [a, b]) outbox.shift();
+    t.ok(a.outbox.isEmpty && b.outbox.isEmpty);
+  }
+  second.deliver(borrowed(20), 1);
+  t.equal(a.outbox.peekHead(), undefined);
+  t.equal(b.outbox.peekHead(), second);
 });
