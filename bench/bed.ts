@@ -97,6 +97,7 @@ export class Bed {
 
 function sampleOf({ operations, elapsedMs, loadCpuMicros, figures }: LoadRound, serverMicros: number): Sample {
   return {
+    operations,
     cpuMicros: serverMicros / operations,
     perSecondAndCore: (operations / serverMicros) * 1e6,
     perSecond: (operations / elapsedMs) * 1000,

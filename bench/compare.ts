@@ -7,7 +7,9 @@ import type { Bench } from './scenario.js';
 
 /** A round that is not cheaper than the best before by this much has gained nothing. */
 const STILL_IMPROVING = 0.93;
-const MAX_WARM_UP_ROUNDS = 12;
+const MAX_WARM_UP_ROUNDS = 30;
+/** Below so many operations V8 has compiled little, however alike the rounds are. */
+const WARM_UP_OPERATIONS = 20_000;
 
 /** One contender as `compare` needs it; `Bed` is one. */
 export interface Measured {
@@ -30,6 +32,8 @@ export interface Plan {
   readonly round: LoadSettings;
   /** Of the rounds that warm up, where they differ. */
   readonly warmUp?: LoadSettings;
+  /** How many operations a server has to have done before it is measured. */
+  readonly warmUpOperations?: number;
   /** What the load does before and after each round without being measured. */
   readonly before?: LoadSettings;
   readonly after?: LoadSettings;
@@ -105,7 +109,7 @@ export async function compare(
   const text = describe(plan.round);
   for (const each of all) {
     progress.step(`${each.name} ${text}, warming up`);
-    await warmUp(() => cycle(each, { ...plan, round: plan.warmUp ?? plan.round }));
+    await warmUp(() => cycle(each, { ...plan, round: plan.warmUp ?? plan.round }), plan.warmUpOperations);
   }
   for (let round = 0; round < (plan.rounds ?? settings.rounds); round++) {
     for (const each of inTurn(all, round)) {
@@ -118,12 +122,15 @@ export async function compare(
 }
 
 /** Rounds that count for nothing, until two in a row cost no less than the best before: then the server's code is compiled. */
-async function warmUp(run: () => Promise<Sample | null>): Promise<void> {
+async function warmUp(run: () => Promise<Sample | null>, leastOperations = WARM_UP_OPERATIONS): Promise<void> {
   let best = Infinity;
   let settled = 0;
-  for (let round = 0; round < MAX_WARM_UP_ROUNDS && settled < 2; round++) {
-    const cost = (await run())?.['cpuMicros'];
+  let operations = 0;
+  for (let round = 0; round < MAX_WARM_UP_ROUNDS && (settled < 2 || operations < leastOperations); round++) {
+    const sample = await run();
+    const cost = sample?.['cpuMicros'];
     if (cost === undefined) return;
+    operations += sample?.['operations'] ?? 0;
     settled = cost < best * STILL_IMPROVING ? 0 : settled + 1;
     best = Math.min(best, cost);
   }

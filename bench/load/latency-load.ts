@@ -70,7 +70,7 @@ export class LatencyLoad implements LoadTask {
     const intervalMs = 1000 / Number(messagesPerSecond);
     const messages = Math.max(1, Math.floor(Number(durationMs) / intervalMs));
     const deliveries = messages * this.#subscribers.length;
-    const recorder = new LatencyRecorder(deliveries);
+    const recorder = new LatencyRecorder(deliveries, intervalMs);
     const seen = new Uint32Array(this.#subscribers.length);
     this.#received = 0;
     const start = performance.now();
@@ -82,7 +82,7 @@ export class LatencyLoad implements LoadTask {
         const now = performance.now();
         let number = seen[subscriber] ?? 0;
         // In order from one publisher: the n-th message of a subscriber is the n-th that was to be sent.
-        for (const end = number + count; number < end; number++) recorder.add(now - start - number * intervalMs);
+        for (const end = number + count; number < end; number++) recorder.arrived(number, now - start);
         seen[subscriber] = number;
         lastMs = now;
         if (now - start < messages * intervalMs + 500) inTime = this.#received;

@@ -1,4 +1,7 @@
-/** Latencies of one round, all kept, and their percentiles. */
+/**
+ * Latencies of messages that were to be sent at a fixed rate, all kept, and their percentiles. Each counts from when it was
+ * to be sent: what had to wait behind a stall was late, though the stall kept it from being sent.
+ */
 import { percentile } from '../report/statistics.js';
 
 export const PERCENTILES = [
@@ -11,15 +14,24 @@ export const PERCENTILES = [
 
 export class LatencyRecorder {
   readonly #valuesMs: Float64Array;
+  readonly #intervalMs: number;
   #count = 0;
 
-  /** @param capacity how many there can be */
-  constructor(capacity: number) {
+  /**
+   * @param capacity how many there can be
+   * @param intervalMs between two messages
+   */
+  constructor(capacity: number, intervalMs: number) {
     this.#valuesMs = new Float64Array(capacity);
+    this.#intervalMs = intervalMs;
   }
 
-  add(latencyMs: number): void {
-    this.#valuesMs[this.#count++] = latencyMs;
+  /**
+   * @param number of the message, from 0
+   * @param elapsedMs since the first was to be sent
+   */
+  arrived(number: number, elapsedMs: number): void {
+    this.#valuesMs[this.#count++] = elapsedMs - number * this.#intervalMs;
   }
 
   /** By the keys above. */

@@ -14,6 +14,8 @@ const PUBLISHERS = [
   ['100 producers', 100, 1],
   ['1 producer, 100 in flight', 1, 100],
 ] as const;
+/** Each cycle fills, syncs and drains beside what is measured. */
+const WARM_UP_OPERATIONS = 10_000;
 const ACK_MODES = ['client-individual', 'client'] as const;
 
 /** Commits of SQLite on the same disk with nothing around them, as many rows in each as messages are under way. */
@@ -32,7 +34,7 @@ function plansOf(bench: Bench, isPersistent: boolean): Plan[] {
   const { isQuick } = bench.settings;
   const settle = (): void => settleDisk(bench.peers.directory);
   // A quorum queue stores every message, whatever its sender says.
-  const common = { clients: { queue: kind, isPersistent }, settle };
+  const common = { clients: { queue: kind, isPersistent }, settle, warmUpOperations: WARM_UP_OPERATIONS };
   const suits: Plan['suits'] = (contender) => isPersistent || contender !== rabbitMqQuorum;
   const publishing = PUBLISHERS.map(([name, producers, window]): Plan => ({
     ...common,
