@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { Broker } from '../broker/broker.js';
-import type { BrokerRelay, Clock, Logger, Store } from '../broker/ports.js';
+import type { BrokerRelay, Clock, Framing, Logger, Store } from '../broker/ports.js';
 import { type AccessPorts, composeAccess } from './access.js';
 import {
   OptionsError,
@@ -26,7 +26,17 @@ import type { Listener } from './listeners.js';
 import { socketDial, StompRelay } from './relays/index.js';
 import { MemoryStore, SqliteStore } from './stores/index.js';
 import { SystemClock } from './system-clock.js';
-import { type EndpointOptions, HttpTransport, TcpTransport } from './transports/index.js';
+import {
+  type EndpointOptions,
+  HttpTransport,
+  type PassOn,
+  PREFIX_FRAMING,
+  RAW_FRAMING,
+  SOCKJS_HTTP_FRAMING,
+  SOCKJS_WEBSOCKET_FRAMING,
+  TcpTransport,
+  WEBSOCKET_FRAMING,
+} from './transports/index.js';
 
 /** What an embedding application may bring instead of what the options would make. */
 export interface CompositionPorts<Log extends Logger = Logger> extends AccessPorts {
@@ -124,30 +134,50 @@ function composeConnectionLog(
   return new SessionRecorder(options, { ...ports, sink });
 }
 
+/** What of the options the listeners are made of: no secret among it, and nothing that JSON would not carry. */
+export interface ListenerOptions extends Pick<ResolvedServerOptions, 'http' | 'tcp'> {
+  readonly broker: { readonly limits: { readonly frame: { readonly maxBodyBytes: number } } };
+}
+
 /** @throws OptionsError when a TLS file cannot be read */
-export async function composeTcp({ tcp }: ResolvedServerOptions, logger: Logger): Promise<Listener[]> {
+export async function composeTcp({ tcp }: Pick<ListenerOptions, 'tcp'>, logger: Logger): Promise<Listener[]> {
   if (tcp === false) return [];
   const { host, port, proxyProtocol } = tcp;
   const tls = await readTls('tcp', tcp.tls);
   return [{ transport: new TcpTransport({ host, port, proxyProtocol, logger, ...tls }), host, port }];
 }
 
-/** @throws OptionsError when a TLS file cannot be read */
-export async function composeHttp(options: ResolvedServerOptions, logger: ServerLogger): Promise<Listener[]> {
+/**
+ * @param passOn takes requests of SockJS sessions that another process holds
+ * @throws OptionsError when a TLS file cannot be read
+ */
+export async function composeHttp(
+  options: ListenerOptions,
+  logger: ServerLogger,
+  passOn?: PassOn,
+): Promise<(Listener & { readonly transport: HttpTransport })[]> {
   const { http } = options;
   if (http === false) return [];
   const { host, port } = http;
   const tls = await readTls('http', http.tls);
-  return [
-    { transport: new HttpTransport({ host, port, endpoints: composeEndpoints(options), logger, ...tls }), host, port },
-  ];
+  const endpoints = composeEndpoints(options);
+  return [{ transport: new HttpTransport({ host, port, endpoints, logger, passOn, ...tls }), host, port }];
 }
+
+/** Every way in which the transports wrap frames, by the name under which processes of one server know it. */
+export const FRAMINGS: Readonly<Record<string, Framing>> = {
+  raw: RAW_FRAMING,
+  websocket: WEBSOCKET_FRAMING,
+  prefix: PREFIX_FRAMING,
+  'sockjs-websocket': SOCKJS_WEBSOCKET_FRAMING,
+  'sockjs-http': SOCKJS_HTTP_FRAMING,
+};
 
 /** Room for headers, and for STOMP frames that share a message, beside the largest body. */
 const MESSAGE_OVERHEAD_BYTES = 256 * 1024;
 
 /** The endpoints of the options in the words of the transports, sized by what the broker takes. */
-export function composeEndpoints({ http, broker }: ResolvedServerOptions): readonly EndpointOptions[] {
+export function composeEndpoints({ http, broker }: ListenerOptions): readonly EndpointOptions[] {
   const maxMessageBytes = broker.limits.frame.maxBodyBytes + MESSAGE_OVERHEAD_BYTES;
   return http === false ? [] : http.endpoints.map((endpoint) => ({ ...endpointOptions(endpoint), maxMessageBytes }));
 }

@@ -1,6 +1,5 @@
 /** The ways in of one broker that have ports of their own: opened all or none, closed around the broker's own stop. */
-import type { Broker } from '../broker/broker.js';
-import type { ListenAddress, Logger, Transport } from '../broker/ports.js';
+import type { AcceptConnection, ListenAddress, Logger, Transport } from '../broker/ports.js';
 
 export interface Listener {
   readonly transport: Transport;
@@ -9,13 +8,11 @@ export interface Listener {
 }
 
 export class Listeners {
-  readonly #broker: Broker;
-  readonly #logger: Logger;
+  readonly #accept: AcceptConnection;
   readonly #open: Transport[] = [];
 
-  constructor(broker: Broker, logger: Logger) {
-    this.#broker = broker;
-    this.#logger = logger;
+  constructor(accept: AcceptConnection) {
+    this.#accept = accept;
   }
 
   /**
@@ -27,14 +24,13 @@ export class Listeners {
     for (const { transport, host, port } of listeners) {
       this.#open.push(transport);
       try {
-        addresses.push(await transport.listen((connection) => this.#broker.accept(connection)));
+        addresses.push(await transport.listen(this.#accept));
       } catch (error) {
         await this.stopAccepting();
         await this.close();
         throw new Error(bindFault(host, port, error), { cause: error });
       }
     }
-    for (const address of addresses) this.#logger.info({ ...address }, 'listening');
     return addresses;
   }
 
@@ -47,6 +43,11 @@ export class Listeners {
   async close(): Promise<void> {
     for (const transport of this.#open.splice(0)) await transport.close();
   }
+}
+
+/** One line in the log for each. */
+export function logAddresses(addresses: readonly ListenAddress[], logger: Logger): void {
+  for (const address of addresses) logger.info({ ...address }, 'listening');
 }
 
 /**

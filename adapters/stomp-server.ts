@@ -1,10 +1,15 @@
 /** A server of its own: options in, a running broker with its listeners out; behind `hoofbeat serve`, and for embedding. */
 import type { Broker } from '../broker/broker.js';
-import type { ListenAddress } from '../broker/ports.js';
+import type { AcceptConnection, ListenAddress } from '../broker/ports.js';
 import type { ConnectionLog, SessionRecorder } from './connection-log/index.js';
 import { type CompositionPorts, composeBroker, composeHttp, composeLogger, composeTcp } from './composition.js';
-import { type ResolvedServerOptions, resolveServerOptions, type ServerOptions } from './config/index.js';
-import { keepingProcess, Listeners } from './listeners.js';
+import {
+  requireOneProcess,
+  type ResolvedServerOptions,
+  resolveServerOptions,
+  type ServerOptions,
+} from './config/index.js';
+import { keepingProcess, Listeners, logAddresses } from './listeners.js';
 import type { ServerLogger } from './logging/index.js';
 
 /** What an embedding application may bring instead of what the options would make; the logger is pino's. */
@@ -37,31 +42,77 @@ export interface StompServer {
  * @throws OptionsError naming every option that is wrong
  */
 export function createStompServer(options: ServerOptions = {}, ports: StompServerPorts = {}): StompServer {
-  // An application that knows its users lets in nobody else unless it says so.
-  const isClosed = ports.authenticate !== undefined && options.auth?.anonymous === undefined;
-  const given = isClosed ? { ...options, auth: { ...options.auth, anonymous: false } } : options;
-  return new ComposedServer(resolveServerOptions(given), ports);
+  const resolved = resolveFor(options, ports);
+  requireOneProcess(options);
+  return new ComposedServer(resolved, ports, (parts) => new OwnListeners(parts));
 }
 
-class ComposedServer implements StompServer {
+/** @throws OptionsError naming every option that is wrong */
+export function resolveFor(options: ServerOptions, ports: StompServerPorts): ResolvedServerOptions {
+  // An application that knows its users lets in nobody else unless it says so.
+  const isClosed = ports.authenticate !== undefined && options.auth?.anonymous === undefined;
+  return resolveServerOptions(isClosed ? { ...options, auth: { ...options.auth, anonymous: false } } : options);
+}
+
+/** How clients get in: by listeners of this process, or of others. */
+export interface WaysIn {
+  /** All or none. @throws Error of one line naming host, port and cause */
+  open(): Promise<readonly ListenAddress[]>;
+  stopAccepting(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** What the ways in are given. */
+export interface WaysInParts {
+  readonly accept: AcceptConnection;
+  readonly options: ResolvedServerOptions;
+  readonly logger: ServerLogger;
+}
+
+class OwnListeners implements WaysIn {
+  readonly #parts: WaysInParts;
+  readonly #listeners: Listeners;
+
+  constructor(parts: WaysInParts) {
+    this.#parts = parts;
+    this.#listeners = new Listeners(parts.accept);
+  }
+
+  async open(): Promise<readonly ListenAddress[]> {
+    const { options, logger } = this.#parts;
+    return this.#listeners.open([...(await composeTcp(options, logger)), ...(await composeHttp(options, logger))]);
+  }
+
+  stopAccepting(): Promise<void> {
+    return this.#listeners.stopAccepting();
+  }
+
+  close(): Promise<void> {
+    return this.#listeners.close();
+  }
+}
+
+/** Everything of a server but its ways in. */
+export class ComposedServer implements StompServer {
   readonly broker: Broker;
   readonly options: ResolvedServerOptions;
   readonly connectionLog: SessionRecorder | null;
   readonly #logger: ServerLogger;
-  readonly #listeners: Listeners;
+  readonly #waysIn: WaysIn;
   readonly #loadAccess: () => Promise<void>;
   #addresses: readonly ListenAddress[] = [];
   #starting: Promise<readonly ListenAddress[]> | null = null;
   #stopping: Promise<void> | null = null;
 
-  constructor(options: ResolvedServerOptions, ports: StompServerPorts) {
+  constructor(options: ResolvedServerOptions, ports: StompServerPorts, createWaysIn: (parts: WaysInParts) => WaysIn) {
     this.options = options;
     this.#logger = composeLogger(options, ports);
     const { broker, loadAccess, connectionLog } = composeBroker(options, ports, this.#logger);
     this.broker = broker;
     this.connectionLog = connectionLog;
     this.#loadAccess = loadAccess;
-    this.#listeners = new Listeners(this.broker, this.#logger);
+    const accept: AcceptConnection = (connection) => broker.accept(connection);
+    this.#waysIn = createWaysIn({ accept, options, logger: this.#logger });
   }
 
   get addresses(): readonly ListenAddress[] {
@@ -81,14 +132,11 @@ class ComposedServer implements StompServer {
 
   async #start(): Promise<readonly ListenAddress[]> {
     await this.#loadAccess();
-    const listeners = [
-      ...(await composeTcp(this.options, this.#logger)),
-      ...(await composeHttp(this.options, this.#logger)),
-    ];
     await this.connectionLog?.open();
     try {
       await this.broker.start();
-      this.#addresses = await this.#listeners.open(listeners);
+      this.#addresses = await this.#waysIn.open();
+      logAddresses(this.#addresses, this.#logger);
     } catch (error) {
       await keepingProcess(async () => {
         await this.broker.stop(0);
@@ -102,9 +150,9 @@ class ComposedServer implements StompServer {
   async #stop(deadlineMs: number | undefined): Promise<void> {
     // A start under way is let finish, so that what it opened is closed; its failure is its caller's to see.
     await this.#starting?.catch(() => undefined);
-    await this.#listeners.stopAccepting();
+    await this.#waysIn.stopAccepting();
     await this.broker.stop(deadlineMs);
-    await this.#listeners.close();
+    await this.#waysIn.close();
     await this.connectionLog?.close();
     this.#addresses = [];
   }

@@ -1,9 +1,17 @@
 /** Values of flags and variables, checked where they are read. */
 import { InvalidArgumentError } from 'commander';
+import { parseWorkers, WORKERS_WANTED, type WorkersOption } from '../config/workers-option.js';
 
 /** @throws InvalidArgumentError, which commander reports as wrong usage */
 export function parsePort(text: string): number {
   return parseNumber(text, 0, 65_535);
+}
+
+/** @throws InvalidArgumentError */
+export function parseWorkersFlag(text: string): WorkersOption {
+  const workers = parseWorkers(text);
+  if (workers === null) throw new InvalidArgumentError(`wants ${WORKERS_WANTED}`);
+  return workers;
 }
 
 /** @throws InvalidArgumentError */

@@ -2,6 +2,7 @@
 import { LOG_LEVELS, type LogLevel } from '../config/log-level.js';
 import { OptionsError } from '../config/options-error.js';
 import type { ServerOptions } from '../config/server-options.js';
+import { parseWorkers, WORKERS_WANTED, type WorkersOption } from '../config/workers-option.js';
 import { readVariable, type Environment } from './environment.js';
 
 export interface Overrides {
@@ -10,6 +11,7 @@ export interface Overrides {
   readonly httpPort?: number | undefined;
   readonly tcpPort?: number | undefined;
   readonly data?: string | false | undefined;
+  readonly workers?: WorkersOption | undefined;
   readonly logLevel?: LogLevel | undefined;
 }
 
@@ -32,15 +34,24 @@ export function readEnvironment(environment: Environment): Overrides {
   if (level !== undefined && logLevel === undefined) {
     faults.push(`HOOFBEAT_LOG_LEVEL: got ${JSON.stringify(level)}, wants one of ${LOG_LEVELS.join(', ')}`);
   }
+  const workers = readWorkers(read('HOOFBEAT_WORKERS'), faults);
   const overrides = {
     host: read('HOOFBEAT_HOST'),
     httpPort: port('HOOFBEAT_HTTP_PORT'),
     tcpPort: port('HOOFBEAT_TCP_PORT'),
     data: read('HOOFBEAT_DATA'),
+    workers,
     logLevel,
   };
   if (faults.length > 0) throw new OptionsError(faults.sort());
   return overrides;
+}
+
+function readWorkers(text: string | undefined, faults: string[]): WorkersOption | undefined {
+  if (text === undefined) return undefined;
+  const workers = parseWorkers(text);
+  if (workers === null) faults.push(`HOOFBEAT_WORKERS: got ${JSON.stringify(text)}, wants ${WORKERS_WANTED}`);
+  return workers ?? undefined;
 }
 
 /** `over` wins; a port given for a listener that is false opens it. */
@@ -50,6 +61,7 @@ export function applyOverrides(options: ServerOptions, over: Overrides): ServerO
     http: listener(options.http, over.host, over.httpPort),
     tcp: listener(options.tcp, over.host, over.tcpPort),
     ...(over.data === undefined ? {} : { data: over.data }),
+    ...(over.workers === undefined ? {} : { workers: over.workers }),
     ...(over.logLevel === undefined ? {} : { log: { ...options.log, level: over.logLevel } }),
   };
 }

@@ -2,8 +2,9 @@
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ListenAddress } from '../../broker/ports.js';
-import { readConfigFile, type LogLevel } from '../config/index.js';
-import { createStompServer, type StompServer } from '../stomp-server.js';
+import { readConfigFile, type LogLevel, type WorkersOption } from '../config/index.js';
+import { createClusteredServer } from '../clustered-server.js';
+import type { StompServer } from '../stomp-server.js';
 import { readVariable, type Environment } from './environment.js';
 import { CliError } from './exit-code.js';
 import { applyOverrides, readEnvironment } from './overrides.js';
@@ -18,6 +19,7 @@ export interface ServeFlags {
   readonly tcpPort?: number;
   readonly data?: string;
   readonly memory?: true;
+  readonly workers?: WorkersOption;
   readonly logLevel?: LogLevel;
   readonly json?: true;
 }
@@ -30,7 +32,11 @@ export async function runServer(flags: ServeFlags, environment: Environment, ver
     ...flags,
     data: flags.memory === true ? false : flags.data,
   });
-  const server = createStompServer(options);
+  const faults: string[] = [];
+  const server = createClusteredServer(options, {}, (text) => {
+    faults.push(text);
+    process.emit('SIGTERM');
+  });
   // A limit on the size of files is an error of the write that would exceed it; unhandled, it would be the end.
   process.on('SIGXFSZ', () => undefined);
   const stopped = onSignal(() => server.stop());
@@ -41,6 +47,8 @@ export async function runServer(flags: ServeFlags, environment: Environment, ver
   }
   process.stdout.write(flags.json === true ? jsonLine(server, version) : banner(server, version));
   await stopped;
+  const [fault] = faults;
+  if (fault !== undefined) throw new CliError(fault);
 }
 
 /** Further signals change nothing: npm passes on the SIGINT that the terminal has sent to everyone. */
@@ -55,15 +63,18 @@ function jsonLine(server: StompServer, version: string): string {
     ...address,
     urls: urlsOf(server, address).map(([, url]) => url),
   }));
-  return `${JSON.stringify({ version, pid: process.pid, addresses })}\n`;
+  const { workers } = server.options;
+  return `${JSON.stringify({ version, pid: process.pid, workers, addresses })}\n`;
 }
 
 function banner(server: StompServer, version: string): string {
   const urls = server.addresses.flatMap((address) => urlsOf(server, address));
   const [, first] = urls[0] ?? ['', ''];
   const self = commandName();
+  const { workers } = server.options;
+  const by = workers === 1 ? '' : ` with ${workers} worker processes`;
   const lines = [
-    `hoofbeat ${version} is listening. Connect a STOMP client to`,
+    `hoofbeat ${version} is listening${by}. Connect a STOMP client to`,
     ...urls.map(([name, url]) => `  ${name.padEnd(9)}  ${url}`),
     `Try it:  ${self} sub -u ${first} -d /topic/hello`,
     `   and    ${self} pub -u ${first} -d /topic/hello -m hi`,

@@ -1,13 +1,14 @@
 /** `hoofbeat serve`: runs a server until SIGTERM or SIGINT. */
 import { type Command, Option } from 'commander';
 import { LOG_LEVELS } from '../config/log-level.js';
-import { parsePort } from './argument.js';
+import { parsePort, parseWorkersFlag } from './argument.js';
 import type { Environment } from './environment.js';
 import type { ServeFlags } from './run-server.js';
 
 const HELP = `
 Environment (flags win over it, it wins over the file; an empty variable counts as not set):
-  HOOFBEAT_CONFIG, HOOFBEAT_HOST, HOOFBEAT_HTTP_PORT, HOOFBEAT_TCP_PORT, HOOFBEAT_DATA, HOOFBEAT_LOG_LEVEL
+  HOOFBEAT_CONFIG, HOOFBEAT_HOST, HOOFBEAT_HTTP_PORT, HOOFBEAT_TCP_PORT, HOOFBEAT_DATA, HOOFBEAT_WORKERS,
+  HOOFBEAT_LOG_LEVEL
 
 Logs go to standard error. SIGTERM and SIGINT close every session in an orderly way and exit 0.
 Beyond loopback anonymous clients are refused unless the file says auth.anonymous: true.
@@ -27,6 +28,11 @@ export function addServeCommand(program: Command, environment: Environment, vers
     .option('--tcp-port <port>', 'STOMP over TCP; 0 picks a free one (default: 61613)', parsePort)
     .option('--data <directory>', 'where stored messages are kept (default: ./hoofbeat-data)')
     .addOption(new Option('--memory', 'keep everything in memory, nothing on disk').conflicts('data'))
+    .option(
+      '--workers <number>',
+      'processes that hold the sockets, or auto (default: 1, a single process)',
+      parseWorkersFlag,
+    )
     .addOption(new Option('--log-level <level>', 'least important level logged').choices(LOG_LEVELS))
     .option('--json', 'print one JSON line with the addresses instead of text')
     .addHelpText('after', HELP)

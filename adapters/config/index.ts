@@ -26,6 +26,7 @@ export { parseConfig, readConfigFile } from './config-file.js';
 export { LOG_LEVELS, type LogLevel } from './log-level.js';
 export { OptionsError } from './options-error.js';
 export { serverOptionsJsonSchema } from './options-schema.js';
+export { MAX_WORKERS, requireOneProcess, resolveWorkers, type WorkersOption } from './workers-option.js';
 export {
   DEFAULT_SERVER_OPTIONS,
   type HttpEndpointOptions,

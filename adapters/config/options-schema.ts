@@ -9,6 +9,7 @@ import { relay } from './relay-schema.js';
 import { connectionLog } from './connection-log-schema.js';
 import { flag, strings, text, wholeNumber } from './schema-parts.js';
 import { LOG_LEVELS } from './log-level.js';
+import { MAX_WORKERS, WORKERS_WANTED } from './workers-option.js';
 
 const host = z.string({ error: 'a host name or IP address' }).regex(/^[^\s/]+$/, 'a host name or IP address');
 const port = wholeNumber(65_535);
@@ -54,6 +55,7 @@ const serverOptions = z.strictObject(
     http: z.union([z.literal(false), http], { error: 'false or an object' }).optional(),
     tcp: z.union([z.literal(false), tcp], { error: 'false or an object' }).optional(),
     data: z.union([z.literal(false), text], { error: 'a directory or false' }).optional(),
+    workers: z.union([z.literal('auto'), wholeNumber(MAX_WORKERS, 1)], { error: WORKERS_WANTED }).optional(),
     log: log.optional(),
     auth: auth.optional(),
     connectionLog: connectionLog.optional(),

@@ -14,6 +14,7 @@ import {
 import { type RelayOptions, type ResolvedRelayOptions, resolveRelay } from './relay-options.js';
 import { OptionsError } from './options-error.js';
 import { checkShape } from './options-schema.js';
+import { resolveWorkers, type WorkersOption } from './workers-option.js';
 
 export interface ServerOptions {
   /** WebSocket and SockJS; false closes it. */
@@ -25,6 +26,11 @@ export interface ServerOptions {
    * false; of `hoofbeat serve`: `./hoofbeat-data`.
    */
   readonly data?: string | false | undefined;
+  /**
+   * Of `hoofbeat serve`: processes that hold the sockets, so that more than one processor works; `auto`: one fewer than the
+   * processors. 1 is a single process, the only one that a broker inside an application takes. Default 1.
+   */
+  readonly workers?: WorkersOption | undefined;
   readonly log?: LogOptions | undefined;
   readonly auth?: AuthOptions | undefined;
   /** Records every session in a table; true takes every default. Default false. */
@@ -107,6 +113,7 @@ export interface ResolvedServerOptions {
   readonly http: ResolvedHttpOptions | false;
   readonly tcp: ResolvedTcpOptions | false;
   readonly data: string | false;
+  readonly workers: number;
   readonly log: { readonly level: LogLevel; readonly pretty: boolean };
   readonly auth: ResolvedAuthOptions;
   readonly connectionLog: ResolvedConnectionLogOptions | false;
@@ -175,6 +182,7 @@ export function resolveServerOptions(given: ServerOptions = {}): ResolvedServerO
     http,
     tcp,
     data,
+    workers: resolveWorkers(given.workers),
     log: {
       level: given.log?.level ?? DEFAULT_SERVER_OPTIONS.log.level,
       pretty: given.log?.pretty ?? DEFAULT_SERVER_OPTIONS.log.pretty,

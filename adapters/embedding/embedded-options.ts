@@ -2,6 +2,7 @@
 import {
   type HttpEndpointOptions,
   OptionsError,
+  requireOneProcess,
   type ResolvedServerOptions,
   resolveServerOptions,
   type ServerOptions,
@@ -26,6 +27,7 @@ export interface EmbeddedOptions extends Omit<ServerOptions, 'http' | 'tcp'> {
 export function resolveEmbeddedOptions(given: EmbeddedOptions = {}): ResolvedServerOptions {
   const { endpoints, tcp, ...rest } = given;
   if (Object.hasOwn(rest, 'http')) throw new OptionsError(['http: unknown option; the paths are given as endpoints']);
+  requireOneProcess(given);
   try {
     return resolveServerOptions({ ...rest, tcp: tcp ?? false, http: { host: ANYWHERE, endpoints } });
   } catch (error) {

@@ -5,7 +5,7 @@ import type { Connection, ConnectionListener, ListenAddress, Logger } from '../.
 import { composeBroker, composeEndpoints, composeLogger, composeTcp, type CompositionPorts } from '../composition.js';
 import type { ResolvedServerOptions } from '../config/index.js';
 import type { SessionRecorder } from '../connection-log/index.js';
-import { keepingProcess, Listeners } from '../listeners.js';
+import { keepingProcess, Listeners, logAddresses } from '../listeners.js';
 import { attachEndpoints, type AttachedEndpoints } from '../transports/index.js';
 import { type EmbeddedOptions, resolveEmbeddedOptions } from './embedded-options.js';
 
@@ -29,7 +29,7 @@ export class MountedBroker {
     this.broker = broker;
     this.connectionLog = connectionLog;
     this.#loadAccess = loadAccess;
-    this.#listeners = new Listeners(this.broker, this.#logger);
+    this.#listeners = new Listeners((connection) => this.broker.accept(connection));
   }
 
   /** Of the `tcp` listener; empty without one, before start and after stop. */
@@ -70,6 +70,7 @@ export class MountedBroker {
     try {
       await this.broker.start();
       this.#addresses = await this.#listeners.open(listeners);
+      logAddresses(this.#addresses, this.#logger);
     } catch (error) {
       await keepingProcess(async () => {
         await this.broker.stop(0);

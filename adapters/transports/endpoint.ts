@@ -19,10 +19,18 @@ export interface EndpointOptions extends OriginOptions, WebSocketOptions {
   readonly typedLines?: boolean | undefined;
 }
 
+/**
+ * Asked about each HTTP request of a SockJS session, by the id in its URL: true when it was passed on to the process that
+ * holds the session, false when that is this one.
+ */
+export type PassOn = (session: string, request: IncomingMessage, response: ServerResponse) => boolean;
+
 /** What an endpoint needs of whoever carries it. */
 export interface EndpointHost {
   readonly accept: AcceptConnection;
   readonly logger: Logger;
+  /** Missing: every session is this process's. */
+  readonly passOn?: PassOn | undefined;
   /** False while the server drains: what is open goes on, new connections are answered 503. */
   readonly isAccepting: boolean;
 }

@@ -5,7 +5,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { AcceptConnection, Logger } from '../../broker/ports.js';
-import type { EndpointHost, EndpointOptions, HttpEndpoint } from './endpoint.js';
+import type { EndpointHost, EndpointOptions, HttpEndpoint, PassOn } from './endpoint.js';
 import { pathOf, refuseUpgrade } from './http-answers.js';
 import { SockJsEndpoint } from './sockjs-endpoint.js';
 import { continueWithoutUpgrade } from './upgrade-replay.js';
@@ -35,8 +35,9 @@ export function attachEndpoints(
   endpoints: readonly EndpointOptions[],
   accept: AcceptConnection,
   logger: Logger,
+  passOn?: PassOn,
 ): AttachedEndpoints {
-  const host = { accept, logger, isAccepting: true };
+  const host = { accept, logger, passOn, isAccepting: true };
   const attached = createEndpoints(endpoints, host);
   const ownerOf = (request: IncomingMessage): HttpEndpoint | undefined => {
     const path = pathOf(request);

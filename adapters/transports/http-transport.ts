@@ -2,12 +2,12 @@
  * STOMP endpoints on an HTTP server of our own: WebSocket and SockJS on their paths, a line of help on `/`.
  * The Fastify application is open to others (admin API) until `listen`.
  */
-import type { Server } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TlsOptions } from 'node:tls';
 import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import type { AcceptConnection, ListenAddress, Transport } from '../../broker/ports.js';
-import type { EndpointOptions } from './endpoint.js';
+import type { EndpointOptions, PassOn } from './endpoint.js';
 import { attachEndpoints, type AttachedEndpoints } from './http-endpoints.js';
 import { OpenSockets } from './open-sockets.js';
 
@@ -20,6 +20,8 @@ export interface HttpTransportOptions {
   readonly tls?: TlsOptions;
   readonly endpoints: readonly EndpointOptions[];
   readonly logger: FastifyBaseLogger;
+  /** Missing: every SockJS session is this process's. */
+  readonly passOn?: PassOn | undefined;
 }
 
 /** Node's defaults are 60 s and 300 s; STOMP clients send small requests, and slow ones only hold sockets. */
@@ -52,8 +54,8 @@ export class HttpTransport implements Transport {
   }
 
   async listen(accept: AcceptConnection): Promise<ListenAddress> {
-    const { host = '127.0.0.1', port = 8080, logger } = this.#options;
-    this.#attached = attachEndpoints(this.server, this.#options.endpoints, accept, logger);
+    const { host = '127.0.0.1', port = 8080, endpoints, logger, passOn } = this.#options;
+    this.#attached = attachEndpoints(this.server, endpoints, accept, logger, passOn);
     await this.app.ready();
     // Not Fastify's own listen: for `localhost` that makes a second server, on which nobody knows our endpoints.
     const address = await new Promise<AddressInfo>((resolve, reject) => {
@@ -67,6 +69,11 @@ export class HttpTransport implements Transport {
       logger.error({ err: error }, 'accepting connections failed');
     });
     return { transport: this.name, host: address.address, port: address.port, endpoints: this.#attached.paths };
+  }
+
+  /** Takes a request that came in another way; false when its path is none of an endpoint's. */
+  take(request: IncomingMessage, response: ServerResponse): boolean {
+    return this.#attached?.take(request, response) === true;
   }
 
   /** The port stays open: sessions over SockJS polling need it for every one of their requests. */

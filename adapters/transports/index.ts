@@ -2,8 +2,14 @@
 export { TcpTransport, type TcpTransportOptions } from './tcp-transport.js';
 export { HttpTransport, type HttpTransportOptions } from './http-transport.js';
 export { attachEndpoints, type AttachedEndpoints } from './http-endpoints.js';
-export type { EndpointOptions } from './endpoint.js';
+export type { EndpointOptions, PassOn } from './endpoint.js';
 export { DEFAULT_SOCKJS_OPTIONS, type SockJsOptions } from './sockjs-options.js';
 export { OriginPolicy, type OriginOptions } from './origin-policy.js';
 export { DEFAULT_MAX_MESSAGE_BYTES, type WebSocketOptions } from './websocket-upgrade.js';
-export { RAW_FRAMING, WEBSOCKET_FRAMING, SOCKJS_HTTP_FRAMING, SOCKJS_WEBSOCKET_FRAMING } from './websocket-framing.js';
+export {
+  PREFIX_FRAMING,
+  RAW_FRAMING,
+  SOCKJS_HTTP_FRAMING,
+  SOCKJS_WEBSOCKET_FRAMING,
+  WEBSOCKET_FRAMING,
+} from './websocket-framing.js';

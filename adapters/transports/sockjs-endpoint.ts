@@ -110,9 +110,10 @@ export class SockJsEndpoint implements HttpEndpoint {
       case 'receive':
         // A script element sends no Origin, so JSONP cannot be kept to the origins that are allowed (Spring S1.35).
         if (path.transport === 'jsonp' && !this.#origins.allowsAll) answer(response, 404, 'Not found');
-        else this.#sessions.receive(request, response, path);
+        else if (!this.#isElsewhere(path.session, request, response)) this.#sessions.receive(request, response, path);
         return;
       case 'send':
+        if (this.#isElsewhere(path.session, request, response)) return;
         this.#sessions.send(request, response, path).catch((error: unknown) => {
           this.#host.logger.error({ err: error }, 'a SockJS request failed');
           if (!response.headersSent) answer(response, 500, 'Internal error');
@@ -124,6 +125,11 @@ export class SockJsEndpoint implements HttpEndpoint {
       default:
         this.#sessions.answer(request, response, pathOf(request).slice(this.#prefix.length) || '/');
     }
+  }
+
+  /** Whether the request went to the process that has the session. */
+  #isElsewhere(session: string, request: IncomingMessage, response: ServerResponse): boolean {
+    return this.#host.passOn?.(session, request, response) === true;
   }
 
   /** Whoever may show this page in a frame of its own connects with our origin (Spring S1.34). */

@@ -1,10 +1,6 @@
 /** A whole server on free loopback ports, silent, for tests over real sockets. */
-import {
-  createStompServer,
-  type ServerOptions,
-  type StompServer,
-  type StompServerPorts,
-} from '../../adapters/index.js';
+import { createClusteredServer } from '../../adapters/clustered-server.js';
+import type { ServerOptions, StompServer, StompServerPorts } from '../../adapters/index.js';
 
 export interface TestServer {
   readonly server: StompServer;
@@ -14,17 +10,24 @@ export interface TestServer {
   readonly stop: () => Promise<void>;
 }
 
+/** More than 1: the sockets of every test server are held by so many worker processes (test/adapters/workers/suites.test.ts). */
+const WORKERS = Number(process.env['HOOFBEAT_TEST_WORKERS'] ?? 1);
+
 /** Starts a server with `options` over ports 0 and log level silent. */
 export async function startTestServer(options: ServerOptions = {}, ports: StompServerPorts = {}): Promise<TestServer> {
-  const server = createStompServer(
+  const server = createClusteredServer(
     {
       data: false,
+      workers: WORKERS,
       ...options,
       http: options.http === false ? false : { port: 0, ...options.http },
       tcp: options.tcp === false ? false : { port: 0, ...options.tcp },
       log: { level: 'silent', ...options.log },
     },
     ports,
+    (text) => {
+      throw new Error(text);
+    },
   );
   const addresses = await server.start();
   const portOf = (...names: readonly string[]): number =>

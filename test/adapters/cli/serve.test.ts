@@ -100,12 +100,13 @@ t.test('flags win over the environment, which wins over the file', async (t) => 
 });
 
 t.test('a wrong variable is named', async (t) => {
-  const environment = { HOOFBEAT_HTTP_PORT: 'eighty', HOOFBEAT_LOG_LEVEL: 'loud' };
+  const environment = { HOOFBEAT_HTTP_PORT: 'eighty', HOOFBEAT_LOG_LEVEL: 'loud', HOOFBEAT_WORKERS: 'many' };
   const { exitCode, stderr } = await runCommand(t, ['serve'], { environment });
   t.equal(exitCode, 1);
   t.strictSame(stderr.trimEnd().split('\n'), [
     'HOOFBEAT_HTTP_PORT: got "eighty", wants a number from 0 to 65535',
     'HOOFBEAT_LOG_LEVEL: got "loud", wants one of trace, debug, info, warn, error, fatal, silent',
+    'HOOFBEAT_WORKERS: got "many", wants "auto" or a number from 1 to 64',
   ]);
 });
 
@@ -114,6 +115,7 @@ for (const args of [
   ['serve', '--http-port', '65536'],
   ['serve', '--memory', '--data', 'x'],
   ['serve', '--log-level', 'loud'],
+  ['serve', '--workers', '0'],
   ['serve', '--colour'],
   ['server'],
 ]) {

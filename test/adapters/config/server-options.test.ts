@@ -250,6 +250,7 @@ t.test('the JSON Schema knows the same keys and allows no others', async (t) => 
     'log',
     'relay',
     'tcp',
+    'workers',
   ]);
   t.equal(schema.additionalProperties, false);
 });

@@ -1,0 +1,65 @@
+/**
+ * The program of a worker process: composes the transports as a server of its own would, and hands what they accept to
+ * the broker's process. Started by the worker pool, never by people.
+ */
+import { rmSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { pathToFileURL } from 'node:url';
+import { composeHttp, composeTcp, FRAMINGS, type ListenerOptions } from './composition.js';
+import type { ResolvedServerOptions } from './config/index.js';
+import { Listeners } from './listeners.js';
+import { createLogger } from './logging/index.js';
+import { LINK_FD, SockJsRelay, WorkerEnd, type WorkerSetup } from './workers/index.js';
+
+export interface WorkerOptions extends ListenerOptions, Pick<ResolvedServerOptions, 'log'> {}
+
+/** Runs until the broker's process says otherwise, or is gone. */
+function runWorker(socket: Socket): void {
+  const parent = process.ppid;
+  let listeners: Listeners | null = null;
+  const end = new WorkerEnd(socket, {
+    framings: FRAMINGS,
+    onSetup(given) {
+      const setup = given as WorkerSetup<WorkerOptions>;
+      process.on('exit', () => {
+        // Nobody else is left to tidy up behind a broker that was killed.
+        if (process.ppid !== parent) rmSync(setup.directory, { recursive: true, force: true });
+      });
+      listeners = new Listeners(end.accept);
+      listen(setup, listeners, end).catch((error: unknown) => {
+        end.failed(error instanceof Error ? error.message : String(error));
+      });
+    },
+    onStopAccepting() {
+      void listeners?.stopAccepting();
+    },
+    onLeave() {
+      void listeners?.close().finally(() => process.exit(0));
+    },
+    onLinkEnd() {
+      process.exit(1);
+    },
+  });
+}
+
+async function listen(setup: WorkerSetup<WorkerOptions>, listeners: Listeners, end: WorkerEnd): Promise<void> {
+  const { worker, workers, directory, options } = setup;
+  const logger = createLogger(options.log).child({ worker });
+  const relay = new SockJsRelay({
+    worker,
+    workers,
+    directory,
+    take: (request, response) => http.some(({ transport }) => transport.take(request, response)),
+  });
+  const tcp = await composeTcp(options, logger);
+  const http = await composeHttp(options, logger, relay.passOn);
+  await relay.listen();
+  end.ready(await listeners.open([...tcp, ...http]));
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  // A terminal sends its SIGINT to everyone, a supervisor its SIGTERM perhaps: what follows is for the broker to say.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
+  process.on('SIGXFSZ', () => undefined);
+  runWorker(new Socket({ fd: LINK_FD, readable: true, writable: true }));
+}
