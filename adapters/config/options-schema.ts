@@ -50,12 +50,18 @@ const log = z.strictObject(
   { error: 'an object' },
 );
 
+const workers = z
+  .number({ error: WORKERS_WANTED })
+  .int(WORKERS_WANTED)
+  .min(1, WORKERS_WANTED)
+  .max(MAX_WORKERS, WORKERS_WANTED);
+
 const serverOptions = z.strictObject(
   {
     http: z.union([z.literal(false), http], { error: 'false or an object' }).optional(),
     tcp: z.union([z.literal(false), tcp], { error: 'false or an object' }).optional(),
     data: z.union([z.literal(false), text], { error: 'a directory or false' }).optional(),
-    workers: z.union([z.literal('auto'), wholeNumber(MAX_WORKERS, 1)], { error: WORKERS_WANTED }).optional(),
+    workers: z.union([z.literal('auto'), workers], { error: WORKERS_WANTED }).optional(),
     log: log.optional(),
     auth: auth.optional(),
     connectionLog: connectionLog.optional(),

@@ -15,7 +15,7 @@ interface Seen {
 class End implements LinkHandler {
   readonly link: Link;
   readonly records = new Inbox<Seen>();
-  readonly ends = new Inbox<Error | undefined>();
+  readonly ends = new Inbox<{ readonly cause: Error | undefined }>();
   readonly progress = new Inbox<number>();
 
   constructor(socket: Socket) {
@@ -35,7 +35,7 @@ class End implements LinkHandler {
   }
 
   onEnd(cause?: Error): void {
-    this.ends.push(cause);
+    this.ends.push({ cause });
   }
 
   /** Resolves once the other end has dealt with everything. */
@@ -123,8 +123,8 @@ t.test('while one end holds, records wait there in order and are not told as dea
 t.test('the end of one side is told to the other once', async (t) => {
   const [near, far] = await ends(t);
   near.link.destroy();
-  t.equal(await near.ends.next('the own end'), undefined);
-  t.equal(await far.ends.next('the other end'), undefined);
+  t.equal((await near.ends.next('the own end')).cause, undefined);
+  t.equal((await far.ends.next('the other end')).cause, undefined);
   far.link.send(RecordType.write, 0, 1, Buffer.from('into the void'));
   far.link.flush();
   await new Promise(setImmediate);
@@ -139,6 +139,6 @@ t.test('a side of another version is refused', async (t) => {
   far.resume();
   const closed = once(far, 'close');
   far.write(hello);
-  t.match(await end.ends.next('the end'), LinkError);
+  t.match((await end.ends.next('the end')).cause, LinkError);
   await inTime(closed, 'the close');
 });
