@@ -119,8 +119,24 @@ export class SessionDeadlines implements WheelEntry {
       return 0;
     }
     if (this.#isExpired(nowMs) || this.#isSilent(nowMs)) return this.dueMs;
-    if (this.#heartBeat.sendEveryMs > 0 && nowMs >= this.#nextBeatMs()) this.#owner.sendHeartBeat(nowMs);
-    return this.#next(nowMs);
+    return this.#next(nowMs, this.#beat(nowMs));
+  }
+
+  /**
+   * Sends a heart-beat when one is due. One message to everybody makes everybody's next one due at once: then some wait.
+   * @returns when the next is due; 0 is never
+   */
+  #beat(nowMs: number): number {
+    const { sendEveryMs } = this.#heartBeat;
+    if (sendEveryMs === 0) return 0;
+    const beatMs = this.#nextBeatMs();
+    if (nowMs < beatMs) return beatMs;
+    const hasWaited = this.dueMs > beatMs;
+    const latestMs = this.#owner.lastWriteMs + sendEveryMs - HEART_BEAT_SLACK_MS;
+    const waitMs = hasWaited ? 0 : this.#wheel.stagger(latestMs - nowMs);
+    if (waitMs > 0) return nowMs + waitMs;
+    this.#owner.sendHeartBeat(nowMs);
+    return this.#nextBeatMs();
   }
 
   /** Told some time before, so that a client can renew; then refused. */
@@ -156,10 +172,10 @@ export class SessionDeadlines implements WheelEntry {
     return this.#owner.lastWriteMs + sendEveryMs - slack;
   }
 
-  #next(nowMs: number): number {
-    const { sendEveryMs, receiveEveryMs } = this.#heartBeat;
-    let due = Infinity;
-    if (sendEveryMs > 0) due = this.#nextBeatMs();
+  /** @param beatMs when a heart-beat is due; 0 is never */
+  #next(nowMs: number, beatMs: number): number {
+    const { receiveEveryMs } = this.#heartBeat;
+    let due = beatMs > 0 ? beatMs : Infinity;
     if (receiveEveryMs > 0) due = Math.min(due, this.lastReadMs + receiveEveryMs * this.#options.heartBeat.tolerance);
     if (this.#overSoftSinceMs > 0) due = Math.min(due, this.#overSoftSinceMs + this.#options.outbox.softLimitMs);
     if (this.#expiresAtMs > 0) {
@@ -170,7 +186,7 @@ export class SessionDeadlines implements WheelEntry {
 
   #reschedule(): void {
     this.#wheel.cancel(this);
-    const dueMs = this.#next(this.#wheel.nowMs);
+    const dueMs = this.#next(this.#wheel.nowMs, this.#heartBeat.sendEveryMs > 0 ? this.#nextBeatMs() : 0);
     if (dueMs > 0) this.#wheel.schedule(this, dueMs);
   }
 }

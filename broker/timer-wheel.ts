@@ -18,6 +18,8 @@ export interface WheelEntry {
 /** Fine enough for heart-beats of 100 ms; one interval of this length is the whole cost of an idle node. */
 const TICK_MS = 50;
 const SLOTS = 1024;
+/** What `stagger` lets happen in one tick: a write costs about 6 µs, so these are some 3 ms. */
+const PER_TICK = 500;
 /** A tick this late means that the process stood still: what clients sent meanwhile has not been read yet. */
 const STALL_TICKS = 10;
 
@@ -30,6 +32,8 @@ export class TimerWheel {
   #stop: (() => void) | null = null;
   #size = 0;
   #isCatchingUp = false;
+  /** Calls of `stagger` in this tick. */
+  #staggered = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -64,6 +68,16 @@ export class TimerWheel {
   cancel(entry: WheelEntry): void {
     if (entry.wheelSlot >= 0) this.#take(entry);
     entry.dueMs = 0;
+  }
+
+  /**
+   * For entries whose work does not suit all of them at once: how long this one should wait with it, in ms. 0 for the first
+   * of a tick; the others are spread over the window, so that what a hundred thousand do at the same time stalls nobody.
+   * @param windowMs the longest wait
+   */
+  stagger(windowMs: number): number {
+    const ticks = Math.floor(windowMs / TICK_MS) + 1;
+    return ticks > 1 ? (Math.floor(this.#staggered++ / PER_TICK) % ticks) * TICK_MS : 0;
   }
 
   #start(): () => void {
@@ -116,6 +130,7 @@ export class TimerWheel {
 
   #fire(slot: number): void {
     const entries = this.#slots[slot] as WheelEntry[];
+    this.#staggered = 0;
     if (entries.length === 0) return;
     // What is put back may land in this very slot, one round later: so the slot is emptied first.
     this.#slots[slot] = [];

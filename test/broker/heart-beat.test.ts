@@ -180,3 +180,28 @@ t.test('a client that does not read gets no pile of heart-beats', async (t) => {
   client.frames();
   t.ok(client.heartBeats >= 1 && client.heartBeats <= 3, `${client.heartBeats}`);
 });
+
+t.test("a message to everybody does not make everybody's next heart-beat the work of one turn", async (t) => {
+  const count = 2_400;
+  const intervalMs = 2_000;
+  const fixture = new BrokerFixture({ heartBeat: { sendMs: intervalMs, receiveMs: 0 } });
+  const clients = Array.from({ length: count }, () => {
+    const client = fixture.connect({ 'heart-beat': `0,${intervalMs}` });
+    client.subscribe('s', '/topic/all');
+    return client;
+  });
+  fixture.connect().publish('/topic/all', 'x');
+  fixture.clock.turn();
+  const writes = (): number => clients.reduce((sum, { connection }) => sum + connection.writes, 0);
+  const first = writes();
+  let most = 0;
+  for (let at = 0, before = first; at < intervalMs; at += 50) {
+    fixture.clock.advance(50);
+    fixture.clock.turn();
+    const after = writes();
+    most = Math.max(most, after - before);
+    before = after;
+  }
+  t.equal(writes() - first, count, 'each has its beat within its interval, and one');
+  t.ok(most > 0 && most <= 1_000, `at most ${most} of ${count} in one tick`);
+});

@@ -160,3 +160,26 @@ t.test('a deadline that never comes does not wrap', async (t) => {
   t.equal(entry.calledMs.length, 0);
   t.equal(wheel.size, 1);
 });
+
+t.test('what many would do in one tick is spread over the time they have', async (t) => {
+  const { clock, wheel, startMs } = setUp();
+  const waits = (count: number, windowMs: number): Map<number, number> => {
+    const counts = new Map<number, number>();
+    for (let k = 0; k < count; k++) {
+      const waitMs = wheel.stagger(windowMs);
+      counts.set(waitMs, (counts.get(waitMs) ?? 0) + 1);
+    }
+    return counts;
+  };
+  const spread = waits(10_000, 199);
+  t.strictSame(
+    [...spread],
+    [0, 50, 100, 150].map((waitMs) => [waitMs, 2_500]),
+  );
+  const entry = new Entry(() => 0);
+  wheel.schedule(entry, startMs + 10);
+  clock.advance(100);
+  t.strictSame([...waits(100, 199)], [[0, 100]], 'the next tick begins anew');
+  t.strictSame([...waits(10_000, 49)], [[0, 10_000]], 'who cannot wait does not');
+  t.strictSame([...waits(10_000, -1)], [[0, 10_000]]);
+});
