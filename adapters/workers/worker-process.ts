@@ -26,14 +26,16 @@ export class WorkerProcess {
     this.#worker = cluster.fork();
     const { stdio } = this.#worker.process;
     this.link = new LinkedWorker(stdio[LINK_FD] as Socket, owner);
-    // Only both together mean that its ports are free again.
-    const disconnected = new Promise<void>((resolve) => this.#worker.process.once('disconnect', resolve));
     this.exited = new Promise((resolve) => {
       this.#worker.on('exit', (code, signal) => {
         const how = typeof signal === 'string' ? `was ended by ${signal}` : `exited with ${String(code)}`;
-        void disconnected.then(() => {
-          resolve(how);
-        });
+        // Its ports are free again when its channel has closed too; which comes first is not said.
+        if (!this.#worker.isConnected()) resolve(how);
+        else {
+          this.#worker.process.once('disconnect', () => {
+            resolve(how);
+          });
+        }
       });
     });
     // Sending to a process that has just died is no fault of ours; its exit tells.
