@@ -30,6 +30,7 @@ import { MessagingTemplate, type MessageHeaders } from './application/messaging-
 import { SessionEvents } from './application/session-events.js';
 import { UserRegistry } from './application/user-registry.js';
 import { MessageHeads } from './message-heads.js';
+import { RelayedUsers } from './relay/relayed-users.js';
 import { MessageKeys } from './message-keys.js';
 import { MessagePublisher } from './message-publisher.js';
 import { ReplyAddresses } from './destinations/reply-addresses.js';
@@ -141,6 +142,7 @@ export class Broker implements HandlerGroup {
   readonly #environment: SessionEnvironment;
   readonly #numbers: MessageNumbers;
   readonly #relay: BrokerRelay | null;
+  readonly #relayedUsers: RelayedUsers | null;
   #isAccepting = false;
   /** Null unless a start is under way. */
   #starting: Promise<void> | null = null;
@@ -187,7 +189,19 @@ export class Broker implements HandlerGroup {
     const authorizer = ports.authorizer ?? null;
     const interceptors = new Interceptors(clock, resolved.handlers.deadlineMs);
     const events = new SessionEvents(logger);
-    const publisher = new MessagePublisher({ router, users: router.users, interceptors, stats, nextMessageId });
+    const { relayed, users: destinations } = router;
+    this.#relayedUsers =
+      relay === null || relayed === null
+        ? null
+        : new RelayedUsers({ relay, relayed, destinations, users, clock, logger, nodeId: createId(9) });
+    const publisher = new MessagePublisher({
+      router,
+      users: destinations,
+      interceptors,
+      stats,
+      nextMessageId,
+      relayedUsers: this.#relayedUsers,
+    });
     const handlers = new HandlerRegistry(resolved.destinations.separator);
     const tracesFrames = logger.level === 'debug' || logger.level === 'trace';
     this.#environment = {
@@ -398,6 +412,7 @@ export class Broker implements HandlerGroup {
 
   /** The external broker comes and goes; what is this node's own stays available. */
   #startRelay(relay: BrokerRelay): void {
+    this.#relayedUsers?.start();
     relay.start({
       onAvailable: (available) => {
         this.events.emit('availability', { available });
@@ -489,6 +504,7 @@ export class Broker implements HandlerGroup {
     this.#requests.stop();
     if (registry.size > 0) await this.#sessionsGone(clock.nowMs() + deadlineMs);
     for (const session of registry.values()) session.connection.destroy(closeReason('server-shutdown'));
+    this.#relayedUsers?.stop();
     await this.#relay?.stop();
     this.events.close();
     await journal?.close();

@@ -6,6 +6,7 @@ import { Headers } from '../protocol/index.js';
 import { Message } from './message.js';
 import type { Interceptors } from './application/interceptors.js';
 import type { UserDestination, UserDestinations } from './destinations/user-destinations.js';
+import type { RelayedUsers } from './relay/relayed-users.js';
 import type { Router } from './router.js';
 import type { WriteUnit } from './storage/write-unit.js';
 import type { BrokerStats } from './stats.js';
@@ -16,6 +17,8 @@ export interface PublisherParts {
   readonly interceptors: Interceptors;
   readonly stats: BrokerStats;
   readonly nextMessageId: () => number;
+  /** Users on other nodes behind the same external broker; null: there is none. */
+  readonly relayedUsers: RelayedUsers | null;
 }
 
 /** Who gets a message for a user. */
@@ -139,7 +142,8 @@ export class MessagePublisher {
     let isTaken = false;
     const { relayed } = router;
     if (relayed?.covers(rest) === true) {
-      const there = [...ids];
+      const elsewhere = mayBeKept ? (this.#parts.relayedUsers?.sessionIds(user) ?? []) : [];
+      const there = [...ids, ...elsewhere];
       relayed.publishToSessions(there, rest, headers, body, unit);
       isTaken = there.length > 0 || relayed.broadcastToUser(users.format(user, rest), headers, body, unit);
     } else if (users.leadsSomewhere(rest)) {

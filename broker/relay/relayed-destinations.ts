@@ -100,7 +100,9 @@ export class RelayedDestinations {
    * Asks for a subscription; the place is to be given to `add` or to `leave`.
    * @throws BrokerError `destination-invalid`, `relay-…`
    */
-  subscribe(wish: RelayedWish): Promise<RelayedPlace> {
+  async subscribe(wish: RelayedWish): Promise<RelayedPlace> {
+    // Also where others share it already: it would be silent.
+    if (this.relay.problem !== null) throw new BrokerError('relay-unavailable', 'Broker not available.');
     const rest = this.#parts.restOf(wish.destination);
     const upstream = rest === null ? wish.destination : ownQueue(rest, wish.sessionId);
     if (rest === null) this.#checkSubscribable(wish);

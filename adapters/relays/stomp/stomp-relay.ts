@@ -174,6 +174,7 @@ export class StompRelay implements BrokerRelay {
     });
     for (const { reconnectors } of this.#pairs) for (const reconnector of reconnectors) reconnector.stop();
     this.#system.stop();
+    this.#problem = this.#problemOf('stopped');
   }
 
   readonly #assertAvailable = (): void => {
@@ -242,15 +243,22 @@ export class StompRelay implements BrokerRelay {
   }
 
   #onSystemUp(connection: UpstreamConnection): void {
+    const isBack = this.#problem !== null;
     this.#problem = null;
     for (const index of this.#systemSubscriptions.keys()) this.#subscribeSystem(connection, index);
     this.#window.onUp(connection);
+    if (!isBack) return;
     this.#ports.logger.info({}, 'the external broker is available');
     this.#onAvailable(true);
   }
 
   #onSystemDown(end: UpstreamEnd): void {
     this.#window.onDown(end);
+    if (end.isRefusal && end.wasConnected) {
+      // The broker is well: a message of the application was not, and the connection is made again at once.
+      this.#log(end, 'system');
+      return;
+    }
     if (this.#problem !== null) {
       this.#problem = { ...this.#problem, message: end.error.message };
       return;
