@@ -28,15 +28,23 @@ export interface RabbitMqProcess extends BrokerProcess {
   readonly webPort: number;
 }
 
+export interface RabbitMqTerms {
+  /** STOMP over TCP; the same one again is for a node that comes back. Default: a free one. */
+  readonly port?: number | undefined;
+  /** File with users and their rights, in RabbitMQ's JSON. Default: guest, who may do everything. */
+  readonly definitions?: string | undefined;
+}
+
 /** @param directory for everything the node writes, on the disk to be measured; made when missing */
-export async function startRabbitMq(directory: string): Promise<RabbitMqProcess> {
-  const [port, webPort] = [await freePort(), await freePort()];
+export async function startRabbitMq(directory: string, terms: RabbitMqTerms = {}): Promise<RabbitMqProcess> {
+  const [port, webPort] = [terms.port ?? (await freePort()), await freePort()];
   const [epmdPort, distributionPort] = [await freePort(), await freePort()];
   for (const folder of ['mnesia', 'log']) await mkdir(path.join(directory, folder), { recursive: true });
   const lines = ['listeners.tcp = none', `stomp.listeners.tcp.1 = 127.0.0.1:${port}`, 'log.file.level = warning'];
   lines.push('web_stomp.tcp.ip = 127.0.0.1', `web_stomp.tcp.port = ${webPort}`);
   const login = ['stomp.default_user = guest', 'stomp.default_pass = guest'];
-  await writeFile(path.join(directory, 'rabbitmq.conf'), [...lines, ...login, ''].join('\n'));
+  const definitions = terms.definitions === undefined ? [] : [`load_definitions = ${terms.definitions}`];
+  await writeFile(path.join(directory, 'rabbitmq.conf'), [...lines, ...login, ...definitions, ''].join('\n'));
   await writeFile(path.join(directory, 'enabled_plugins'), '[rabbitmq_stomp,rabbitmq_web_stomp].\n');
   const environment = {
     PATH: process.env['PATH'],

@@ -18,6 +18,7 @@ export const PYTHON = '/usr/bin/python3';
 export const RUBY = '/usr/bin/ruby';
 export const PERL = '/usr/bin/perl';
 export const CHROMIUM = '/usr/bin/chromium';
+export const RABBITMQ = '/usr/lib/rabbitmq/bin/rabbitmq-server';
 export const SCRIPT = '/usr/bin/script';
 
 const PROGRAMS = {
@@ -30,6 +31,8 @@ const PROGRAMS = {
   script: { package: 'bsdutils', probe: [SCRIPT, '--version'] },
   // Bounds what a process may write, without being root.
   prlimit: { package: 'util-linux', probe: ['prlimit', '--version'] },
+  // A node of its own is started by test/helpers/rabbitmq.ts.
+  'rabbitmq-server': { package: 'rabbitmq-server', probe: ['/usr/bin/test', '-x', RABBITMQ] },
   chromium: { package: 'chromium', probe: ['/usr/bin/test', '-x', CHROMIUM] },
 } as const satisfies Record<string, Program>;
 

@@ -6,6 +6,7 @@ import type { Dial, Pipe, PipeEvents } from '../../adapters/relays/index.js';
 import { StompRelay, type StompRelayOptions } from '../../adapters/relays/index.js';
 import { DEFAULT_RELAY_OPTIONS } from '../../adapters/config/index.js';
 import { recordingLogger } from '../../adapters/testing/recorded-log.js';
+import type { BrokerOptions, Partially } from '../../broker/index.js';
 import { BrokerFixture } from './broker-fixture.js';
 import { FrameParser, serializeFrame, type CommandName, type Frame } from '../../protocol/index.js';
 import { FakeClock } from './fake-clock.js';
@@ -119,6 +120,8 @@ export class ScriptedBroker {
   readonly clock: FakeClock;
   /** Every connection ever, oldest first. */
   readonly connections: ScriptedConnection[] = [];
+  /** Times that somebody has tried to connect. */
+  attempts = 0;
   /** Nobody listens. */
   isDown = false;
   /** What becomes of a frame. */
@@ -129,6 +132,7 @@ export class ScriptedBroker {
   }
 
   readonly dial: Dial = (events) => {
+    this.attempts++;
     const connection = new ScriptedConnection(this, events);
     if (this.isDown) {
       connection.drop(new Error('connect ECONNREFUSED 127.0.0.1:61613'));
@@ -168,15 +172,21 @@ export class ScriptedBroker {
   }
 }
 
-/** A broker with a relay to a scripted one: system connection as `system`, one pair of shared ones as `client`. */
+/**
+ * A broker with a relay to a scripted one, which it may share with another node: system connection as `system`, one pair of shared
+ * ones as `client`.
+ */
 export interface RelayFixture {
   readonly fixture: BrokerFixture;
   readonly external: ScriptedBroker;
 }
 
-export async function relayFixture(options: Partial<StompRelayOptions> = {}): Promise<RelayFixture> {
-  const clock = new FakeClock();
-  const external = new ScriptedBroker(clock);
+export async function relayFixture(
+  options: Partial<StompRelayOptions> = {},
+  brokerOptions: Partially<BrokerOptions> = {},
+  external: ScriptedBroker = new ScriptedBroker(new FakeClock()),
+): Promise<RelayFixture> {
+  const { clock } = external;
   const {
     virtualHost: _host,
     userDestinationBroadcast: _a,
@@ -196,7 +206,7 @@ export async function relayFixture(options: Partial<StompRelayOptions> = {}): Pr
     },
     { dial: external.dial, clock, logger: recordingLogger([]), random: () => 0 },
   );
-  const fixture = new BrokerFixture({}, undefined, 'info', null, { clock, relay });
+  const fixture = new BrokerFixture(brokerOptions, undefined, 'info', null, { clock, relay });
   await fixture.settle();
   return { fixture, external };
 }
