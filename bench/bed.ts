@@ -10,6 +10,9 @@ import type { Bench } from './scenario.js';
 const COARSE_ROUNDS = 3;
 const COARSE_ROUND_MS = 400;
 
+/** Below so many operations V8 has compiled little, however alike the rounds are. */
+const WARM_UP_OPERATIONS = 20_000;
+
 /** What every round of every load tells, with the name of what is counted in the plural and in the singular. */
 export function costFigures(operations: string, operation: string): readonly Figure[] {
   return [
@@ -23,6 +26,7 @@ export function costFigures(operations: string, operation: string): readonly Fig
 
 export class Bed {
   readonly contender: Contender;
+  readonly warmUpOperations: number;
   /** Why it takes no part any more; null while it does. */
   failure: string | null = null;
   readonly #bench: Bench;
@@ -33,6 +37,7 @@ export class Bed {
   private constructor(bench: Bench, contender: Contender, server: RunningPeer) {
     this.#bench = bench;
     this.contender = contender;
+    this.warmUpOperations = contender.peer.isCompiled === true ? 0 : WARM_UP_OPERATIONS;
     this.#server = server;
     this.#load = LoadProcess.start();
   }

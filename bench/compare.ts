@@ -8,12 +8,14 @@ import type { Bench } from './scenario.js';
 /** A round that is not cheaper than the best before by this much has gained nothing. */
 const STILL_IMPROVING = 0.93;
 const MAX_WARM_UP_ROUNDS = 30;
-/** Below so many operations V8 has compiled little, however alike the rounds are. */
-const WARM_UP_OPERATIONS = 20_000;
+
+const MANY_CONNECTIONS = 200;
 
 /** One contender as `compare` needs it; `Bed` is one. */
 export interface Measured {
   readonly name: string;
+  /** How many operations it has to have done before it is measured, unless a plan asks for fewer. */
+  readonly warmUpOperations: number;
   /** Something that is not measured. */
   prepare(settings: LoadSettings): Promise<void>;
   /** Null when it has failed, now or before. */
@@ -32,7 +34,7 @@ export interface Plan {
   readonly round: LoadSettings;
   /** Of the rounds that warm up, where they differ. */
   readonly warmUp?: LoadSettings;
-  /** How many operations a server has to have done before it is measured. */
+  /** Where 20,000 operations would take too long: how many a server has to have done before it is measured. */
   readonly warmUpOperations?: number;
   /** What the load does before and after each round without being measured. */
   readonly before?: LoadSettings;
@@ -63,25 +65,26 @@ export async function compareAll(
   const beds: Bed[] = [];
   let open = '';
   try {
-    for (const contender of contenders) {
-      bench.progress.note(`${contender.name} starts`);
-      try {
-        beds.push(await Bed.start(bench, contender));
-      } catch (error) {
-        if (contender.name.startsWith('hoofbeat')) throw error;
-        left.push({ contender: contender.name, reason: `does not start: ${String(error)}` });
-      }
+    const started = await Promise.allSettled(contenders.map((contender) => Bed.start(bench, contender)));
+    for (const result of started) if (result.status === 'fulfilled') beds.push(result.value);
+    for (const [index, { name }] of contenders.entries()) {
+      const result = started[index];
+      if (result?.status !== 'rejected') continue;
+      if (name.startsWith('hoofbeat')) throw result.reason;
+      left.push({ contender: name, reason: `does not start: ${String(result.reason)}` });
     }
     for (const plan of plans) {
       const { connections = 0, clients } = plan;
       const able = beds.filter(({ contender }) => connections <= (contender.maxConnections ?? Infinity));
-      for (const bed of beds) {
-        if (open === JSON.stringify(clients)) break;
-        bench.progress.note(`${bed.name} connects`);
-        if (able.includes(bed)) await bed.open(task, clients);
-        else left.push({ contender: bed.name, reason: `${connections} clients would take minutes to connect` });
+      if (open !== JSON.stringify(clients)) {
+        bench.progress.note('connecting');
+        for (const bed of beds) {
+          if (able.includes(bed)) continue;
+          left.push({ contender: bed.name, reason: `${connections} clients would take minutes to connect` });
+        }
+        await openAll(able, task, plan);
+        open = JSON.stringify(clients);
       }
-      open = JSON.stringify(clients);
       const suited = able.filter(({ contender }) => plan.suits?.(contender) ?? true);
       const entries = await compare(bench, [...suited, ...(plan.beside ?? [])], plan);
       points.push({ settings: plan.settings, entries });
@@ -99,6 +102,12 @@ export function inTurn<T>(list: readonly T[], turn: number): readonly T[] {
   return turn % 2 === 0 ? turned : turned.toReversed();
 }
 
+/** Few clients connect at the same time; many would keep each other waiting beyond the patience of servers. */
+async function openAll(beds: readonly Bed[], task: string, { clients, connections = 0 }: Plan): Promise<void> {
+  if (connections <= MANY_CONNECTIONS) await Promise.all(beds.map((bed) => bed.open(task, clients)));
+  else for (const bed of beds) await bed.open(task, clients);
+}
+
 /** Warms up each, then measures in turns. @returns entries in the given order */
 export async function compare(
   { settings, progress }: Bench,
@@ -109,7 +118,8 @@ export async function compare(
   const text = describe(plan.round);
   for (const each of all) {
     progress.step(`${each.name} ${text}, warming up`);
-    await warmUp(() => cycle(each, { ...plan, round: plan.warmUp ?? plan.round }), plan.warmUpOperations);
+    const least = Math.min(each.warmUpOperations, plan.warmUpOperations ?? Infinity);
+    await warmUp(() => cycle(each, { ...plan, round: plan.warmUp ?? plan.round }), least);
   }
   for (let round = 0; round < (plan.rounds ?? settings.rounds); round++) {
     for (const each of inTurn(all, round)) {
@@ -122,7 +132,7 @@ export async function compare(
 }
 
 /** Rounds that count for nothing, until two in a row cost no less than the best before: then the server's code is compiled. */
-async function warmUp(run: () => Promise<Sample | null>, leastOperations = WARM_UP_OPERATIONS): Promise<void> {
+async function warmUp(run: () => Promise<Sample | null>, leastOperations: number): Promise<void> {
   let best = Infinity;
   let settled = 0;
   let operations = 0;

@@ -4,43 +4,57 @@
  * difference is noise. All three alternate in the same run.
  */
 import path from 'node:path';
-import { BODY_BYTES, FanOutBed, SUBSCRIBERS } from './fan-out-bed.js';
+import { compareAll, type Plan } from './compare.js';
+import { type Contender, hoofbeatTcp, hoofbeatWebSocket } from './contenders/contender.js';
+import { runningPeer } from './contenders/node-peer.js';
+import { makeDataDirectory } from './disk.js';
 import { copyBuild, copyBuildWithoutHooks } from './hooks-removed.js';
 import { describeMachine, printTable } from './measure.js';
-import { median, medianRatio } from './report/statistics.js';
+import { PeerPool } from './peer-pool.js';
+import { Progress } from './progress.js';
+import { median, medianRatio, valuesOf } from './report/statistics.js';
 import { ServerProcess } from './servers/server-process.js';
 
 const isQuick = process.argv.includes('--quick');
 const ROUNDS = isQuick ? 5 : 11;
-const DELIVERIES_PER_ROUND = isQuick ? 40_000 : 120_000;
+const ROUND_MS = isQuick ? 80 : 250;
+const SUBSCRIBERS = 100;
+const BODY_BYTES = 128;
 
 const copies = [await copyBuildWithoutHooks(), await copyBuild()] as const;
 const [without, same] = copies.map(({ dist }) => path.join(dist, 'bench/servers'));
 
-async function measure(transport: string, endpoint: string | null): Promise<string[][]> {
-  const beds: FanOutBed[] = [];
-  for (const folder of [undefined, without, same]) {
-    beds.push(await FanOutBed.open(await ServerProcess.start('hoofbeat-server', ['plain'], [], folder), endpoint));
+const from = (base: Contender, name: string, folder: string | undefined): Contender => ({
+  ...base,
+  name,
+  peer: {
+    ...base.peer,
+    start: async () => runningPeer(await ServerProcess.start('hoofbeat-server', ['plain'], [], folder)),
+  },
+});
+const plans = [1, 16, 64].map((batch): Plan => ({
+  settings: { batch },
+  clients: { subscribers: SUBSCRIBERS },
+  round: { batch, bodyBytes: BODY_BYTES },
+}));
+
+async function measure(base: Contender): Promise<string[][]> {
+  const peers = new PeerPool(makeDataDirectory(), []);
+  const settings = { isQuick, rounds: ROUNDS, roundMs: ROUND_MS, springJar: null };
+  const bench = { settings, peers, progress: new Progress(1) };
+  const contenders = [from(base, 'as built', undefined), from(base, 'hooks out', without), from(base, 'again', same)];
+  try {
+    const { points } = await compareAll(bench, 'fan-out', contenders, plans);
+    return points.map(({ settings: { batch = '' }, entries }) => {
+      const [own = [], bare = [], control = []] = entries.map((entry) => valuesOf(entry, 'cpuMicros'));
+      const percent = (others: readonly number[]): string => `${((medianRatio(own, others) - 1) * 100).toFixed(1)} %`;
+      const figures = [own, bare, control].map((values) => median(values).toFixed(3));
+      return [base.transport, String(batch), ...figures, percent(bare), percent(control)];
+    });
+  } finally {
+    bench.progress.clear();
+    await peers.stop();
   }
-  const rows: string[][] = [];
-  for (const batch of [1, 16, 64]) {
-    const micros: number[][] = beds.map(() => []);
-    for (const bed of beds) await bed.round(batch, DELIVERIES_PER_ROUND);
-    for (let round = 0; round < ROUNDS; round++) {
-      // Each takes each place in turn: what follows what makes a difference of its own.
-      for (let k = 0; k < beds.length; k++) {
-        const at = (round + k) % beds.length;
-        const spent = await beds[at]?.round(batch, DELIVERIES_PER_ROUND);
-        if (spent !== undefined) micros[at]?.push(spent);
-      }
-    }
-    const [own = [], bare = [], control = []] = micros;
-    const percent = (others: readonly number[]): string => `${((medianRatio(own, others) - 1) * 100).toFixed(1)} %`;
-    const figures = [own, bare, control].map((values) => median(values).toFixed(3));
-    rows.push([transport, String(batch), ...figures, percent(bare), percent(control)]);
-  }
-  for (const bed of beds) await bed.close();
-  return rows;
 }
 
 try {
@@ -48,7 +62,7 @@ try {
     `One topic, ${SUBSCRIBERS} subscribers, body of ${BODY_BYTES} octets; ${describeMachine()}; ` +
       `medians of ${ROUNDS} rounds, CPU µs for each delivery\n`,
   );
-  const rows = [...(await measure('TCP', null)), ...(await measure('WebSocket', '/ws'))];
+  const rows = [...(await measure(hoofbeatTcp)), ...(await measure(hoofbeatWebSocket))];
   printTable(['transport', 'B', 'as built', 'hooks out', 'same again', 'cost of hooks', 'noise'], rows);
 } finally {
   for (const copy of copies) await copy.remove();

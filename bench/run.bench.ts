@@ -55,7 +55,7 @@ function chooseSettings(): BenchSettings {
   return {
     isQuick: flags.quick,
     rounds,
-    roundMs: flags.quick ? 60 : 250,
+    roundMs: flags.quick ? 40 : 250,
     springJar: flags['spring-jar'] ?? null,
   };
 }

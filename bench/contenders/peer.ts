@@ -20,6 +20,8 @@ export interface Peer {
   readonly isShared?: boolean;
   /** Its CPU time is known in ticks of 10 ms, so that short rounds would say nothing. Default false. */
   readonly hasCoarseClock?: boolean;
+  /** Its code is compiled before it runs, so that a few rounds warm it up. Default false. */
+  readonly isCompiled?: boolean;
   /** Why it cannot take part here; null when it can. */
   missing(): string | null;
   /**

@@ -8,6 +8,7 @@ export const rabbitMq: Peer = {
   name: 'RabbitMQ',
   isShared: true,
   hasCoarseClock: true,
+  isCompiled: true,
   description: 'of the Debian package; STOMP and Web-STOMP plugins, defaults, schedulers without busy waiting',
   missing: () => (hasRabbitMq() ? null : "Debian's rabbitmq-server is not installed"),
   start: async (directory) => {

@@ -20,7 +20,7 @@ export const requests: Scenario = {
   run: async (bench) => {
     const contenders = [
       hoofbeatWebSocket,
-      { ...hoofbeatTcp, name: 'hoofbeat TCP' },
+      ...(bench.settings.isQuick ? [] : [{ ...hoofbeatTcp, name: 'hoofbeat TCP' }]),
       naiveWebSocket,
       socketIoWebSocket,
       springWebSocket(bench.settings.springJar),
