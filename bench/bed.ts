@@ -27,6 +27,7 @@ export function costFigures(operations: string, operation: string): readonly Fig
 export class Bed {
   readonly contender: Contender;
   readonly warmUpOperations: number;
+  isWarm = false;
   /** Why it takes no part any more; null while it does. */
   failure: string | null = null;
   readonly #bench: Bench;

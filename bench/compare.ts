@@ -16,6 +16,8 @@ export interface Measured {
   readonly name: string;
   /** How many operations it has to have done before it is measured, unless a plan asks for fewer. */
   readonly warmUpOperations: number;
+  /** It has: for another point one round is enough. */
+  isWarm: boolean;
   /** Something that is not measured. */
   prepare(settings: LoadSettings): Promise<void>;
   /** Null when it has failed, now or before. */
@@ -115,11 +117,14 @@ export async function compare(
   plan: Omit<Plan, 'settings' | 'clients'>,
 ): Promise<Entry[]> {
   const samples = new Map<Measured, Sample[]>(all.map((each) => [each, []]));
+  const warmUpPlan = { ...plan, round: plan.warmUp ?? plan.round };
   const text = describe(plan.round);
   for (const each of all) {
     progress.step(`${each.name} ${text}, warming up`);
-    const least = Math.min(each.warmUpOperations, plan.warmUpOperations ?? Infinity);
-    await warmUp(() => cycle(each, { ...plan, round: plan.warmUp ?? plan.round }), least);
+    if (each.isWarm) await cycle(each, warmUpPlan);
+    else
+      await warmUp(() => cycle(each, warmUpPlan), Math.min(each.warmUpOperations, plan.warmUpOperations ?? Infinity));
+    each.isWarm = true;
   }
   for (let round = 0; round < (plan.rounds ?? settings.rounds); round++) {
     for (const each of inTurn(all, round)) {

@@ -55,7 +55,7 @@ function chooseSettings(): BenchSettings {
   return {
     isQuick: flags.quick,
     rounds,
-    roundMs: flags.quick ? 40 : 250,
+    roundMs: flags.quick ? 40 : 150,
     springJar: flags['spring-jar'] ?? null,
   };
 }

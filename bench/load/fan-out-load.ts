@@ -21,21 +21,22 @@ export class FanOutLoad implements LoadTask {
   #wanted = Infinity;
   #onTurn: () => void = () => undefined;
 
-  private constructor(protocol: LoadProtocol, subscribers: readonly LoadConnection[]) {
+  private constructor(protocol: LoadProtocol, subscribers: readonly LoadConnection[], heartBeats: HeartBeats) {
     this.#protocol = protocol;
     this.#subscribers = subscribers;
-    this.#heartBeats = new HeartBeats(protocol.heartBeat, subscribers);
+    this.#heartBeats = heartBeats;
   }
 
   /** Settings: `subscribers`. */
   static async open(target: LoadTarget, { subscribers }: LoadSettings): Promise<FanOutLoad> {
     const protocol = openProtocol(target);
+    const heartBeats = new HeartBeats(protocol);
     const connections = await openMany(Number(subscribers), async () => {
-      const connection = await protocol.open();
+      const connection = heartBeats.add(await protocol.open());
       await protocol.subscribe(connection, DESTINATION);
       return connection;
     });
-    return new FanOutLoad(protocol, connections);
+    return new FanOutLoad(protocol, connections, heartBeats);
   }
 
   /** Settings: `bodyBytes`, `batch` (messages that one write carries), `durationMs`. */
@@ -76,8 +77,9 @@ export class FanOutLoad implements LoadTask {
 
   /** A publisher of its own for each size of body, as some servers make ready for the first message of a connection. */
   async #publishBodiesOf(bodyBytes: number): Promise<void> {
+    if (this.#publisher !== null) this.#heartBeats.remove(this.#publisher);
     this.#publisher?.close();
-    const publisher = await this.#protocol.open();
+    const publisher = this.#heartBeats.add(await this.#protocol.open());
     publisher.onOctets = () => undefined;
     this.#publisher = publisher;
     this.#bodyBytes = bodyBytes;

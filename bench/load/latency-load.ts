@@ -32,11 +32,12 @@ export class LatencyLoad implements LoadTask {
     subscribers: readonly LoadConnection[],
     publisher: LoadConnection,
     bodyBytes: number,
+    heartBeats: HeartBeats,
   ) {
     this.#subscribers = subscribers;
     this.#publisher = publisher;
     this.#message = protocol.publish(DESTINATION, markedBody(bodyBytes));
-    this.#heartBeats = new HeartBeats(protocol.heartBeat, [...subscribers, publisher]);
+    this.#heartBeats = heartBeats;
     publisher.onOctets = () => undefined;
     this.#counters = subscribers.map((connection, index) => {
       const counter = new MarkCounter(bodyBytes);
@@ -52,12 +53,14 @@ export class LatencyLoad implements LoadTask {
   /** Settings: `subscribers`, `bodyBytes`. */
   static async open(target: LoadTarget, { subscribers, bodyBytes }: LoadSettings): Promise<LatencyLoad> {
     const protocol = openProtocol(target);
+    const heartBeats = new HeartBeats(protocol);
     const connections = await openMany(Number(subscribers), async () => {
-      const connection = await protocol.open();
+      const connection = heartBeats.add(await protocol.open());
       await protocol.subscribe(connection, DESTINATION);
       return connection;
     });
-    const load = new LatencyLoad(protocol, connections, await protocol.open(), Number(bodyBytes));
+    const publisher = heartBeats.add(await protocol.open());
+    const load = new LatencyLoad(protocol, connections, publisher, Number(bodyBytes), heartBeats);
     await load.#probe();
     return load;
   }

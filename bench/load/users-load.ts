@@ -24,12 +24,13 @@ export class UsersLoad implements LoadTask {
     users: readonly LoadConnection[],
     driver: LoadConnection,
     bodyBytes: number,
+    heartBeats: HeartBeats,
   ) {
     this.#protocol = protocol;
     this.#users = users;
     this.#driver = driver;
     this.#bodyBytes = bodyBytes;
-    this.#heartBeats = new HeartBeats(protocol.heartBeat, [...users, driver]);
+    this.#heartBeats = heartBeats;
     driver.onOctets = () => undefined;
     this.#counters = users.map((user) => {
       const counter = new MarkCounter(bodyBytes);
@@ -44,12 +45,14 @@ export class UsersLoad implements LoadTask {
   /** Settings: `users`, `bodyBytes`. */
   static async open(target: LoadTarget, { users, bodyBytes }: LoadSettings): Promise<UsersLoad> {
     const protocol = openProtocol(target);
+    const heartBeats = new HeartBeats(protocol);
     const connections = await openMany(Number(users), async (index) => {
-      const connection = await protocol.open(`u${index}`);
+      const connection = heartBeats.add(await protocol.open(`u${index}`));
       await protocol.subscribe(connection, '/user/queue/notices');
       return connection;
     });
-    const load = new UsersLoad(protocol, connections, await protocol.open('driver'), Number(bodyBytes));
+    const driver = heartBeats.add(await protocol.open('driver'));
+    const load = new UsersLoad(protocol, connections, driver, Number(bodyBytes), heartBeats);
     await load.#probe();
     return load;
   }

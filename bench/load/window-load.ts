@@ -66,40 +66,43 @@ export class WindowLoad implements LoadTask {
     connections: readonly LoadConnection[],
     ends: readonly { readonly publisher: LoadConnection; readonly receiver: LoadConnection }[],
     destinationOf: (link: number) => string,
+    heartBeats: HeartBeats,
   ) {
     this.#protocol = protocol;
     this.#connections = connections;
     this.#receivers = ends.map(({ receiver }) => receiver);
     this.#links = ends.map(({ publisher }) => new Link(publisher));
     this.#destinationOf = destinationOf;
-    this.#heartBeats = new HeartBeats(protocol.heartBeat, connections);
+    this.#heartBeats = heartBeats;
   }
 
   /** Settings: `pairs`; each has a publisher and a subscriber of a topic of its own. */
   static async openPairs(target: LoadTarget, { pairs }: LoadSettings): Promise<WindowLoad> {
     const protocol = openProtocol(target);
+    const heartBeats = new HeartBeats(protocol);
     const destinationOf = (pair: number): string => `/topic/pair.${pair}`;
     const receivers = await openMany(Number(pairs), async (pair) => {
-      const connection = await protocol.open();
+      const connection = heartBeats.add(await protocol.open());
       await protocol.subscribe(connection, destinationOf(pair));
       return connection;
     });
-    const publishers = await openMany(Number(pairs), () => protocol.open());
+    const publishers = await openMany(Number(pairs), async () => heartBeats.add(await protocol.open()));
     const ends = receivers.map((receiver, k) => ({ receiver, publisher: publishers[k] ?? receiver }));
     for (const publisher of publishers) publisher.onOctets = () => undefined;
-    return new WindowLoad(protocol, [...receivers, ...publishers], ends, destinationOf);
+    return new WindowLoad(protocol, [...receivers, ...publishers], ends, destinationOf, heartBeats);
   }
 
   /** Settings: `clients`; each asks `/app/echo` and is answered on `/user/queue/replies`. */
   static async openRequests(target: LoadTarget, { clients }: LoadSettings): Promise<WindowLoad> {
     const protocol = openProtocol(target);
+    const heartBeats = new HeartBeats(protocol);
     const connections = await openMany(Number(clients), async () => {
-      const connection = await protocol.open();
+      const connection = heartBeats.add(await protocol.open());
       await protocol.subscribe(connection, '/user/queue/replies');
       return connection;
     });
     const ends = connections.map((connection) => ({ publisher: connection, receiver: connection }));
-    return new WindowLoad(protocol, connections, ends, () => '/app/echo');
+    return new WindowLoad(protocol, connections, ends, () => '/app/echo', heartBeats);
   }
 
   /** Settings: `bodyBytes`, `window` (in flight on each link), `durationMs`. Figures: `p50Ms`, `p99Ms`. */

@@ -68,6 +68,7 @@ function drawLines(
     }),
   }));
   const places = [...new Set(points.map(({ settings }) => Number(settings[plot.along])))];
+  if (places.length < 2) return null;
   const ticks = places.map((x) => ({ x, label: x.toLocaleString('en') }));
   const yLabel = figures.find(({ key }) => key === plot.figure)?.label ?? plot.figure;
   return chartOf(lines, { title, xLabel: plot.along, yLabel, ticks, isLogX: true });

@@ -49,7 +49,7 @@ function frame(height: number, title: string, parts: readonly string[]): string 
 /** One horizontal bar each, in the given order, on a linear axis from 0. */
 export function barChart(title: string, bars: readonly Bar[]): string {
   const left = 180;
-  const right = 170;
+  const right = 200;
   const step = 30;
   const longest = Math.max(...bars.map(({ value }) => value));
   const parts = bars.flatMap(({ name, value, note }, index) => {
@@ -73,7 +73,7 @@ function fillOf(name: string): string {
 
 /** Lines with a dot at each point, and a legend on the right. */
 export function lineChart(lines: readonly Line[], { title, xLabel, yLabel, ticks, isLogX = false }: Axes): string {
-  const [left, right, height, bottom] = [70, 210, 420, 56];
+  const [left, right, height, bottom, top] = [70, 210, 420, 56, TITLE_HEIGHT + 20];
   const ys = lines.flatMap(({ points }) => points.map(({ y }) => y));
   const lowest = 10 ** Math.floor(Math.log10(Math.min(...ys)));
   const highest = 10 ** Math.max(Math.ceil(Math.log10(Math.max(...ys))), Math.log10(lowest) + 1);
@@ -83,7 +83,7 @@ export function lineChart(lines: readonly Line[], { title, xLabel, yLabel, ticks
   const xOf = (x: number): number =>
     last === first ? (left + WIDTH - right) / 2 : left + ((scale(x) - first) / (last - first)) * (WIDTH - left - right);
   const yOf = (y: number): number =>
-    height - bottom - (Math.log10(y / lowest) / Math.log10(highest / lowest)) * (height - bottom - TITLE_HEIGHT);
+    height - bottom - (Math.log10(y / lowest) / Math.log10(highest / lowest)) * (height - bottom - top);
   const parts: string[] = [];
   for (let y = lowest; y <= highest * 1.001; y *= 10) {
     const at = round(yOf(y));
@@ -94,7 +94,7 @@ export function lineChart(lines: readonly Line[], { title, xLabel, yLabel, ticks
     parts.push(text(xOf(x), height - bottom + 18, label, 'text-anchor="middle" font-size="12"'));
   }
   parts.push(text((left + WIDTH - right) / 2, height - 14, xLabel, 'text-anchor="middle"'));
-  parts.push(text(left - 8, TITLE_HEIGHT - 6, yLabel, 'font-size="12"'));
+  parts.push(text(left - 8, top - 12, yLabel, 'font-size="12"'));
   for (const [index, { name, points }] of lines.entries()) {
     const colour = colourOf(index);
     const path = points.map(({ x, y }) => `${round(xOf(x))},${round(yOf(y))}`).join(' ');
@@ -102,7 +102,7 @@ export function lineChart(lines: readonly Line[], { title, xLabel, yLabel, ticks
     for (const { x, y } of points) {
       parts.push(`<circle cx="${round(xOf(x))}" cy="${round(yOf(y))}" r="3" fill="${colour}"/>`);
     }
-    const at = TITLE_HEIGHT + 14 + index * 20;
+    const at = top + 14 + index * 20;
     parts.push(`<rect x="${WIDTH - right + 14}" y="${at - 9}" width="12" height="4" fill="${colour}"/>`);
     parts.push(text(WIDTH - right + 32, at, name, 'font-size="12"'));
   }

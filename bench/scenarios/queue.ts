@@ -24,6 +24,7 @@ function sqliteLimit({ peers, settings }: Bench, rows: number): Measured {
   return {
     name: 'limit: SQLite commits',
     warmUpOperations: 0,
+    isWarm: true,
     prepare: () => Promise.resolve(),
     round: async () => ({ perSecond: rows * commitsPerSecond(peers.directory, rows, BODY_BYTES, durationMs) }),
     entry: (samples) => ({ contender: 'limit: SQLite commits', samples }),
