@@ -17,6 +17,9 @@ export async function subscribeRelayed(
 ): Promise<void> {
   const { headers } = frame;
   context.router.kinds.check(destination);
+  const queue = headers.get('x-queue-name');
+  // RabbitMQ's way to name the queue behind a topic, whatever is in it: the rules are about that queue too.
+  if (queue !== undefined) await context.authorize('subscribe', relayed.checkQueue(queue, context.id));
   const maxPending = context.options.limits.maxPendingAcks;
   const place = await relayed.subscribe({ sessionId: context.id, destination, ackMode, headers, maxPending });
   const spec = {

@@ -260,6 +260,13 @@ export class RelayedDestinations {
     );
   }
 
+  /** The destination of a queue at the external broker. @throws BrokerError `access-denied` for another session's own */
+  checkQueue(name: string, sessionId: string): string {
+    const destination = `/queue/${name}`;
+    this.#checkOwn(destination, sessionId);
+    return destination;
+  }
+
   /** @throws BrokerError `access-denied` for what is another session's own (D10) */
   #checkOwn(destination: string, sessionId: string): void {
     const owner = OWN_QUEUE.exec(destination)?.[1];

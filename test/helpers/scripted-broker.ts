@@ -6,6 +6,7 @@ import type { Dial, Pipe, PipeEvents } from '../../adapters/relays/index.js';
 import { StompRelay, type StompRelayOptions } from '../../adapters/relays/index.js';
 import { DEFAULT_RELAY_OPTIONS } from '../../adapters/config/index.js';
 import { recordingLogger } from '../../adapters/testing/recorded-log.js';
+import type { Authorizer } from '../../broker/ports.js';
 import type { BrokerOptions, Partially } from '../../broker/index.js';
 import { BrokerFixture } from './broker-fixture.js';
 import { FrameParser, serializeFrame, type CommandName, type Frame } from '../../protocol/index.js';
@@ -185,6 +186,7 @@ export async function relayFixture(
   options: Partial<StompRelayOptions> = {},
   brokerOptions: Partially<BrokerOptions> = {},
   external: ScriptedBroker = new ScriptedBroker(new FakeClock()),
+  authorizer: Authorizer | null = null,
 ): Promise<RelayFixture> {
   const { clock } = external;
   const {
@@ -206,7 +208,7 @@ export async function relayFixture(
     },
     { dial: external.dial, clock, logger: recordingLogger([]), random: () => 0 },
   );
-  const fixture = new BrokerFixture(brokerOptions, undefined, 'info', null, { clock, relay });
+  const fixture = new BrokerFixture(brokerOptions, undefined, 'info', authorizer, { clock, relay });
   await fixture.settle();
   return { fixture, external };
 }

@@ -6,7 +6,7 @@ import type { BrokerError } from '../../../broker/errors.js';
 import type { RelayAck, RelayedMessage, RelayRequest, RelaySubscription } from '../../../broker/ports.js';
 import type { Frame } from '../../../protocol/index.js';
 import { Reconnector, type ReconnectorPorts } from './reconnector.js';
-import { notAvailable } from './relay-errors.js';
+import { connectionClosed, notAvailable } from './relay-errors.js';
 import { relayedMessage } from './relayed-message.js';
 import { serializeRequest } from './request-octets.js';
 import type { HeaderList, UpstreamConnection, UpstreamEnd, UpstreamTerms } from './upstream-connection.js';
@@ -31,9 +31,6 @@ interface Waiter {
   readonly resolve: () => void;
   readonly reject: (error: BrokerError) => void;
 }
-
-/** Octets written since the last receipt after which the next request asks for one. */
-const FENCE_BYTES = 256 * 1024;
 
 export class ClientLink {
   readonly #terms: ClientLinkTerms;
@@ -85,18 +82,16 @@ export class ClientLink {
 
   submit(request: RelayRequest): Promise<void> | undefined {
     const connection = this.#require();
-    const isFenced = this.#writtenBytes - this.#askedBytes > FENCE_BYTES;
-    if (!request.isAwaited && !isFenced) {
-      this.#write(connection, request, null);
-      return undefined;
-    }
     if (request.isAwaited) return this.#confirmed((receipt) => this.#write(connection, request, receipt));
-    this.#write(connection, request, connection.askReceipt(this.#fence()));
+    this.#write(connection, request, null);
     return undefined;
   }
 
   caughtUp(): Promise<void> | undefined {
-    if (this.#writtenBytes - this.#confirmedBytes <= this.#terms.maxPendingBytes) return undefined;
+    const { connection } = this.#reconnector;
+    if (connection === null || this.#writtenBytes - this.#confirmedBytes <= this.#terms.maxPendingBytes)
+      return undefined;
+    if (this.#askedBytes < this.#writtenBytes) this.#askFence(connection);
     return new Promise((resolve) => this.#behind.push(resolve));
   }
 
@@ -130,6 +125,9 @@ export class ClientLink {
     this.#isOver = true;
     this.#reconnector.stop();
     this.#caughtUp();
+    for (const { reject } of [...this.#waiting, ...this.#opening]) reject(connectionClosed());
+    this.#waiting.clear();
+    this.#opening.clear();
   }
 
   #require(): UpstreamConnection {
@@ -143,6 +141,14 @@ export class ClientLink {
     const octets = serializeRequest(request, receipt, connection.version);
     this.#writtenBytes += octets.length;
     connection.write(octets);
+  }
+
+  /** Frames that do nothing but ask for a receipt: it tells that what stands before them was read. */
+  #askFence(connection: UpstreamConnection): void {
+    const transaction = ['transaction', `hoofbeat-fence-${this.#writtenBytes}`] as const;
+    const receipt = connection.askReceipt(this.#fence());
+    connection.send('BEGIN', [transaction]);
+    connection.send('ABORT', [transaction, receipt]);
   }
 
   /** Everything written so far is confirmed with what is asked for now. */
