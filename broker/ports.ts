@@ -69,6 +69,7 @@ export interface Connection {
   /**
    * Takes framed octets; never throws, never waits, keeps order. With `bufferedBytes` 0 or `holdsMemory` false after the
    * call (after `uncork` when corked) the caller may reuse the memory; otherwise it belongs to the connection.
+   * The same object always holds the same octets: who fills memory anew hands it over as another view.
    */
   write(octets: Uint8Array): void;
   /** Between the two, writes are gathered and leave as one. */

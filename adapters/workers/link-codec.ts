@@ -40,12 +40,14 @@ export const RecordType = {
   stopAccepting: 15,
   /** Close what is left, and exit. */
   leave: 16,
+  /** The octets of the last `write`, to whomever that was, once more. */
+  repeat: 17,
 } as const;
 
 export type RecordType = (typeof RecordType)[keyof typeof RecordType];
 
 export const HEAD_BYTES = 10;
-const LAST_TYPE = RecordType.leave;
+const LAST_TYPE = RecordType.repeat;
 /** Beyond what any limit lets through: whatever claims it is not a record. */
 const MAX_PAYLOAD_BYTES = 1024 * 1024 * 1024;
 

@@ -50,7 +50,7 @@ export class Link {
   #held: HeldRecord[] = [];
   #heldBytes = 0;
   #isHolding = false;
-  /** Records that do not count. */
+  /** Octets of records that do not count, less those that count and were not sent. */
   #uncountedBytes = 0;
   /** Of what came in: told to the other end so far. */
   #toldBytes = 0;
@@ -139,6 +139,16 @@ export class Link {
     }
     this.#schedule();
     return keepsAny;
+  }
+
+  /** Octets that a record of this end stands for without carrying them: to the other end they are the same work. */
+  countSent(octets: number): void {
+    this.sentBytes += octets;
+  }
+
+  /** The same of a record of the other end. */
+  countDone(octets: number): void {
+    this.#uncountedBytes -= octets;
   }
 
   /** At the end of the turn. */

@@ -6,6 +6,7 @@ import type { AcceptConnection, Framing, ListenAddress } from '../../broker/port
 import { RecordType } from './link-codec.js';
 import { decodeJson, encodeJson, type OpenedConnection, type ReadyWorker, type WorkerSetup } from './link-messages.js';
 import { Link, type LinkHandler } from './link.js';
+import { LastWrite } from './last-write.js';
 import { LinkedConnection, type ConnectionLink } from './linked-connection.js';
 
 /**
@@ -40,6 +41,7 @@ export class LinkedWorker implements ConnectionLink, LinkHandler {
   #drainEnds: number[] = [];
   #drained = 0;
   #hasEnded = false;
+  readonly #last = new LastWrite();
 
   constructor(socket: Socket, owner: LinkedWorkerOwner) {
     this.#owner = owner;
@@ -83,12 +85,16 @@ export class LinkedWorker implements ConnectionLink, LinkHandler {
   // ——— What connections ask for ———
 
   write(number: number, octets: Uint8Array): boolean {
+    if (this.#last.isOne(octets)) return this.#repeat(number);
+    this.#last.rememberOne(octets);
     const isKept = this.#link.sendUncopied(RecordType.write, 0, number, octets);
     this.#written();
     return isKept;
   }
 
   writeParts(number: number, parts: readonly Uint8Array[]): boolean {
+    if (this.#last.areParts(parts)) return this.#repeat(number);
+    this.#last.rememberParts(parts);
     const isKept = this.#link.sendParts(RecordType.write, 0, number, parts);
     this.#written();
     return isKept;
@@ -152,6 +158,8 @@ export class LinkedWorker implements ConnectionLink, LinkHandler {
   }
 
   onFlush(): void {
+    // While others wait for room, it is most likely for the same.
+    if (!this.isCongested) this.#last.forget();
     if (this.#flowChanges.length === 0) return;
     const changes = this.#flowChanges;
     this.#flowChanges = [];
@@ -169,6 +177,14 @@ export class LinkedWorker implements ConnectionLink, LinkHandler {
     this.#drained = 0;
     this.isCongested = false;
     this.#owner.onLinkEnd(this);
+  }
+
+  /** What the worker has as its last write goes to one more of its clients: nothing of it crosses the link again. */
+  #repeat(number: number): boolean {
+    this.#link.send(RecordType.repeat, 0, number);
+    this.#link.countSent(this.#last.lengthBytes);
+    this.#written();
+    return false;
   }
 
   #written(): void {

@@ -16,6 +16,7 @@ const WINDOW_BYTES = 1024 * 1024;
 const REFUSED_TEXT = 'Try again later';
 const REFUSED_STATUS = 1013;
 const SOCKJS_REFUSED_STATUS = 1002;
+const NOTHING = Buffer.alloc(0);
 const MAX_TOLD_BYTES = 2 ** 32 - 1;
 
 export interface WorkerEndOwner {
@@ -37,6 +38,8 @@ export class WorkerEnd implements LinkHandler, ServedConnectionOwner {
   #changed: ServedConnection[] = [];
   /** Not read for as long as the window is full. */
   #pausedByLink: ServedConnection[] = [];
+  /** Of the last write, for those that get the same. */
+  #lastWrite: Buffer = NOTHING;
 
   constructor(socket: Socket, owner: WorkerEndOwner) {
     this.#owner = owner;
@@ -106,6 +109,9 @@ export class WorkerEnd implements LinkHandler, ServedConnectionOwner {
     } else if (type === RecordType.leave) {
       this.#owner.onLeave();
     } else {
+      // Also for one that is gone: it may be repeated to others.
+      if (type === RecordType.write) this.#lastWrite = payload;
+      else if (type === RecordType.repeat) this.#link.countDone(this.#lastWrite.length);
       const served = this.#connections.get(number);
       // Gone meanwhile: the broker has been told, and will know when it reads on.
       if (served !== undefined) this.#serve(served, type, flag, payload);
@@ -116,7 +122,8 @@ export class WorkerEnd implements LinkHandler, ServedConnectionOwner {
     const { connection } = served;
     switch (type) {
       case RecordType.write:
-        this.#write(served, payload);
+      case RecordType.repeat:
+        this.#write(served, this.#lastWrite);
         return;
       case RecordType.flow:
         served.pauseByBroker(flag === 1);

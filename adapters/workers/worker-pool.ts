@@ -2,6 +2,7 @@
  * The worker processes of one server: started, set up, watched, started again when they die, and ended. To the rest of
  * the server it is a way in for clients.
  */
+import cluster from 'node:cluster';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -78,6 +79,8 @@ export class WorkerPool implements LinkedWorkerOwner {
    * @throws Error of one line, as the worker told it
    */
   async open(): Promise<readonly ListenAddress[]> {
+    if (!cluster.isPrimary)
+      throw new Error('workers: this process is a worker of node:cluster and cannot have any itself');
     this.#options = await this.#parts.prepareOptions();
     this.#directory = mkdtempSync(path.join(tmpdir(), 'hoofbeat-workers-'));
     const opened = new Promise<readonly ListenAddress[]>((resolve, reject) => (this.#opening = { resolve, reject }));

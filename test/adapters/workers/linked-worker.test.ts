@@ -102,7 +102,7 @@ async function open(t: Test, options: Partially<BrokerOptions> = {}) {
     await opened.until('CONNECTED');
     return opened;
   };
-  return { broker, linked, worker, client, log };
+  return { broker, linked, worker, client, log, near };
 }
 
 async function subscribe(client: Client, destination: string, headers: Readonly<Record<string, string>> = {}) {
@@ -156,6 +156,32 @@ t.test('a body of 10 MB passes both ways, to several subscribers', async (t) => 
   for (const subscriber of subscribers) {
     await subscriber.until('MESSAGE');
     t.ok(subscriber.bodies()[0] === body, 'unchanged');
+  }
+});
+
+t.test('what many subscribers get alike crosses the link once, and counts as if each had its own', async (t) => {
+  const { client, linked, near } = await open(t);
+  const subscribers = await Promise.all(Array.from({ length: 50 }, () => client()));
+  for (const subscriber of subscribers) await subscribe(subscriber, '/topic/a');
+  const other = await client();
+  other.send('SUBSCRIBE', { id: 'another', destination: '/topic/a', receipt: 'subscribed' });
+  await other.until('RECEIPT');
+  const sender = await client();
+  for (const [size, count] of [
+    [1_000, 5],
+    [2_000_000, 1],
+  ] as const) {
+    const before = { crossed: near.bytesWritten, counted: linked.sentBytes };
+    for (let k = 0; k < count; k++) sender.send('SEND', { destination: '/topic/a' }, `${k} ${'x'.repeat(size)}`);
+    for (const subscriber of [...subscribers, other]) {
+      await subscriber.until('MESSAGE', count);
+      const bodies = subscriber.bodies().splice(-count);
+      t.ok(bodies.every((body, k) => body === `${k} ${'x'.repeat(size)}`));
+      subscriber.frames.length = 0;
+    }
+    t.ok(near.bytesWritten - before.crossed < count * size * 5, 'for one and one other');
+    t.ok(linked.sentBytes - before.counted > count * size * 51);
+    await reached(() => linked.processedBytes === linked.sentBytes, 'both ends to count alike');
   }
 });
 
