@@ -18,7 +18,7 @@ export interface ClientLinkTerms {
   /** Throws when nothing is to be taken on. */
   readonly assertAvailable: () => void;
   readonly onLost: (error: BrokerError) => void;
-  /** Requests nobody waited for that went down with the connection. */
+  /** Requests nobody waited for that went down with the connection, or may have. */
   readonly onDropped: (requests: number) => void;
 }
 
@@ -47,6 +47,8 @@ export class ClientLink {
   #writtenBytes = 0;
   #confirmedBytes = 0;
   #askedBytes = 0;
+  /** Requests nobody waits for, written since what was confirmed last. */
+  #unconfirmed = 0;
   #behind: (() => void)[] = [];
 
   constructor(upstream: UpstreamTerms, terms: ClientLinkTerms, ports: ReconnectorPorts) {
@@ -84,6 +86,7 @@ export class ClientLink {
     const connection = this.#require();
     if (request.isAwaited) return this.#confirmed((receipt) => this.#write(connection, request, receipt));
     this.#write(connection, request, null);
+    this.#unconfirmed++;
     return undefined;
   }
 
@@ -154,8 +157,10 @@ export class ClientLink {
   /** Everything written so far is confirmed with what is asked for now. */
   #fence(): () => void {
     const writtenBytes = (this.#askedBytes = this.#writtenBytes);
+    const covered = this.#unconfirmed;
     return () => {
       this.#confirmedBytes = writtenBytes;
+      this.#unconfirmed = Math.max(0, this.#unconfirmed - covered);
       this.#caughtUp();
     };
   }
@@ -223,8 +228,8 @@ export class ClientLink {
     const waiting = [...this.#waiting, ...this.#opening];
     this.#waiting.clear();
     this.#opening.clear();
-    if (this.#writtenBytes > this.#confirmedBytes) this.#terms.onDropped(1);
-    this.#writtenBytes = this.#confirmedBytes = this.#askedBytes = 0;
+    if (this.#unconfirmed > 0) this.#terms.onDropped(this.#unconfirmed);
+    this.#unconfirmed = this.#writtenBytes = this.#confirmedBytes = this.#askedBytes = 0;
     this.#caughtUp();
     const isFatal = (isRefusal && wasConnected) || !this.#terms.isKept || waiting.length > 0;
     if (!isFatal) return;
