@@ -29,7 +29,7 @@ interface Guarded {
   readonly own: Contender;
   readonly limit: Contender;
   readonly batch: number;
-  /** Times the limit's cost: about half as much again as was measured when the band was set (DESIGN.md, 5). */
+  /** Times the limit's cost: about half as much again as was measured when the band was set (DESIGN.md, 6). */
   readonly atMost: number;
 }
 

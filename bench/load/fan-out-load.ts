@@ -27,13 +27,13 @@ export class FanOutLoad implements LoadTask {
     this.#heartBeats = heartBeats;
   }
 
-  /** Settings: `subscribers`. */
-  static async open(target: LoadTarget, { subscribers }: LoadSettings): Promise<FanOutLoad> {
+  /** Settings: `subscribers`, `hasOwnIds` (their subscriptions are called differently; default: all `sub-0`). */
+  static async open(target: LoadTarget, { subscribers, hasOwnIds }: LoadSettings): Promise<FanOutLoad> {
     const protocol = openProtocol(target);
     const heartBeats = new HeartBeats(protocol);
-    const connections = await openMany(Number(subscribers), async () => {
+    const connections = await openMany(Number(subscribers), async (index) => {
       const connection = heartBeats.add(await protocol.open());
-      await protocol.subscribe(connection, DESTINATION);
+      await protocol.subscribe(connection, DESTINATION, hasOwnIds === true ? `sub-${index}` : undefined);
       return connection;
     });
     return new FanOutLoad(protocol, connections, heartBeats);

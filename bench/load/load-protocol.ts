@@ -17,8 +17,11 @@ export interface LoadTarget {
 export interface LoadProtocol {
   /** A connection that the server has let in. @param user name, where the scenario has users */
   open(user?: string): Promise<LoadConnection>;
-  /** Resolves when the server has it, as far as it tells. */
-  subscribe(connection: LoadConnection, destination: string): Promise<void>;
+  /**
+   * Resolves when the server has it, as far as it tells.
+   * @param id of the subscription, where the protocol has one; default `sub-0`, as the first of @stomp/stompjs
+   */
+  subscribe(connection: LoadConnection, destination: string, id?: string): Promise<void>;
   /** Octets of one message; those of several can be put behind one another. */
   publish(destination: string, body: string): Buffer;
   /** What keeps a connection alive on which nothing is sent; null where the server asks for nothing. */

@@ -37,9 +37,9 @@ export class StompProtocol implements LoadProtocol {
     return connection;
   }
 
-  async subscribe(connection: LoadConnection, destination: string): Promise<void> {
+  async subscribe(connection: LoadConnection, destination: string, id = 'sub-0'): Promise<void> {
     const receipt = this.#target.hasReceipts ? 'receipt:subscribed\n' : '';
-    connection.write(this.#wire.encode(`SUBSCRIBE\nid:sub-0\ndestination:${destination}\n${receipt}\n\0`));
+    connection.write(this.#wire.encode(`SUBSCRIBE\nid:${id}\ndestination:${destination}\n${receipt}\n\0`));
     if (this.#target.hasReceipts) await connection.until('receipt-id:subscribed');
   }
 

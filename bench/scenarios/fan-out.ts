@@ -26,20 +26,26 @@ interface Load {
   /** Messages that one write of the publisher, and so one read of the server, carries. */
   readonly batch: number;
   readonly bodyBytes: number;
+  /** Every subscription has an id of its own; else all are called `sub-0`, as clients with a single one call it. */
+  readonly hasOwnIds: boolean;
 }
 
 const cross = (subscribers: readonly number[], batches: readonly number[], bodies: readonly number[]): Load[] =>
   subscribers.flatMap((n) =>
-    bodies.flatMap((bodyBytes) => batches.map((batch) => ({ subscribers: n, batch, bodyBytes }))),
+    bodies.flatMap((bodyBytes) => batches.map((batch) => ({ subscribers: n, batch, bodyBytes, hasOwnIds: false }))),
   );
 
-const QUICK = cross([100], [1, 16], [128]);
+const withOwnIds = (loads: readonly Load[]): Load[] => loads.map((load) => ({ ...load, hasOwnIds: true }));
+
+const QUICK = [...cross([100], [1, 16], [128]), ...withOwnIds(cross([100], [16], [128]))];
 const FULL = [
   ...cross([10], [1, 16], [128]),
   ...cross([100], [1, 16, 64], [128]),
   ...cross([100], [1, 16], [1_024, 16_384]),
   ...cross([100], [16], [20]),
+  ...withOwnIds(cross([100], [1, 16], [128])),
   ...cross([1_000], [1, 16, 64], [128]),
+  ...withOwnIds(cross([1_000], [1, 16], [128])),
   ...cross([10_000], [1, 16], [128]),
 ];
 /** With so many, one turn takes some contenders seconds. */
@@ -59,7 +65,7 @@ const WEBSOCKET = [
 ];
 /** With one message there is nothing to gather: the same as the prebuilt frame. */
 const BATCHING: readonly Contender[] = [batchTcp, batchWebSocket];
-/** What else is measured where one turn is 160,000 deliveries. */
+/** What else is measured where one turn is 160,000 deliveries, or ids differ. */
 const QUICK_WITH_MANY: readonly Contender[] = [...BATCHING, naiveTcp, naiveWebSocket];
 
 const plotsFor = (subscribers: number): readonly Plot[] =>
@@ -69,26 +75,32 @@ const plotsFor = (subscribers: number): readonly Plot[] =>
         kind: 'bars',
         title: `Fan-out over ${transport} to ${subscribers.toLocaleString('en')} subscribers, 128 octets, B = ${batch}: deliveries per second and core`,
         figure: 'perSecondAndCore',
-        where: { transport, subscribers, batch, bodyBytes: 128 },
+        where: { transport, subscribers, batch, bodyBytes: 128, ids: 'alike' },
       },
       {
         kind: 'lines',
         title: `Cost of a delivery over ${transport}, 128 octets, B = ${batch}: CPU µs against subscribers`,
         figure: 'cpuMicros',
-        where: { transport, batch, bodyBytes: 128 },
+        where: { transport, batch, bodyBytes: 128, ids: 'alike' },
         along: 'subscribers',
       },
     ]),
   );
 
+/** To the others an id is one string or another, or none; the limits write the same octets anyway and are there to compare. */
+function hasToTellIdsApart(contender: Contender): boolean {
+  return contender.name.startsWith('hoofbeat') || QUICK_WITH_MANY.includes(contender);
+}
+
 const planOf =
   (transport: string) =>
-  ({ subscribers, batch, bodyBytes }: Load): Plan => ({
-    settings: { transport, subscribers, batch, bodyBytes },
-    clients: { subscribers },
+  ({ subscribers, batch, bodyBytes, hasOwnIds }: Load): Plan => ({
+    settings: { transport, subscribers, batch, bodyBytes, ids: hasOwnIds ? 'different' : 'alike' },
+    clients: { subscribers, hasOwnIds },
     connections: subscribers,
     round: { batch, bodyBytes },
     suits: (contender) => {
+      if (hasOwnIds) return hasToTellIdsApart(contender);
       if (batch === 1) return !BATCHING.includes(contender);
       return subscribers < MANY || contender.name.startsWith('hoofbeat') || QUICK_WITH_MANY.includes(contender);
     },
@@ -107,6 +119,7 @@ export const fanOut: Scenario = {
     return {
       method: [
         'B is how many messages one write of the publisher, and so one read of the server, carries. The next are published when the last have reached every subscriber, so the server is idle between turns, and what it costs to wake up is counted: the same for all.',
+        'Ids: clients call their first subscription alike (`sub-0` in @stomp/stompjs), so that MESSAGEs to several differ in nothing; with different ids each is built for its subscriber.',
         'Cost is CPU time (user and system) of the whole server; deliveries per second and core is its reciprocal. The rate beside it is that of one publisher who waits for everybody.',
       ],
       figures: costFigures('deliveries', 'delivery'),
