@@ -16,8 +16,27 @@ export function toMarkdown(report: Report, plots: ReadonlyMap<string, readonly s
     ...list(report.settings),
     '',
   ];
+  lines.push('## At a glance', '', ...glance(report), '');
   for (const scenario of report.scenarios) lines.push(...scenarioLines(scenario, plots.get(scenario.name) ?? []));
   return `${lines.join('\n').trimEnd()}\n`;
+}
+
+/** One row for each point: hoofbeat's own figure, and how many times better it is than each other. */
+function glance({ scenarios }: Report): string[] {
+  const rows = scenarios.flatMap(({ name, points, figures, ratioOf }) => {
+    const figure = figures.find(({ key }) => key === ratioOf);
+    if (figure === undefined) return [];
+    return points.map((point) => {
+      const [own, ...others] = point.entries;
+      const ratios = others.flatMap((entry) => {
+        const value = advantage(point, entry, figure);
+        return Number.isNaN(value) ? [] : [`${entry.contender} ${value.toFixed(value < 10 ? 2 : 0)} ×`];
+      });
+      const cost = own === undefined ? '' : figureCell(own, figure);
+      return [`${name}: ${describePoint(point)}`, `${figure.label} ${cost}`, ratios.join(', ')];
+    });
+  });
+  return markdownTable(['', 'hoofbeat', 'ratios'], rows);
 }
 
 function scenarioLines(scenario: ScenarioResult, plots: readonly string[]): string[] {

@@ -47,6 +47,7 @@ t.test('the table has medians, ratios to the first entry, and why an entry is em
   const text = toMarkdown(report, new Map([['fan-out', ['bars.svg']]]));
   t.match(text, '# Bench of 2026-01-02 (full)');
   t.match(text, '### transport TCP, subscribers 1,000');
+  t.match(text, /\| fan-out: transport TCP, subscribers 100 +\| +CPU µs 0\.60 \| +R&D <peer> 10 × \|/);
   t.match(text, /\| hoofbeat +\| +1\.00 × \| +0\.60 \|/);
   t.match(text, /\| R&D <peer> +\| +10\.00 × \| +6\.00 \|/);
   t.match(text, /\| broken +\| +\| +\|/);
