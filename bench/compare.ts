@@ -16,7 +16,7 @@ export interface Measured {
   readonly name: string;
   /** How many operations it has to have done before it is measured, unless a plan asks for fewer. */
   readonly warmUpOperations: number;
-  /** It has: for another point one round is enough. */
+  /** It has: for another point a few rounds are enough, as other code may run there. */
   isWarm: boolean;
   /** Something that is not measured. */
   prepare(settings: LoadSettings): Promise<void>;
