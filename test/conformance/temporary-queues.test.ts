@@ -4,11 +4,12 @@ import { openConnected, VERSIONS, type RawClient, type ReceivedFrame, type Versi
 import { startTestServer } from '../helpers/server.js';
 import { NACK_VERSIONS, nextBodies, sendAll, settle } from '../helpers/settling.js';
 
-const server = await startTestServer({
+const OPTIONS: Parameters<typeof startTestServer>[0] = {
   http: false,
   auth: { anonymous: true, users: [{ login: 'ann', passcode: 'x', roles: [] }] },
   broker: { queueDefaults: { backoff: { baseMs: 0 } } },
-});
+};
+const server = await startTestServer(OPTIONS);
 const strict = await startTestServer({ http: false, broker: { compat: 'strict' } });
 const port = server.tcpPort;
 t.teardown(() => Promise.all([server.stop(), strict.stop()]));
@@ -21,8 +22,12 @@ const ADDRESS = /^\/reply-queue\/[A-Za-z0-9_-]{22}$/;
 let last = 0;
 
 /** A client that subscribes to a queue of its own, one that is connected, and that queue. */
-async function openPair(t: Test, version: Version): Promise<{ worker: RawClient; asker: RawClient; queue: string }> {
-  const [worker, asker] = [await openConnected(t, port, version), await openConnected(t, port, version)];
+async function openPair(
+  t: Test,
+  version: Version,
+  to = port,
+): Promise<{ worker: RawClient; asker: RawClient; queue: string }> {
+  const [worker, asker] = [await openConnected(t, to, version), await openConnected(t, to, version)];
   const queue = `/queue/work-${++last}`;
   await worker.subscribe(queue);
   return { worker, asker, queue };
@@ -199,20 +204,23 @@ t.test('X-24 names are private to their connection', async (t) => {
 
 t.test('X-24 a temporary queue ends with its connection: what comes later is dropped', async (t) => {
   for (const version of VERSIONS) {
-    const { worker, asker, queue } = await openPair(t, version);
+    // Of its own: what clients of other tests leave behind when they end is dropped and counted, too.
+    const own = await startTestServer(OPTIONS);
+    t.teardown(() => own.stop());
+    const { worker, asker, queue } = await openPair(t, version, own.tcpPort);
     await asker.subscribe('/temp-queue/foo', 'mine', { ack: 'client', 'prefetch-count': '1' });
     const address = await ask(worker, asker, queue, '/temp-queue/foo');
     sendAll(worker, address, ['unsettled', 'waiting']);
     await asker.frame('MESSAGE');
     await worker.fence();
-    const before = server.server.broker.stats().messagesDropped;
+    const before = own.server.broker.stats().messagesDropped;
     asker.sendFrame('DISCONNECT', { receipt: 'bye' });
     await asker.receipt('bye');
     await asker.closed();
     sendAll(worker, address, ['too late'], { receipt: 'dropped' });
     await worker.receipt('dropped');
-    t.equal(server.server.broker.stats().messagesDropped - before, 3, version);
-    const heir = await openConnected(t, port, version);
+    t.equal(own.server.broker.stats().messagesDropped - before, 3, version);
+    const heir = await openConnected(t, own.tcpPort, version);
     await heir.subscribe('/temp-queue/foo');
     await heir.fence();
   }
