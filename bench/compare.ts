@@ -121,9 +121,8 @@ export async function compare(
   const text = describe(plan.round);
   for (const each of all) {
     progress.step(`${each.name} ${text}, warming up`);
-    if (each.isWarm) await cycle(each, warmUpPlan);
-    else
-      await warmUp(() => cycle(each, warmUpPlan), Math.min(each.warmUpOperations, plan.warmUpOperations ?? Infinity));
+    const least = each.isWarm ? 0 : Math.min(each.warmUpOperations, plan.warmUpOperations ?? Infinity);
+    await warmUp(() => cycle(each, warmUpPlan), least);
     each.isWarm = true;
   }
   for (let round = 0; round < (plan.rounds ?? settings.rounds); round++) {
