@@ -9,7 +9,7 @@ import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } 
 import type { AcceptConnection, ListenAddress, Transport } from '../../broker/ports.js';
 import type { EndpointOptions, PassOn } from './endpoint.js';
 import { attachEndpoints, type AttachedEndpoints } from './http-endpoints.js';
-import { OpenSockets } from './open-sockets.js';
+import { BACKLOG, OpenSockets } from './open-sockets.js';
 
 export interface HttpTransportOptions {
   /** Address to bind; default `127.0.0.1`. */
@@ -60,7 +60,7 @@ export class HttpTransport implements Transport {
     // Not Fastify's own listen: for `localhost` that makes a second server, on which nobody knows our endpoints.
     const address = await new Promise<AddressInfo>((resolve, reject) => {
       this.server.once('error', reject);
-      this.server.listen({ host, port }, () => {
+      this.server.listen({ host, port, backlog: BACKLOG }, () => {
         this.server.removeListener('error', reject);
         resolve(this.server.address() as AddressInfo);
       });

@@ -4,6 +4,12 @@
  */
 import type { Server, Socket } from 'node:net';
 
+/**
+ * Connections that may wait to be accepted: Node's 511 are full when a few thousand clients come back at once, and those
+ * beyond try again after a second. The system takes the lesser of this and its own limit (net.core.somaxconn).
+ */
+export const BACKLOG = 4096;
+
 const REGISTRY = Symbol('registry of a socket');
 interface ListedSocket extends Socket {
   [REGISTRY]: Set<Socket>;

@@ -6,7 +6,7 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import { closeReason } from '../../broker/close-reason.js';
 import type { AcceptConnection, ListenAddress, Logger, Transport } from '../../broker/ports.js';
-import { OpenSockets } from './open-sockets.js';
+import { BACKLOG, OpenSockets } from './open-sockets.js';
 import { takeProxyHeader } from './proxied-socket.js';
 import { TcpConnection } from './tcp-connection.js';
 
@@ -77,7 +77,7 @@ export class TcpTransport implements Transport {
     const { host = '127.0.0.1', port = this.name === 'tcp' ? 61_613 : 61_614 } = this.#options;
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject);
-      this.#server.listen({ host, port }, () => {
+      this.#server.listen({ host, port, backlog: BACKLOG }, () => {
         this.#server.removeListener('error', reject);
         this.#server.on('error', (error) => {
           this.#options.logger.error({ err: error }, 'accepting connections failed');

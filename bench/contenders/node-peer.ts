@@ -31,6 +31,7 @@ export function runningPeer(server: ServerProcess): RunningPeer {
     ...server.ports,
     pid: server.pid,
     cpuMicros: () => server.cpuMicros(),
+    collectGarbage: () => server.collectGarbage(),
     rssBytes: () => memoryOf(server.pid).rssBytes,
     stop: () => server.stop(),
   };

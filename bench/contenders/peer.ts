@@ -9,6 +9,8 @@ export interface RunningPeer {
   cpuMicros(): Promise<number>;
   /** Resident memory of the whole server, in octets. */
   rssBytes(): number;
+  /** Before its memory is read; of Node processes of this bench alone. */
+  collectGarbage?(): Promise<void>;
   stop(): Promise<void>;
 }
 

@@ -1,5 +1,7 @@
 /** The load process: one task at a time, told by its parent through load-process.ts. */
+import { ChurnLoad } from './churn-load.js';
 import { FanOutLoad } from './fan-out-load.js';
+import { IdleLoad } from './idle-load.js';
 import { LatencyLoad } from './latency-load.js';
 import { QueueLoad } from './queue-load.js';
 import { UsersLoad } from './users-load.js';
@@ -7,6 +9,8 @@ import { WindowLoad } from './window-load.js';
 import type { LoadReply, LoadRequest, LoadTask, OpenTask } from './load-task.js';
 
 const TASKS: Readonly<Record<string, OpenTask>> = {
+  churn: (target, settings) => ChurnLoad.open(target, settings),
+  idle: (target, settings) => IdleLoad.open(target, settings),
   'fan-out': (target, settings) => FanOutLoad.open(target, settings),
   pairs: (target, settings) => WindowLoad.openPairs(target, settings),
   latency: (target, settings) => LatencyLoad.open(target, settings),
