@@ -5,13 +5,14 @@
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { Broker } from '../broker/broker.js';
-import type { BrokerRelay, Clock, Framing, Logger, Store } from '../broker/ports.js';
+import type { BrokerRelay, Clock, Framing, Logger, NodeRelay, Store } from '../broker/ports.js';
 import { type AccessPorts, composeAccess } from './access.js';
 import {
   OptionsError,
   type ResolvedEndpoint,
-  type ResolvedRelayOptions,
+  type ResolvedRedisRelayOptions,
   type ResolvedServerOptions,
+  type ResolvedStompRelayOptions,
   type TlsFileOptions,
 } from './config/index.js';
 import {
@@ -23,7 +24,7 @@ import {
 } from './connection-log/index.js';
 import { createLogger, type ServerLogger } from './logging/index.js';
 import type { Listener } from './listeners.js';
-import { socketDial, StompRelay } from './relays/index.js';
+import { RedisRelay, socketDial, StompRelay } from './relays/index.js';
 import { MemoryStore, SqliteStore } from './stores/index.js';
 import { SystemClock } from './system-clock.js';
 import {
@@ -77,8 +78,8 @@ export function composeBroker(
   const clock = ports.clock ?? new SystemClock();
   const { authenticator, authorizer, load } = composeAccess(options, ports, { clock, logger });
   const store = ports.store ?? composeStore(options, clock);
-  const relay = options.relay === false ? null : composeRelay(options.relay, { clock, logger });
-  const broker = new Broker(options.broker, { clock, logger, authenticator, authorizer, store, relay });
+  const relays = composeRelays(options, { clock, logger });
+  const broker = new Broker(options.broker, { clock, logger, authenticator, authorizer, store, ...relays });
   const connectionLog = composeConnectionLog(options, ports.connectionSink, { events: broker.events, clock, logger });
   return { broker, loadAccess: load, connectionLog };
 }
@@ -88,11 +89,31 @@ export function composeStore({ data }: Pick<ResolvedServerOptions, 'data'>, cloc
   return data === false ? new MemoryStore({ clock }) : new SqliteStore({ directory: data, clock });
 }
 
+interface RelayPorts {
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
 /** Not connecting yet. @throws OptionsError when the file of authorities cannot be read */
-function composeRelay(
-  { host, port, tls, ...options }: ResolvedRelayOptions,
-  ports: { readonly clock: Clock; readonly logger: Logger },
-): BrokerRelay {
+function composeRelays(
+  { relay, broker }: ResolvedServerOptions,
+  ports: RelayPorts,
+): { readonly relay: BrokerRelay | null; readonly nodeRelay: NodeRelay | null } {
+  if (relay === false) return { relay: null, nodeRelay: null };
+  if (relay.type === 'stomp') return { relay: composeStompRelay(relay, ports), nodeRelay: null };
+  const { separator } = broker.destinations;
+  return { relay: null, nodeRelay: composeRedisRelay(relay, separator, ports) };
+}
+
+function composeRedisRelay(
+  { tls, ...options }: ResolvedRedisRelayOptions,
+  separator: string,
+  ports: RelayPorts,
+): NodeRelay {
+  return new RedisRelay({ ...options, separator, ca: readAuthorities(tls.caFile) }, ports);
+}
+
+function composeStompRelay({ host, port, tls, ...options }: ResolvedStompRelayOptions, ports: RelayPorts): BrokerRelay {
   const caFile = typeof tls === 'boolean' ? undefined : tls.caFile;
   const dial = socketDial({ host, port, tls: tls === false ? null : { ca: readAuthorities(caFile) } });
   const orNull = (value: string | false): string | null => (value === false ? null : value);

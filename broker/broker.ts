@@ -1,6 +1,7 @@
 /** One node: takes connections from transports, makes sessions of them, and owns what they share. */
 import { randomBytes } from 'node:crypto';
 import { closeReason, type CloseCode } from './close-reason.js';
+import { BrokerError } from './errors.js';
 import { FrameWriter } from './frame-writer.js';
 import { resolveBrokerOptions, type BrokerOptions, type Partially } from './options.js';
 import { Router } from './router.js';
@@ -46,6 +47,8 @@ import type {
   Connection,
   ConnectionListener,
   Logger,
+  NodeRelay,
+  NodeRelayCounts,
   RelayProblem,
   Store,
   TransportName,
@@ -67,6 +70,8 @@ export interface BrokerPorts {
   readonly store?: Store | null | undefined;
   /** Missing: every destination is this node's. */
   readonly relay?: BrokerRelay | null | undefined;
+  /** Missing: there are no other nodes. Not together with `relay` or with rules for histories. */
+  readonly nodeRelay?: NodeRelay | null | undefined;
 }
 
 /** Whether a node works, and what does not. */
@@ -123,6 +128,8 @@ export interface StatsSnapshot {
   };
   /** What is kept for users who are not there (`inbox`). */
   readonly inbox: InboxSnapshot;
+  /** What went to other nodes and came from them; null without a relay between nodes. */
+  readonly cluster: NodeRelayCounts | null;
   /** Messages that had their RECEIPT and were not delivered again, as their `message-key` was seen before. */
   readonly duplicates: number;
   readonly errorsSent: number;
@@ -143,6 +150,7 @@ export class Broker implements HandlerGroup {
   readonly #numbers: MessageNumbers;
   readonly #relay: BrokerRelay | null;
   readonly #relayedUsers: RelayedUsers | null;
+  readonly #nodeRelay: NodeRelay | null;
   #isAccepting = false;
   /** Null unless a start is under way. */
   #starting: Promise<void> | null = null;
@@ -161,7 +169,8 @@ export class Broker implements HandlerGroup {
     const messageIdPrefix = `${nodeId}-`;
     const numbers = new MessageNumbers();
     const nextMessageId = (): number => numbers.next();
-    const { clock, logger, authenticator, store = null, relay = null } = ports;
+    const { clock, logger, authenticator, store = null, relay = null, nodeRelay = null } = ports;
+    if (nodeRelay !== null) checkCluster(resolved, relay);
     const { maxPendingBytes } = resolved.store;
     const journal = store === null ? null : new Journal({ store, clock, logger, maxPendingBytes });
     const keys = new MessageKeys(resolved.idempotency, { clock, stats, journal });
@@ -179,6 +188,7 @@ export class Broker implements HandlerGroup {
       replyAddresses,
       createEpoch: () => createId(9),
       relay,
+      nodeRelay,
       refuse: (sessionId, error) => {
         registry.get(sessionId)?.refuse(error);
       },
@@ -241,6 +251,7 @@ export class Broker implements HandlerGroup {
     };
     this.#handlers = handlers;
     this.#relay = relay;
+    this.#nodeRelay = nodeRelay;
     this.users = users;
     this.events = events;
     const template = new MessagingTemplate(publisher, journal, keys);
@@ -371,7 +382,7 @@ export class Broker implements HandlerGroup {
     if (this.#isAccepting || this.#starting !== null) {
       return Promise.reject(new Error('Broker.start: the broker is started already'));
     }
-    if (journal === null) {
+    if (journal === null && this.#nodeRelay === null) {
       this.#accept();
       return Promise.resolve();
     }
@@ -379,7 +390,7 @@ export class Broker implements HandlerGroup {
       const message = 'Broker.start: a broker with a store is started once, as it has taken up what the store holds';
       return Promise.reject(new Error(`${message}; make another one`));
     }
-    this.#starting = this.#restore(journal).then(
+    this.#starting = this.#prepare(journal).then(
       () => {
         this.#starting = null;
         this.#accept();
@@ -390,6 +401,19 @@ export class Broker implements HandlerGroup {
       },
     );
     return this.#starting;
+  }
+
+  /** What the store holds is taken up, then the other nodes are met, as far as they can be. */
+  async #prepare(journal: Journal | null): Promise<void> {
+    if (journal !== null) await this.#restore(journal);
+    await this.#nodeRelay?.start({
+      onMessage: (destination, octets) => {
+        this.#environment.router.receive(destination, octets);
+      },
+      onAvailable: (available) => {
+        this.events.emit('availability', { available });
+      },
+    });
   }
 
   #restore(journal: Journal): Promise<void> {
@@ -406,8 +430,9 @@ export class Broker implements HandlerGroup {
   #accept(): void {
     this.#isAccepting = true;
     this.#requests.start();
-    if (this.#relay === null) this.events.emit('availability', { available: true });
-    else this.#startRelay(this.#relay);
+    if (this.#relay !== null) this.#startRelay(this.#relay);
+    // A relay between nodes has told already.
+    else if (this.#nodeRelay === null) this.events.emit('availability', { available: true });
   }
 
   /** The external broker comes and goes; what is this node's own stays available. */
@@ -423,7 +448,7 @@ export class Broker implements HandlerGroup {
   /** Whether everything works. */
   health(): Health {
     const store = this.#environment.journal?.problem ?? null;
-    const relay = this.#relay?.problem ?? null;
+    const relay = (this.#relay ?? this.#nodeRelay)?.problem ?? null;
     const problems: Health['problems'] = [
       ...(store === null ? [] : [{ part: 'store' as const, ...store }]),
       ...(relay === null ? [] : [{ part: 'relay' as const, ...relay }]),
@@ -484,6 +509,7 @@ export class Broker implements HandlerGroup {
         gaps: stats.historyGaps,
       },
       inbox: router.inbox.snapshot,
+      cluster: this.#nodeRelay === null ? null : { ...this.#nodeRelay.counts },
       duplicates: stats.duplicates,
       errorsSent: stats.errorsSent,
       closed: { ...stats.closed },
@@ -496,7 +522,7 @@ export class Broker implements HandlerGroup {
    */
   async stop(deadlineMs = 5_000): Promise<void> {
     if (this.#starting !== null) await this.#starting.catch(() => undefined);
-    const isAvailable = this.#relay === null || this.#relay.problem === null;
+    const isAvailable = ((this.#relay ?? this.#nodeRelay)?.problem ?? null) === null;
     if (this.#isAccepting && isAvailable) this.events.emit('availability', { available: false });
     this.#isAccepting = false;
     const { clock, registry, journal } = this.#environment;
@@ -506,6 +532,7 @@ export class Broker implements HandlerGroup {
     for (const session of registry.values()) session.connection.destroy(closeReason('server-shutdown'));
     this.#relayedUsers?.stop();
     await this.#relay?.stop();
+    await this.#nodeRelay?.stop();
     this.events.close();
     await journal?.close();
   }
@@ -521,6 +548,18 @@ export class Broker implements HandlerGroup {
       });
     });
   }
+}
+
+/** @throws BrokerError `invalid-option` for what nodes cannot share yet */
+function checkCluster({ history }: BrokerOptions, relay: BrokerRelay | null): void {
+  if (relay !== null) {
+    throw new BrokerError('invalid-option', 'relay and nodeRelay: got both, wants one of them');
+  }
+  if (history.length === 0) return;
+  throw new BrokerError(
+    'invalid-option',
+    `invalid option history: got ${history.length} rules, wants none with a relay between nodes: offsets are a node's own`,
+  );
 }
 
 function createId(bytes: number): string {

@@ -28,9 +28,10 @@ const BROKER_ERRORS = {
   'queue-full': 'the queue holds as much as it may',
   'store-full': 'the store has no room, by its limit or on its disk: nothing of the frame has taken effect',
   'store-failed': 'the store could not write or read: nothing of the frame has taken effect',
-  'relay-unavailable': 'the external broker that the destination belongs to cannot be reached',
-  'relay-lost': 'the connection to the external broker broke: what was on its way may have been taken or not',
-  'relay-refused': 'the external broker answered ERROR',
+  'relay-unavailable': 'the external broker that the destination belongs to, or the other nodes, cannot be reached',
+  'relay-lost':
+    'the connection to the external broker or to Redis broke: what was on its way may have been taken or not',
+  'relay-refused': 'the external broker answered ERROR, or Redis does not allow it',
   'access-denied': 'the rules do not allow this user to do this',
   'credentials-expired': 'the token the session was opened with has expired',
   'payload-invalid': 'the body does not fit its content-type or the schema of the handler',

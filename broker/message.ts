@@ -91,14 +91,14 @@ export class Message {
     return new Message(id, body, body.length, relayed, false);
   }
 
-  /** From a tail that `fromPlain` made: octets that belong to the message. */
-  static fromTail(id: number, octets: Buffer, bodyBytes: number): Message {
-    return new Message(id, octets, bodyBytes, null, true);
+  /** From a tail that `fromPlain` made. @param isOwned the octets belong to the message */
+  static fromTail(id: number, octets: Buffer, bodyBytes: number, isOwned = true): Message {
+    return new Message(id, octets, bodyBytes, null, isOwned);
   }
 
-  /** From headers that may be relayed, all of them, and a body that belongs to the message. */
-  static fromRelayed(id: number, headers: Headers, body: Buffer): Message {
-    return new Message(id, body, body.length, headers, true);
+  /** From headers that may be relayed, all of them. @param isOwned the body belongs to the message */
+  static fromRelayed(id: number, headers: Headers, body: Buffer, isOwned = true): Message {
+    return new Message(id, body, body.length, headers, isOwned);
   }
 
   /** Null for a message relayed octet by octet, which has no header that the server acts on. */

@@ -22,14 +22,17 @@ import { HistoryTopic } from './history/history-topic.js';
 import type { ReplayPlan } from './history/replay-plan.js';
 import type { ResumeRequest } from './history/replay.js';
 import { Inbox } from './inbox/inbox.js';
+import { Cluster } from './cluster/cluster.js';
+import { SharedTopic } from './cluster/shared-topic.js';
 import { RelayedDestinations, type RelayedPlace } from './relay/relayed-destinations.js';
 import type { UserRegistry } from './application/user-registry.js';
 import type { Route } from './destinations/route.js';
 import { RouteTable } from './destinations/route-table.js';
 import { OverflowPolicies } from './overflow-policy.js';
+import { decodeForeign } from './storage/message-codec.js';
 import type { Message } from './message.js';
 import type { BrokerOptions } from './options.js';
-import type { BrokerRelay, Clock, Logger, StoreContents } from './ports.js';
+import type { BrokerRelay, Clock, Logger, NodeRelay, StoreContents } from './ports.js';
 import type { Journal } from './storage/journal.js';
 import { lanesByStream } from './storage/lanes-by-stream.js';
 import type { WriteUnit } from './storage/write-unit.js';
@@ -54,6 +57,8 @@ export interface RouterParts {
   readonly createEpoch: () => string;
   /** Null: every destination is this node's. */
   readonly relay: BrokerRelay | null;
+  /** Null: there are no other nodes. */
+  readonly nodeRelay: NodeRelay | null;
   /** Ends a session with ERROR. */
   readonly refuse: (sessionId: string, error: BrokerError) => void;
   /** A topic subscription whose client leaves too much unacknowledged. */
@@ -79,6 +84,9 @@ export class Router {
   readonly inbox: Inbox;
   /** Destinations of an external broker; null: there is none. */
   readonly relayed: RelayedDestinations | null;
+  /** Null: a single node. */
+  readonly #cluster: Cluster | null;
+  readonly #nextMessageId: () => number;
   /** `/temp-queue/…`, each session's own too. */
   readonly temporary: TemporaryQueues;
   readonly #replyAddresses: ReplyAddresses;
@@ -92,6 +100,8 @@ export class Router {
     const { stats, wheel, clock, nextMessageId, createEpoch, replyAddresses, onOverflow, logger, journal, relay } =
       parts;
     this.#options = options;
+    this.#nextMessageId = nextMessageId;
+    this.#cluster = parts.nodeRelay === null ? null : new Cluster(parts.nodeRelay);
     this.#stats = stats;
     this.#logger = logger;
     this.#patterns = new SubscriptionIndex(options.destinations.separator);
@@ -208,6 +218,23 @@ export class Router {
     route.publish(message, unit);
   }
 
+  /**
+   * A message that another node published: for subscribers here alone.
+   * @returns whether it could be read, and is of a topic that nodes share
+   */
+  receive(destination: string, octets: Buffer): boolean {
+    try {
+      const message = decodeForeign(this.#nextMessageId(), octets);
+      const route = this.route(destination);
+      if (!(route instanceof SharedTopic)) return false;
+      route.receive(message);
+      return true;
+    } catch (error) {
+      this.#logger.debug({ err: error, destination }, 'a message of another node is left out');
+      return false;
+    }
+  }
+
   /** What the store held when it was opened; once, before anything is published. */
   restore(contents: StoreContents): Promise<void> {
     const streams = lanesByStream(contents.lanes);
@@ -276,6 +303,25 @@ export class Router {
   }
 
   /**
+   * Before a subscription is made: has other nodes pass on what they publish there. To be followed by `subscribe`, or by
+   * `leave` when it comes to nothing. @returns as `NodeRelay.join`
+   */
+  join(destination: string, durableKey: string | null): Promise<void> | undefined {
+    return this.#isShared(destination, durableKey) ? this.#cluster?.join(destination) : undefined;
+  }
+
+  leave(destination: string, durableKey: string | null): void {
+    if (this.#isShared(destination, durableKey)) this.#cluster?.leave(destination);
+  }
+
+  /** Whatever is fanned out, unless it outlives its session. */
+  #isShared(destination: string, durableKey: string | null): boolean {
+    if (this.#cluster === null || durableKey !== null) return false;
+    const kind = this.kinds.of(destination);
+    return kind === 'topic' || (kind === 'queue' && this.kinds.isBroadcast(destination));
+  }
+
+  /**
    * Takes a subscription up: messages published from now on reach it, behind what `plan` replays.
    * @throws BrokerError as `DestinationKinds.checkSubscribable`
    */
@@ -311,6 +357,7 @@ export class Router {
     subscription.outbox.forget(subscription);
     this.#stats.subscriptions--;
     if (this.relayed?.remove(subscription) === true) return;
+    if (this.#cluster !== null) this.leave(destination, subscription.durableKey);
     const kind = this.kinds.of(destination);
     if (subscription.durableKey !== null) this.durables.detach(subscription, subscription.durableKey);
     else if (kind === 'user') this.users.remove(subscription);
@@ -360,9 +407,13 @@ export class Router {
   #makeTopic(destination: string): Topic | HistoryTopic {
     const givingWay = this.#overflow.of(destination);
     const options = this.#historyOf(destination);
-    if (options === null) return new Topic(destination, this.#patterns, this.#topicSource, this.durables, givingWay);
     const { histories, durables } = this;
     const [patterns, source] = [this.#patterns, this.#topicSource];
+    if (options === null) {
+      return this.#cluster === null
+        ? new Topic(destination, patterns, source, durables, givingWay)
+        : new SharedTopic(this.#cluster, destination, patterns, source, durables, givingWay);
+    }
     return new HistoryTopic(destination, { histories, options, patterns, source, durables, givingWay });
   }
 

@@ -1,5 +1,6 @@
 /** What environment and flags say about a server, laid over what its configuration file says (DESIGN D14). */
 import { LOG_LEVELS, type LogLevel } from '../config/log-level.js';
+import type { RelayOptions } from '../config/relay-options.js';
 import { OptionsError } from '../config/options-error.js';
 import type { ServerOptions } from '../config/server-options.js';
 import { parseWorkers, WORKERS_WANTED, type WorkersOption } from '../config/workers-option.js';
@@ -13,6 +14,8 @@ export interface Overrides {
   readonly data?: string | false | undefined;
   readonly workers?: WorkersOption | undefined;
   readonly logLevel?: LogLevel | undefined;
+  /** Of a cluster over Redis. */
+  readonly redisUrl?: string | undefined;
 }
 
 /**
@@ -42,6 +45,7 @@ export function readEnvironment(environment: Environment): Overrides {
     data: read('HOOFBEAT_DATA'),
     workers,
     logLevel,
+    redisUrl: read('HOOFBEAT_REDIS_URL'),
   };
   if (faults.length > 0) throw new OptionsError(faults.sort());
   return overrides;
@@ -54,7 +58,10 @@ function readWorkers(text: string | undefined, faults: string[]): WorkersOption 
   return workers ?? undefined;
 }
 
-/** `over` wins; a port given for a listener that is false opens it. */
+/**
+ * `over` wins; a port given for a listener that is false opens it.
+ * @throws OptionsError for a Redis where destinations are an external broker's
+ */
 export function applyOverrides(options: ServerOptions, over: Overrides): ServerOptions {
   return {
     ...options,
@@ -62,8 +69,15 @@ export function applyOverrides(options: ServerOptions, over: Overrides): ServerO
     tcp: listener(options.tcp, over.host, over.tcpPort),
     ...(over.data === undefined ? {} : { data: over.data }),
     ...(over.workers === undefined ? {} : { workers: over.workers }),
+    ...(over.redisUrl === undefined ? {} : { relay: overRedis(options.relay, over.redisUrl) }),
     ...(over.logLevel === undefined ? {} : { log: { ...options.log, level: over.logLevel } }),
   };
+}
+
+function overRedis(given: ServerOptions['relay'], url: string): RelayOptions {
+  if (given === undefined || given === false) return { type: 'redis', url };
+  if (given.type === 'redis') return { ...given, url };
+  throw new OptionsError(['HOOFBEAT_REDIS_URL: got a value that is not shown, wants nothing with relay.type "stomp"']);
 }
 
 function listener<T extends object>(

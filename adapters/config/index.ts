@@ -16,11 +16,16 @@ export {
   type ResolvedConnectionLogOptions,
 } from './connection-log-options.js';
 export {
+  DEFAULT_REDIS_RELAY_OPTIONS,
   DEFAULT_RELAY_OPTIONS,
+  type RedisRelayFileOptions,
   type RelayOptions,
   type RelayReconnectOptions,
   type RelayTlsOptions,
+  type ResolvedRedisRelayOptions,
   type ResolvedRelayOptions,
+  type ResolvedStompRelayOptions,
+  type StompRelayFileOptions,
 } from './relay-options.js';
 export { parseConfig, readConfigFile } from './config-file.js';
 export { LOG_LEVELS, type LogLevel } from './log-level.js';

@@ -121,7 +121,8 @@ function shown(value: unknown, path: readonly PropertyKey[]): string {
   if (value === undefined) return 'nothing';
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object' && value !== null) return 'an object';
-  if (path[0] === 'relay' && String(path[1]).endsWith('Passcode')) return 'a value that is not shown';
+  // A URL has the passcode in it.
+  if (path[0] === 'relay' && /Passcode$|^url$/.test(String(path[1]))) return 'a value that is not shown';
   if (path[0] === 'auth' && isSecret(path.slice(1))) return 'a value that is not shown';
   return typeof value === 'string' ? JSON.stringify(value) : `${value as number | boolean | null}`;
 }

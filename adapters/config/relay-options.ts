@@ -1,7 +1,27 @@
-/** The `relay` part of ServerOptions, its defaults, and the step between the two. The names are Spring's. */
+/** The `relay` part of ServerOptions, its defaults, and the step between the two. Of `stomp`, the names are Spring's. */
+
+export type RelayOptions = StompRelayFileOptions | RedisRelayFileOptions;
+
+/** Other nodes, which share topics with this one over Redis. */
+export interface RedisRelayFileOptions {
+  readonly type: 'redis';
+  /** `redis://user:passcode@host:port`, or `rediss://` with TLS. */
+  readonly url?: string | undefined;
+  /** With `rediss://`. */
+  readonly tls?: RelayTlsOptions | undefined;
+  /** In front of every channel: the same on all nodes of a cluster, another one for each cluster. */
+  readonly keyPrefix?: string | undefined;
+  /** From dialling to the first answer. */
+  readonly connectTimeoutMs?: number | undefined;
+  /** Redis is asked for a sign of life that often; one interval without ends the connection. */
+  readonly pingIntervalMs?: number | undefined;
+  readonly reconnect?: RelayReconnectOptions | undefined;
+  /** Octets on their way to Redis above which messages are for this node alone: dropped for the others, and counted. */
+  readonly maxPendingBytes?: number | undefined;
+}
 
 /** Destinations that an external STOMP broker has: RabbitMQ, ActiveMQ, Artemis (Spring: `enableStompBrokerRelay`). */
-export interface RelayOptions {
+export interface StompRelayFileOptions {
   readonly type: 'stomp';
   readonly host?: string | undefined;
   readonly port?: number | undefined;
@@ -52,7 +72,32 @@ export interface RelayReconnectOptions {
   readonly jitter?: number | undefined;
 }
 
-export interface ResolvedRelayOptions {
+export type ResolvedRelayOptions = ResolvedStompRelayOptions | ResolvedRedisRelayOptions;
+
+export interface ResolvedRedisRelayOptions {
+  readonly type: 'redis';
+  readonly url: string;
+  readonly tls: RelayTlsOptions;
+  readonly keyPrefix: string;
+  readonly connectTimeoutMs: number;
+  readonly pingIntervalMs: number;
+  readonly reconnect: { readonly initialDelayMs: number; readonly maxDelayMs: number; readonly jitter: number };
+  readonly maxPendingBytes: number;
+}
+
+/** A failover of Redis takes seconds: nodes look often, and are back soon after it. */
+export const DEFAULT_REDIS_RELAY_OPTIONS: ResolvedRedisRelayOptions = Object.freeze({
+  type: 'redis',
+  url: 'redis://127.0.0.1:6379',
+  tls: Object.freeze({}),
+  keyPrefix: 'hoofbeat:',
+  connectTimeoutMs: 10_000,
+  pingIntervalMs: 5_000,
+  reconnect: Object.freeze({ initialDelayMs: 100, maxDelayMs: 5_000, jitter: 0.5 }),
+  maxPendingBytes: 32 * 1024 * 1024,
+} as const);
+
+export interface ResolvedStompRelayOptions {
   readonly type: 'stomp';
   readonly host: string;
   readonly port: number;
@@ -77,7 +122,7 @@ export interface ResolvedRelayOptions {
 }
 
 /** Where Spring has a default it is this one (S11.1, S11.2, S11.10); Spring tries again every 5 s for ever (S11.11). */
-export const DEFAULT_RELAY_OPTIONS: ResolvedRelayOptions = Object.freeze({
+export const DEFAULT_RELAY_OPTIONS: ResolvedStompRelayOptions = Object.freeze({
   type: 'stomp',
   host: '127.0.0.1',
   port: 61613,
@@ -103,10 +148,19 @@ export const DEFAULT_RELAY_OPTIONS: ResolvedRelayOptions = Object.freeze({
 
 export function resolveRelay(given: RelayOptions | false | undefined): ResolvedRelayOptions | false {
   if (given === undefined || given === false) return false;
-  const said = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  const reconnect = Object.fromEntries(
-    Object.entries(given.reconnect ?? {}).filter(([, value]) => value !== undefined),
-  );
-  const standard = DEFAULT_RELAY_OPTIONS;
-  return { ...standard, ...said, reconnect: { ...standard.reconnect, ...reconnect } };
+  return given.type === 'redis'
+    ? fill(DEFAULT_REDIS_RELAY_OPTIONS, given, given.reconnect)
+    : fill(DEFAULT_RELAY_OPTIONS, given, given.reconnect);
+}
+
+function fill<T extends ResolvedRelayOptions>(
+  standard: T,
+  given: RelayOptions,
+  reconnect: RelayReconnectOptions = {},
+): T {
+  return { ...standard, ...said(given), reconnect: { ...standard.reconnect, ...said(reconnect) } };
+}
+
+function said(given: object): object {
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }

@@ -35,7 +35,7 @@ export interface ServerOptions {
   readonly auth?: AuthOptions | undefined;
   /** Records every session in a table; true takes every default. Default false. */
   readonly connectionLog?: boolean | ConnectionLogOptions | undefined;
-  /** Destinations that an external STOMP broker has. Default false. */
+  /** Destinations that an external STOMP broker has, or other nodes that share topics over Redis. Default false. */
   readonly relay?: RelayOptions | false | undefined;
   readonly broker?: Partially<BrokerOptions> | undefined;
 }
@@ -177,6 +177,12 @@ export function resolveServerOptions(given: ServerOptions = {}): ResolvedServerO
   if (http === false && tcp === false)
     throw new OptionsError(['tcp: got false, wants a listener, since http is false']);
   const local = (http === false || isLoopback(http.host)) && (tcp === false || isLoopback(tcp.host));
+  const relay = resolveRelay(given.relay);
+  if (relay !== false && relay.type === 'redis' && broker.history.length > 0) {
+    throw new OptionsError([
+      'broker.history: got rules, wants none with relay.type "redis": offsets are a node\'s own',
+    ]);
+  }
   const data = given.data ?? DEFAULT_SERVER_OPTIONS.data;
   return {
     http,
@@ -189,7 +195,7 @@ export function resolveServerOptions(given: ServerOptions = {}): ResolvedServerO
     },
     auth: resolveAuth(given.auth, local),
     connectionLog: resolveConnectionLog(given.connectionLog, data),
-    relay: resolveRelay(given.relay),
+    relay,
     broker,
   };
 }

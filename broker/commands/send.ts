@@ -52,7 +52,7 @@ interface Part extends Keyed {
 
 function publishNow(context: CommandContext, frame: Frame, parts: readonly Part[]): void | Promise<void> {
   // To several destinations it goes as in a transaction: to all of them or, should one refuse it, to none.
-  const unit = context.createUnit({ holdsBack: parts.length > 1 });
+  const unit = context.createUnit({ holdsBack: parts.length > 1, isReceipted: frame.headers.has('receipt') });
   const submit = (): void | Promise<void> => context.submit(unit, frame);
   const publish = (fresh: readonly Part[]): void | Promise<void> =>
     unit.fill(() => publishFrom(context, frame, fresh, unit));

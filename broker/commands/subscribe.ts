@@ -51,19 +51,50 @@ function subscribe(context: CommandContext, frame: Frame, destination: string): 
   const isDurable = durableName(context, frame) !== null;
   const flags = readFlags(context, frame, destination, isDurable);
   const durable = prepareDurable(context, frame, destination, selector);
-  return after(durable.ready, () => {
+  return after(joinNodes(context, destination, durable), () => {
     if (implied !== null) removeImplied(context, implied);
     const id = frame.headers.get('id') ?? null;
     const durableKey = durable.key;
-    const plan = context.router.planReplay(destination, resume, durableKey !== null);
     const spec = { id, destination, ackMode, window, isExclusive, selector, durableKey, ...flags };
-    const subscription = context.createSubscription(key, spec);
+    const { plan, subscription } = orLeave(context, spec, () => ({
+      plan: context.router.planReplay(destination, resume, durableKey !== null),
+      subscription: context.createSubscription(key, spec),
+    }));
     // Nothing can be published between the two, and the first MESSAGE has to stand behind RECEIPT (conformance S-15).
     context.receipt(frame.headers.get('receipt'), plan?.headers);
     context.router.subscribe(subscription, plan);
     context.subscribed(subscription);
     return context.callSubscribeHandler(frame, subscription);
   });
+}
+
+/** In a cluster: its RECEIPT says that what other nodes publish from then on arrives. */
+function joinNodes(
+  context: CommandContext,
+  destination: string,
+  { key, ready }: PreparedDurable,
+): void | Promise<void> {
+  return after(ready, () => {
+    const joined = context.router.join(destination, key);
+    return joined?.catch((error: unknown) => {
+      context.router.leave(destination, key);
+      throw error;
+    });
+  });
+}
+
+/** When the subscription cannot be made after all, nobody here wants what other nodes publish for it. */
+function orLeave<T>(
+  { router }: CommandContext,
+  { destination, durableKey }: { readonly destination: string; readonly durableKey: string | null },
+  make: () => T,
+): T {
+  try {
+    return make();
+  } catch (error) {
+    router.leave(destination, durableKey);
+    throw error;
+  }
 }
 
 interface PreparedDurable {

@@ -12,7 +12,7 @@ export function handleBegin(context: CommandContext, frame: Frame): void {
 
 /** @throws BrokerError `header-missing`, `transaction-unknown`, `queue-full`, `store-full`, `store-failed` */
 export function handleCommit(context: CommandContext, frame: Frame): void | Promise<void> {
-  const unit = context.createUnit({ holdsBack: true });
+  const unit = context.createUnit({ holdsBack: true, isReceipted: frame.headers.has('receipt') });
   const published = context.transactions.commit(requireHeader(frame, 'transaction'), context.router, unit);
   return after(published, () => context.submit(unit, frame));
 }

@@ -79,7 +79,7 @@ export class Topic implements Route {
     }
     if (this.#durable.length > 0) this.#publishDurably(message, unit);
     if (unit?.holdsBack === true) this.#holdBack(message, unit);
-    else this.#offer(message);
+    else this.offer(message);
   }
 
   #holdBack(message: Message, unit: WriteUnit): void {
@@ -90,7 +90,7 @@ export class Topic implements Route {
     };
     unit.then(() => {
       arrived();
-      this.#offer(message);
+      this.offer(message);
     }, arrived);
   }
 
@@ -99,7 +99,8 @@ export class Topic implements Route {
     for (const durable of this.#durable) durable.publish(message, unit, epochMs);
   }
 
-  #offer(message: Message): void {
+  /** To those that are subscribed and there. */
+  protected offer(message: Message): void {
     this.#offerTo(this.#subscriptions, message);
     if (this.#matchedVersion !== this.#patterns.groupsVersion) {
       this.#matched = this.#patterns.groups(this.destination);

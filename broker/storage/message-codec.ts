@@ -1,5 +1,5 @@
 /**
- * Message ↔ octets as stores keep them. One octet that names the form, the message's number (8 octets, a double), the
+ * Message ↔ octets as stores keep them and as nodes pass them on. One octet that names the form, the message's number (8 octets, a double), the
  * length of the body (4), then either the tail as it is, or the length of the headers (4), the headers as JSON, and the body.
  */
 import { Headers } from '../../protocol/index.js';
@@ -33,12 +33,24 @@ export function encodeMessage(message: Message): Buffer {
  */
 export function decodeMessage(octets: Uint8Array): Message {
   const stored = Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength);
+  return decode(stored, stored.readDoubleBE(1), true);
+}
+
+/**
+ * A message of another node, as one of this node's.
+ * @param octets may be part of something larger: who keeps the message has to call `own`
+ * @throws as `decodeMessage`
+ */
+export function decodeForeign(id: number, octets: Buffer): Message {
+  return decode(octets, id, false);
+}
+
+function decode(stored: Buffer, id: number, isOwned: boolean): Message {
   const form = stored.readUInt8(0);
-  const id = stored.readDoubleBE(1);
   const bodyBytes = stored.readUInt32BE(9);
-  if (form === PLAIN) return Message.fromTail(id, stored.subarray(FIXED_BYTES), bodyBytes);
+  if (form === PLAIN) return Message.fromTail(id, stored.subarray(FIXED_BYTES), bodyBytes, isOwned);
   if (form !== WITH_HEADERS) throw new RangeError(`a stored message of form ${form}`);
   const headersEnd = FIXED_BYTES + LENGTH_BYTES + stored.readUInt32BE(FIXED_BYTES);
   const headers = JSON.parse(stored.toString('utf8', FIXED_BYTES + LENGTH_BYTES, headersEnd)) as [string, string][];
-  return Message.fromRelayed(id, new Headers(headers), stored.subarray(headersEnd));
+  return Message.fromRelayed(id, new Headers(headers), stored.subarray(headersEnd), isOwned);
 }

@@ -27,6 +27,8 @@ export interface UnitTerms {
   readonly holdsBack?: boolean;
   /** Of removals: when the store fails they are tried again until they are stored, rather than undone. */
   readonly isRetried?: boolean;
+  /** Somebody waits for a RECEIPT: other nodes have to be within reach, and what brings it to them has to accept it. */
+  readonly isReceipted?: boolean;
 }
 
 const NOTHING: readonly never[] = [];
@@ -34,18 +36,24 @@ const NOTHING: readonly never[] = [];
 export class WriteUnit {
   readonly holdsBack: boolean;
   readonly isRetried: boolean;
+  readonly isReceipted: boolean;
   /** Null: nothing of it is for another broker. */
   external: ExternalPart | null = null;
   readonly #writer: UnitWriter | null;
   #operations: StoreOperation[] | null = null;
   #steps: Step[] | null = null;
   #atSubmit: (() => void)[] | null = null;
+  #confirmations: Promise<void>[] | null = null;
 
   /** @param writer null when there is no store: then nothing may be added but steps */
-  constructor(writer: UnitWriter | null, { holdsBack = false, isRetried = false }: UnitTerms = {}) {
+  constructor(
+    writer: UnitWriter | null,
+    { holdsBack = false, isRetried = false, isReceipted = false }: UnitTerms = {},
+  ) {
     this.#writer = writer;
     this.holdsBack = holdsBack;
     this.isRetried = isRetried;
+    this.isReceipted = isReceipted;
   }
 
   get operations(): readonly StoreOperation[] {
@@ -100,14 +108,27 @@ export class WriteUnit {
     else step();
   }
 
+  /** What `submit` is to wait for as well, when everything else is done; to be said at the latest by a step. */
+  confirmedBy(confirmation: Promise<void>): void {
+    // It may be refused before anybody asks.
+    confirmation.catch(() => undefined);
+    (this.#confirmations ??= []).push(confirmation);
+  }
+
   /**
    * Asks for everything at once; nothing may be added afterwards.
    * @param isAwaited somebody waits for the word of another broker, where that takes part
    * @returns undefined when there was nothing to wait for: everything is done then
    */
   submit(isAwaited = false): Promise<void> | undefined {
-    if (this.external === null) return this.#submitHere();
-    return this.#submitElsewhere(this.external, isAwaited || this.holdsBack);
+    const done =
+      this.external === null ? this.#submitHere() : this.#submitElsewhere(this.external, isAwaited || this.holdsBack);
+    if (done === undefined) return this.#confirmations === null ? undefined : this.#confirmed();
+    return this.isReceipted ? done.then(() => this.#confirmed()) : done;
+  }
+
+  async #confirmed(): Promise<void> {
+    await Promise.all(this.#confirmations ?? []);
   }
 
   #submitElsewhere(external: ExternalPart, isAwaited: boolean): Promise<void> | undefined {

@@ -4,7 +4,12 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
 import { parse } from 'yaml';
-import { DEFAULT_RELAY_OPTIONS, parseConfig, resolveServerOptions } from '../../adapters/config/index.js';
+import {
+  DEFAULT_REDIS_RELAY_OPTIONS,
+  DEFAULT_RELAY_OPTIONS,
+  parseConfig,
+  resolveServerOptions,
+} from '../../adapters/config/index.js';
 import { DEFAULT_SOCKJS_OPTIONS } from '../../adapters/transports/index.js';
 import { BROKER_ERROR_CODES } from '../../broker/errors.js';
 import { DEFAULT_BROKER_OPTIONS } from '../../broker/options.js';
@@ -80,6 +85,13 @@ t.test('the options of the relay are shown with their defaults', async (t) => {
   const { relay: shown } = resolveServerOptions(parseConfig(yaml, 'README.md'));
   t.strictSame(shown, DEFAULT_RELAY_OPTIONS);
   for (const key of Object.keys(DEFAULT_RELAY_OPTIONS)) t.match(yaml, new RegExp(`^  ${key}:`, 'm'), key);
+});
+
+t.test('the options of the relay between nodes are shown with their defaults', async (t) => {
+  const [, yaml = ''] =
+    /## Several nodes[^]*?Its options with their defaults:\s+```yaml\n([^]*?)```/.exec(README) ?? [];
+  t.strictSame(resolveServerOptions(parseConfig(yaml, 'README.md')).relay, DEFAULT_REDIS_RELAY_OPTIONS);
+  for (const key of Object.keys(DEFAULT_REDIS_RELAY_OPTIONS)) t.match(yaml, new RegExp(`^  ${key}:`, 'm'), key);
 });
 
 t.test('every top-level option, endpoint option included, has a line', async (t) => {

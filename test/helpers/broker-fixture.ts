@@ -1,7 +1,15 @@
 /** A Broker over a fake clock and memory connections: everything happens when the test says so. */
 import { Broker, type BrokerOptions, type Partially } from '../../broker/index.js';
 import { recordingLogger, type LogLine } from '../../adapters/testing/recorded-log.js';
-import type { Authenticator, Authorizer, BrokerRelay, Framing, Handshake, Store } from '../../broker/ports.js';
+import type {
+  Authenticator,
+  Authorizer,
+  BrokerRelay,
+  Framing,
+  Handshake,
+  NodeRelay,
+  Store,
+} from '../../broker/ports.js';
 import { FakeClock } from './fake-clock.js';
 import { MemoryConnection, RAW } from './memory-connection.js';
 import { settle } from './settle.js';
@@ -17,6 +25,7 @@ export interface FixturePorts {
   readonly clock?: FakeClock | undefined;
   readonly store?: Store | undefined;
   readonly relay?: BrokerRelay | undefined;
+  readonly nodeRelay?: NodeRelay | undefined;
 }
 
 export class BrokerFixture {
@@ -37,7 +46,7 @@ export class BrokerFixture {
     authenticator: Authenticator = BY_LOGIN,
     level = 'info',
     authorizer: Authorizer | null = null,
-    { clock = new FakeClock(), store, relay }: FixturePorts = {},
+    { clock = new FakeClock(), store, relay, nodeRelay }: FixturePorts = {},
   ) {
     this.clock = clock;
     const logger = recordingLogger(this.log, level);
@@ -45,7 +54,7 @@ export class BrokerFixture {
     const heartBeat = { sendMs: 0, receiveMs: 0 };
     this.broker = new Broker(
       { nodeId: 'n', heartBeat, ...options },
-      { clock, logger, authenticator, authorizer, store, relay },
+      { clock, logger, authenticator, authorizer, store, relay, nodeRelay },
     );
     this.started = this.broker.start();
   }

@@ -1,6 +1,7 @@
 /** Defaults, what changes beyond loopback, and faults of the options object. */
 import t from 'tap';
 import {
+  DEFAULT_REDIS_RELAY_OPTIONS,
   DEFAULT_RELAY_OPTIONS,
   OptionsError,
   resolveServerOptions,
@@ -325,7 +326,7 @@ t.test('faults of the relay are named by their path, passcodes not shown', async
   t.strictSame(
     faultsOf({
       relay: {
-        type: 'amqp',
+        type: 'stomp',
         port: 0,
         destinationPrefixes: ['topic'],
         connections: 'pooled',
@@ -341,7 +342,33 @@ t.test('faults of the relay are named by their path, passcodes not shown', async
       'relay.heartBeat: unknown option',
       'relay.port: got 0, wants a number from 1 to 65535',
       'relay.reconnect.jitter: got 2, wants a number from 0 to 1',
-      'relay.type: got "amqp", wants "stomp"',
     ],
   );
+  t.strictSame(faultsOf({ relay: { type: 'amqp' } }), ['relay.type: got "amqp", wants "stomp" or "redis"']);
+  t.strictSame(faultsOf({ relay: {} }), ['relay.type: got nothing, wants "stomp" or "redis"']);
+});
+
+t.test('the relay between nodes: defaults, faults, and the URL not shown', async (t) => {
+  t.strictSame(resolveServerOptions({ relay: { type: 'redis' } }).relay, DEFAULT_REDIS_RELAY_OPTIONS);
+  const relay = { type: 'redis', url: 'rediss://r:6380', keyPrefix: '', reconnect: { jitter: 0 } } as const;
+  t.match(resolveServerOptions({ relay }).relay, { ...relay, reconnect: { initialDelayMs: 100, jitter: 0 } });
+  t.strictSame(
+    faultsOf({
+      relay: { type: 'redis', url: 'secret@host', tls: true, keyPrefix: 'a b', pingIntervalMs: 0, host: 'x' },
+    }),
+    [
+      'relay.host: unknown option',
+      'relay.keyPrefix: got "a b", wants up to 64 printable characters without space',
+      'relay.pingIntervalMs: got 0, wants a number from 1 to 2147483647',
+      'relay.tls: got true, wants an object',
+      'relay.url: got a value that is not shown, wants redis://host:port or rediss://host:port',
+    ],
+  );
+});
+
+t.test('histories and the relay between nodes exclude each other', async (t) => {
+  const history = [{ pattern: '/topic/x' }];
+  t.strictSame(faultsOf({ relay: { type: 'redis' }, broker: { history } }), [
+    'broker.history: got rules, wants none with relay.type "redis": offsets are a node\'s own',
+  ]);
 });

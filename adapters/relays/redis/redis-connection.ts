@@ -1,0 +1,187 @@
+/**
+ * Keeps one connection to Redis: after each loss the next attempt, later each time and never in step with others. Each
+ * attempt is a client of its own that lives once, so that nothing of a lost connection reaches the next.
+ */
+import type { Redis, RedisOptions } from 'ioredis';
+import type { Clock } from '../../../broker/ports.js';
+
+/** Without what decides the type of every reply. */
+export type ClientOptions = Omit<RedisOptions, 'replyMapping'>;
+
+export interface RedisReconnectOptions {
+  readonly initialDelayMs: number;
+  readonly maxDelayMs: number;
+  /** Part of a delay, 0 to 1, that may be left out by chance. */
+  readonly jitter: number;
+}
+
+export interface RedisConnectionEvents {
+  onUp(client: Redis): void;
+  /** A connection is over, or an attempt has failed. The next is on its way. @param why one line */
+  onDown(why: string): void;
+}
+
+export interface RedisConnectionPorts {
+  readonly create: (options: ClientOptions) => Redis;
+  readonly clock: Clock;
+  readonly reconnect: RedisReconnectOptions;
+  /** Redis is asked for a sign of life that often; one interval without ends the connection. */
+  readonly pingIntervalMs: number;
+  /** From dialling until commands are taken, greeting and passcode included. */
+  readonly connectTimeoutMs: number;
+}
+
+/** What is waited for and tried again is decided here, not by the package. */
+const ONE_LIFE: ClientOptions = {
+  lazyConnect: true,
+  retryStrategy: () => null,
+  enableOfflineQueue: false,
+  autoResubscribe: false,
+  autoResendUnfulfilledCommands: false,
+  maxRetriesPerRequest: 0,
+  // From saying goodbye until a connection is cut whose other end does not hear it.
+  disconnectTimeout: 500,
+  // Replies to SUBSCRIBE are told apart from messages by order, as in every version of Redis.
+  protocol: 2,
+};
+
+export class RedisConnection {
+  readonly #options: ClientOptions;
+  readonly #events: RedisConnectionEvents;
+  readonly #ports: RedisConnectionPorts;
+  #client: Redis | null = null;
+  #isUp = false;
+  #failures = 0;
+  #lastError: Error | null = null;
+  #stopWaiting: (() => void) | null = null;
+  #stopPinging: (() => void) | null = null;
+
+  constructor(options: ClientOptions, events: RedisConnectionEvents, ports: RedisConnectionPorts) {
+    this.#options = options;
+    this.#events = events;
+    this.#ports = ports;
+  }
+
+  /** Null while there is none. */
+  get client(): Redis | null {
+    return this.#isUp ? this.#client : null;
+  }
+
+  connect(): void {
+    const { create, connectTimeoutMs } = this.#ports;
+    const client = create({ ...this.#options, ...ONE_LIFE, connectTimeout: connectTimeoutMs });
+    this.#client = client;
+    this.#lastError = null;
+    client.on('ready', () => {
+      if (this.#client !== client) return;
+      this.#stopTimers();
+      this.#isUp = true;
+      this.#failures = 0;
+      this.#watch(client);
+      this.#events.onUp(client);
+    });
+    client.on('connect', () => {
+      muffle(client);
+    });
+    client.on('error', (error) => {
+      muffle(client);
+      this.#lastError = error;
+    });
+    client.on('end', () => {
+      if (this.#client === client) this.#onEnd();
+    });
+    this.#wait(connectTimeoutMs, () => {
+      this.drop(new Error(`not ready within ${connectTimeoutMs} ms`));
+    });
+    // What is wrong is told by the events.
+    client.connect().catch(() => undefined);
+  }
+
+  /** Drops the connection, as if it had been lost. */
+  drop(why: Error): void {
+    this.#lastError = why;
+    if (this.#client === null) return;
+    muffle(this.#client);
+    this.#client.disconnect();
+  }
+
+  /** For good. */
+  stop(): void {
+    const client = this.#client;
+    this.#client = null;
+    this.#isUp = false;
+    this.#stopTimers();
+    if (client === null) return;
+    muffle(client);
+    client.disconnect();
+  }
+
+  #onEnd(): void {
+    this.#isUp = false;
+    this.#client = null;
+    this.#stopTimers();
+    this.#wait(this.#nextDelayMs(), () => {
+      this.connect();
+    });
+    this.#events.onDown(oneLine(this.#lastError));
+  }
+
+  #wait(delayMs: number, task: () => void): void {
+    const stop = this.#ports.clock.every(delayMs, () => {
+      stop();
+      this.#stopWaiting = null;
+      task();
+    });
+    this.#stopWaiting = stop;
+  }
+
+  #nextDelayMs(): number {
+    const { initialDelayMs, maxDelayMs, jitter } = this.#ports.reconnect;
+    const fullMs = Math.min(maxDelayMs, initialDelayMs * 2 ** Math.min(this.#failures++, 30));
+    return Math.max(1, fullMs * (1 - jitter * Math.random()));
+  }
+
+  #watch(client: Redis): void {
+    const { clock, pingIntervalMs } = this.#ports;
+    let isAnswered = true;
+    this.#stopPinging = clock.every(pingIntervalMs, () => {
+      if (!isAnswered) {
+        this.drop(new Error(`no sign of life within ${pingIntervalMs} ms`));
+        return;
+      }
+      isAnswered = false;
+      client.ping().then(
+        () => {
+          isAnswered = true;
+        },
+        () => undefined,
+      );
+    });
+  }
+
+  #stopTimers(): void {
+    this.#stopPinging?.();
+    this.#stopWaiting?.();
+    this.#stopPinging = this.#stopWaiting = null;
+  }
+}
+
+/**
+ * The package listens for the first error of a socket alone. TLS has a second one when both sides refuse each other, and an
+ * error that nobody hears ends the process.
+ */
+function muffle(client: Redis): void {
+  const { stream } = client as { readonly stream?: NodeJS.EventEmitter };
+  if (stream?.listeners('error').includes(ignore) === false) stream.on('error', ignore);
+}
+
+function ignore(): void {
+  // The first one has been told.
+}
+
+/** An AggregateError of all addresses of a name has no text of its own. */
+function oneLine(error: Error | null): string {
+  if (error === null) return 'the connection was closed';
+  const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
+  return (first instanceof Error ? first.message : String(first)).split('\n')[0] ?? '';
+}
