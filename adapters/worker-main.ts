@@ -13,16 +13,24 @@ import { LINK_FD, SockJsRelay, WorkerEnd, type WorkerSetup } from './workers/ind
 
 export interface WorkerOptions extends ListenerOptions, Pick<ResolvedServerOptions, 'log'> {}
 
+/** How long an ending worker looks whether its broker is gone too. */
+const ORPHAN_WAIT_MS = 100;
+
 /** Runs until the broker's process says otherwise, or is gone. */
 function runWorker(socket: Socket): void {
   const parent = process.ppid;
+  let isLeaving = false;
   let listeners: Listeners | null = null;
   const end = new WorkerEnd(socket, {
     framings: FRAMINGS,
     onSetup(given) {
       const setup = given as WorkerSetup<WorkerOptions>;
       process.on('exit', () => {
-        // Nobody else is left to tidy up behind a broker that was killed.
+        if (isLeaving) return;
+        // A process that was killed lets go of its files a moment before it is gone.
+        const until = performance.now() + ORPHAN_WAIT_MS;
+        while (process.ppid === parent && performance.now() < until);
+        // Nobody else is left to tidy up behind it.
         if (process.ppid !== parent) rmSync(setup.directory, { recursive: true, force: true });
       });
       listeners = new Listeners(end.accept);
@@ -34,6 +42,7 @@ function runWorker(socket: Socket): void {
       void listeners?.stopAccepting();
     },
     onLeave() {
+      isLeaving = true;
       void listeners?.close().finally(() => process.exit(0));
     },
     onLinkEnd() {
