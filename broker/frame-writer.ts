@@ -13,8 +13,11 @@ import type { TimerWheel } from './timer-wheel.js';
 const ARENA_BYTES = 1024 * 1024;
 /** A piece of the arena is handed over when it has grown to this: the most a socket takes at once without a queue. */
 const WRITE_BYTES = 64 * 1024;
-/** Tails above this go out uncopied; below it one copy is cheaper than one more part in writev. */
-const UNCOPIED_BYTES = 8 * 1024;
+/**
+ * Tails above this go out uncopied; below it a copy is cheaper than a writev for each, and serves all who get the same
+ * (bench/DESIGN.md, the hot path).
+ */
+const UNCOPIED_BYTES = 48 * 1024;
 
 export class FrameWriter implements FlushScheduler {
   readonly #clock: Clock;

@@ -189,7 +189,7 @@ t.test('a large body leaves uncopied, in one write with its head', async (t) => 
   const [a, b] = [fixture.connect(), fixture.connect()];
   for (const client of [a, b]) client.subscribe('s', '/topic/a');
   fixture.clock.turn();
-  const body = 'B'.repeat(20_000);
+  const body = 'B'.repeat(60_000);
   const chunk = Buffer.from(`SEND\ndestination:/topic/a\ncontent-length:${body.length}\n\n${body}\0`);
   const before = a.connection.writes;
   fixture.connect().send(chunk);
@@ -206,13 +206,13 @@ t.test('a large body leaves uncopied, in one write with its head', async (t) => 
 
 t.test('frames around a large one keep their order, also while frozen', async (t) => {
   for (const framing of [RAW, framed(true), framed(false)]) {
-    const fixture = new BrokerFixture({ outbox: { highWaterBytes: 100_000 } });
+    const fixture = new BrokerFixture({ outbox: { highWaterBytes: 200_000 } });
     const client = fixture.open(framing);
     client.send('CONNECT\naccept-version:1.2\nhost:h\n\n\0SUBSCRIBE\nid:s\ndestination:/topic/a\n\n\0');
     fixture.clock.turn();
     client.connection.take();
     const sender = fixture.connect();
-    const bodies = Array.from({ length: 60 }, (_, k) => `${k}:${'y'.repeat(k % 3 === 0 ? 30_000 : 10)}`);
+    const bodies = Array.from({ length: 60 }, (_, k) => `${k}:${'y'.repeat(k % 3 === 0 ? 60_000 : 10)}`);
     client.connection.freeze();
     for (const [k, body] of bodies.entries()) {
       sender.publish('/topic/a', body);
