@@ -60,54 +60,60 @@ function chooseSettings(): BenchSettings {
   };
 }
 
-async function runScenarios(scenarios: readonly Scenario[], bench: Bench): Promise<ScenarioResult[]> {
-  const results: ScenarioResult[] = [];
-  for (const scenario of scenarios) {
-    bench.progress.scenario(scenario.name);
-    const start = performance.now();
-    const result = await scenario.run(bench);
-    const durationMs = performance.now() - start;
-    results.push({ name: scenario.name, title: scenario.title, durationMs, ...result });
-    bench.progress.scenarioDone();
-  }
-  return results;
-}
-
 const scenarios = chooseScenarios();
 const settings = chooseSettings();
 const profiling = flags.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${path.resolve(flags.profile)}`];
 const peers = new PeerPool(makeDataDirectory(flags.directory), splitList(flags.peers), profiling);
-const progress = new Progress(scenarios.length);
+const bench: Bench = { settings, peers, progress: new Progress(scenarios.length) };
 const startedAt = new Date();
-let results: ScenarioResult[];
+const name = `${startedAt.toISOString().slice(0, 10)}${settings.isQuick ? '-quick' : ''}`;
+
+async function run(scenario: Scenario): Promise<ScenarioResult> {
+  bench.progress.scenario(scenario.name);
+  const start = performance.now();
+  const result = await scenario.run(bench);
+  bench.progress.scenarioDone();
+  return { name: scenario.name, title: scenario.title, durationMs: performance.now() - start, ...result };
+}
+
+/** Returns the Markdown. */
+async function write(results: readonly ScenarioResult[]): Promise<string> {
+  const report: Report = {
+    startedAt: startedAt.toISOString(),
+    durationMs: Date.now() - startedAt.getTime(),
+    mode: settings.isQuick ? 'quick' : 'full',
+    machine: describeHost(),
+    versions: describeVersions(),
+    settings: { rounds: settings.rounds, 'ms of a round': settings.roundMs },
+    scenarios: results,
+  };
+  await mkdir(flags.out, { recursive: true });
+  await writeFile(path.join(flags.out, `${name}.json`), toJson(report));
+  const plots = new Map<string, string[]>();
+  for (const scenario of results) {
+    const drawings = drawScenario(scenario, name);
+    for (const { file, svg } of drawings) await writeFile(path.join(flags.out, file), svg);
+    plots.set(
+      scenario.name,
+      drawings.map(({ file }) => file),
+    );
+  }
+  const markdown = toMarkdown(report, plots);
+  await writeFile(path.join(flags.out, `${name}.md`), markdown);
+  return markdown;
+}
+
+const results: ScenarioResult[] = [];
+let markdown = '';
 try {
-  results = await runScenarios(scenarios, { settings, peers, progress });
+  for (const scenario of scenarios) {
+    results.push(await run(scenario));
+    // A run that is broken off has its results so far.
+    markdown = await write(results);
+  }
 } finally {
-  progress.clear();
+  bench.progress.clear();
   await peers.stop();
 }
-const report: Report = {
-  startedAt: startedAt.toISOString(),
-  durationMs: Date.now() - startedAt.getTime(),
-  mode: settings.isQuick ? 'quick' : 'full',
-  machine: describeHost(),
-  versions: describeVersions(),
-  settings: { rounds: settings.rounds, 'ms of a round': settings.roundMs },
-  scenarios: results,
-};
-const name = `${report.startedAt.slice(0, 10)}${settings.isQuick ? '-quick' : ''}`;
-await mkdir(flags.out, { recursive: true });
-await writeFile(path.join(flags.out, `${name}.json`), toJson(report));
-const plots = new Map<string, string[]>();
-for (const scenario of results) {
-  const drawings = drawScenario(scenario, name);
-  for (const { file, svg } of drawings) await writeFile(path.join(flags.out, file), svg);
-  plots.set(
-    scenario.name,
-    drawings.map(({ file }) => file),
-  );
-}
-const markdown = toMarkdown(report, plots);
-await writeFile(path.join(flags.out, `${name}.md`), markdown);
 console.log(markdown);
 console.log(`Written: ${path.join(flags.out, name)}.json, .md, and plots`);

@@ -8,7 +8,7 @@ export function describeHost(): Record<string, string | number> {
   return {
     CPU: `${cpus().length} × ${first?.model.trim() ?? 'unknown'}`,
     memory: `${Math.round(totalmem() / 1024 ** 3)} GiB`,
-    system: `${type()} ${release()}`,
+    system: `${type()} ${release().split('.').slice(0, 2).join('.')}`,
   };
 }
 

@@ -33,7 +33,7 @@ export const churn: Scenario = {
   title: 'What does a client cost that comes and goes?',
   run: async (bench) => {
     bench.progress.expect((TCP.length + WEBSOCKET.length) * (bench.settings.rounds + 1));
-    const overTcp = await compareAll(bench, 'churn', TCP, [planOf('TCP')]);
+    const overTcp = await compareAll(bench, 'churn', TCP, bench.settings.isQuick ? [] : [planOf('TCP')]);
     const overWebSocket = await compareAll(bench, 'churn', WEBSOCKET, [planOf('WebSocket')]);
     return {
       method: [

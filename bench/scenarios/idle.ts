@@ -60,9 +60,9 @@ async function entryOf(bench: Bench, contender: Contender, crowd: Crowd): Promis
   const { isQuick } = bench.settings;
   const samples: Sample[] = [];
   try {
-    for (let round = 0; round < (isQuick ? 1 : 3); round++) {
+    for (let round = 0; round < (isQuick ? 1 : 2); round++) {
       bench.progress.step(`${contender.name}, ${crowd.connections} connections`);
-      samples.push(await measure(bench, contender, crowd, isQuick ? 200 : 3_000));
+      samples.push(await measure(bench, contender, crowd, isQuick ? 200 : 1_000));
     }
   } catch (error) {
     return { contender: contender.name, samples, note: error instanceof Error ? error.message : String(error) };
@@ -75,14 +75,17 @@ export const idle: Scenario = {
   title: 'What does a connection cost that does nothing?',
   run: async (bench) => {
     const { isQuick } = bench.settings;
-    const counts = isQuick ? [1_000] : [1_000, 10_000];
+    const counts = isQuick ? [1_000] : [2_000, 10_000];
     const crowds = counts.flatMap((connections): Crowd[] =>
-      (isQuick ? [false] : [false, true]).map((isSubscribed) => ({ connections, isSubscribed })),
+      (isQuick || connections < 10_000 ? [false] : [false, true]).map((isSubscribed) => ({
+        connections,
+        isSubscribed,
+      })),
     );
     const overTcp = bench.peers.available(isQuick ? [] : TCP);
     const overWebSocket = bench.peers.available(isQuick ? QUICK_WEBSOCKET : WEBSOCKET);
     const all = [...overTcp.contenders, ...overWebSocket.contenders];
-    bench.progress.expect(all.length * crowds.length * (isQuick ? 1 : 3));
+    bench.progress.expect(all.length * crowds.length * (isQuick ? 1 : 2));
     const points: Point[] = [];
     for (const [transport, { contenders }] of [
       ['TCP', overTcp],

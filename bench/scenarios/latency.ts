@@ -45,7 +45,7 @@ export const latency: Scenario = {
   title: 'How long does a delivery take?',
   run: async (bench) => {
     const { isQuick, rounds, springJar } = bench.settings;
-    const shares = isQuick ? [0.5] : [0.1, 0.25, 0.5, 0.75];
+    const shares = isQuick ? [0.5] : [0.25, 0.5, 0.75];
     const contenders = [
       hoofbeatWebSocket,
       ...(isQuick ? [] : [{ ...hoofbeatTcp, name: 'hoofbeat TCP' }, naiveWebSocket]),
@@ -61,9 +61,9 @@ export const latency: Scenario = {
       return {
         settings: { subscribers: SUBSCRIBERS, 'messages/s': messagesPerSecond, 'share of saturation': share },
         clients: { subscribers: SUBSCRIBERS, bodyBytes: BODY_BYTES },
-        round: { messagesPerSecond, durationMs: isQuick ? 400 : 2_000 },
+        round: { messagesPerSecond, durationMs: isQuick ? 300 : 1_500 },
         warmUp: { messagesPerSecond, durationMs: 200 },
-        rounds: isQuick ? Math.min(2, rounds) : Math.min(5, rounds),
+        rounds: Math.min(isQuick ? 2 : 3, rounds),
       };
     });
     const { points, skipped } = await compareAll(bench, 'latency', contenders, plans);

@@ -37,7 +37,6 @@ export const pairs: Scenario = {
       : [
           [50, 1],
           [50, 16],
-          [500, 1],
           [500, 16],
         ];
     const webSocket = [...WEBSOCKET, springWebSocket(springJar)];
