@@ -192,14 +192,6 @@ export class Router {
     });
   }
 
-  get patternCount(): number {
-    return this.#patterns.size;
-  }
-
-  get routeCount(): number {
-    return this.#routes.size;
-  }
-
   /**
    * The route of a literal destination, made at first need.
    * @throws BrokerError `destination-invalid`, `destination-unknown` (compat `strict`)

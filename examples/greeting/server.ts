@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import fastify, { type FastifyInstance } from 'fastify';
+import fastify, { type FastifyInstance, LogController } from 'fastify';
 import { z } from 'zod';
 import { type Broker, hoofbeat } from '../../adapters/index.js';
 
@@ -21,7 +21,7 @@ export function registerGreeting(broker: Broker): void {
 
 /** The application, not listening yet. */
 export async function createGreetingServer(level = 'info'): Promise<FastifyInstance> {
-  const app = fastify({ logger: { level }, disableRequestLogging: true });
+  const app = fastify({ logger: { level }, logController: new LogController({ disableRequestLogging: true }) });
   await app.register(hoofbeat, { endpoints: [{ path: '/gs-guide-websocket' }], auth: { anonymous: true } });
   registerGreeting(app.broker);
   for (const [url, file] of FILES) {
