@@ -211,8 +211,9 @@ t.test('R-11 frames behind DISCONNECT are ignored and nothing is delivered after
     const ignored =
       'SEND\ndestination:/topic/r11\nreceipt:2\n\nnever\0SEND\ndestination:/topic/r11.own\n\nnever\0WRONG\n\n\0';
     await client.send(`DISCONNECT\nreceipt:1\n\n\0${ignored}`);
-    watcher.sendFrame('SEND', { destination: '/topic/r11.own' }, 'late');
+    // Once it is answered: until then it is open which of two connections the broker reads first.
     await client.receipt('1');
+    watcher.sendFrame('SEND', { destination: '/topic/r11.own' }, 'late');
     await client.closed();
     await watcher.fence();
   }
