@@ -24,7 +24,8 @@ import {
 } from './connection-log/index.js';
 import { createLogger, type ServerLogger } from './logging/index.js';
 import type { Listener } from './listeners.js';
-import { RedisRelay, socketDial, StompRelay } from './relays/index.js';
+import { RedisRelay } from './redis/index.js';
+import { socketDial, StompRelay } from './relays/index.js';
 import { MemoryStore, SqliteStore } from './stores/index.js';
 import { SystemClock } from './system-clock.js';
 import {

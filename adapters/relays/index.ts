@@ -1,3 +1,2 @@
-/** Relays: what stands between this node and others. */
-export * from './redis/index.js';
+/** Relays to external brokers. */
 export * from './stomp/index.js';

@@ -1,5 +1,5 @@
 /** A RedisRelay for tests: back soon after a loss, its log kept. */
-import { RedisRelay, type RedisRelayOptions } from '../../adapters/relays/index.js';
+import { RedisRelay, type RedisRelayOptions } from '../../adapters/redis/index.js';
 import { SystemClock } from '../../adapters/system-clock.js';
 import { recordingLogger, type LogLine } from '../../adapters/testing/recorded-log.js';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { ChannelNames } from '../../../../adapters/relays/redis/channel-names.js';
+import { ChannelNames } from '../../../../adapters/redis/relay/channel-names.js';
 import { SubscriptionIndex } from '../../../../broker/destinations/subscription-index.js';
 import { check } from '../../../helpers/properties.js';
 

@@ -1,10 +1,10 @@
 import t, { type Test } from 'tap';
-import { RunningCommand } from '../../../helpers/cli.js';
-import { Inbox } from '../../../helpers/inbox.js';
-import { requireProgram } from '../../../helpers/programs.js';
-import { RawClient } from '../../../helpers/raw-client.js';
-import { RedisProcess } from '../../../helpers/redis-process.js';
-import { startTestServer, type TestServer } from '../../../helpers/server.js';
+import { RunningCommand } from '../../helpers/cli.js';
+import { Inbox } from '../../helpers/inbox.js';
+import { requireProgram } from '../../helpers/programs.js';
+import { RawClient } from '../../helpers/raw-client.js';
+import { RedisProcess } from '../../helpers/redis-process.js';
+import { startTestServer, type TestServer } from '../../helpers/server.js';
 
 async function startNode(t: Test, { url }: RedisProcess): Promise<TestServer> {
   const reconnect = { initialDelayMs: 20, maxDelayMs: 100 };

@@ -5,7 +5,7 @@
 import type { Redis } from 'ioredis';
 import { BrokerError } from '../../../broker/errors.js';
 import type { ChannelNames } from './channel-names.js';
-import { createDeferred, type Deferred, textOf } from './deferred.js';
+import { createDeferred, type Deferred, textOf } from '../connection/deferred.js';
 import { encodeEnvelope, MAX_DESTINATION_BYTES, MESSAGE_OVERHEAD_BYTES } from './node-envelope.js';
 
 /** Redis copies an envelope for each node that wants it, as one piece. */

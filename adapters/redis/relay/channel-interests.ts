@@ -6,7 +6,7 @@ import type { Redis } from 'ioredis';
 import { isPattern } from '../../../broker/destinations/pattern.js';
 import { BrokerError } from '../../../broker/errors.js';
 import type { ChannelNames } from './channel-names.js';
-import { createDeferred, type Deferred, textOf } from './deferred.js';
+import { createDeferred, type Deferred, textOf } from '../connection/deferred.js';
 
 /** Redis compares each PUBLISH with every glob of every node: above this a node takes everything instead of one more. */
 const MAX_GLOBS = 256;

@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 import path from 'node:path';
 import { writeFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
-import type { RedisRelayOptions } from '../../../../adapters/relays/index.js';
+import type { RedisRelayOptions } from '../../../../adapters/redis/index.js';
 import type { LogLine } from '../../../../adapters/testing/recorded-log.js';
 import { RelayNode } from '../../../contracts/node-relay-contract.js';
 import { createCertificate } from '../../../helpers/certificate.js';

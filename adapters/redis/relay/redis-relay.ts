@@ -14,10 +14,10 @@ import type {
 } from '../../../broker/ports.js';
 import { ChannelInterests } from './channel-interests.js';
 import { ChannelNames } from './channel-names.js';
-import { textOf } from './deferred.js';
+import { textOf } from '../connection/deferred.js';
 import { EnvelopePublisher } from './envelope-publisher.js';
 import { decodeEnvelope, isEnvelopeOf, NODE_TAG_BYTES } from './node-envelope.js';
-import { type ClientOptions, RedisConnection, type RedisReconnectOptions } from './redis-connection.js';
+import { type ClientOptions, RedisConnection, type RedisReconnectOptions } from '../connection/redis-connection.js';
 
 export interface RedisRelayOptions {
   /** `redis://user:passcode@host:port`, or `rediss://` with TLS. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { decodeEnvelope, encodeEnvelope, isEnvelopeOf } from '../../../../adapters/relays/redis/node-envelope.js';
+import { decodeEnvelope, encodeEnvelope, isEnvelopeOf } from '../../../../adapters/redis/relay/node-envelope.js';
 import { check } from '../../../helpers/properties.js';
 
 const NODE = Buffer.from('01234567');

@@ -1,2 +1,0 @@
-/** The relay between nodes over Redis. */
-export { RedisRelay, type RedisRelayOptions } from './redis-relay.js';
