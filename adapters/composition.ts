@@ -10,7 +10,6 @@ import { type AccessPorts, composeAccess } from './access.js';
 import {
   OptionsError,
   type ResolvedEndpoint,
-  type ResolvedRedisRelayOptions,
   type ResolvedServerOptions,
   type ResolvedStompRelayOptions,
   type TlsFileOptions,
@@ -24,7 +23,7 @@ import {
 } from './connection-log/index.js';
 import { createLogger, type ServerLogger } from './logging/index.js';
 import type { Listener } from './listeners.js';
-import { RedisRelay } from './redis/index.js';
+import { RedisClients, RedisCommands, RedisKeys, RedisRelay } from './redis/index.js';
 import { socketDial, StompRelay } from './relays/index.js';
 import { MemoryStore, SqliteStore } from './stores/index.js';
 import { SystemClock } from './system-clock.js';
@@ -79,7 +78,8 @@ export function composeBroker(
   const clock = ports.clock ?? new SystemClock();
   const { authenticator, authorizer, load } = composeAccess(options, ports, { clock, logger });
   const store = ports.store ?? composeStore(options, clock);
-  const relays = composeRelays(options, { clock, logger });
+  const redis = composeRedis(options, { clock, logger });
+  const relays = composeRelays(options, redis, { clock, logger });
   const broker = new Broker(options.broker, { clock, logger, authenticator, authorizer, store, ...relays });
   const connectionLog = composeConnectionLog(options, ports.connectionSink, { events: broker.events, clock, logger });
   return { broker, loadAccess: load, connectionLog };
@@ -98,20 +98,30 @@ interface RelayPorts {
 /** Not connecting yet. @throws OptionsError when the file of authorities cannot be read */
 function composeRelays(
   { relay, broker }: ResolvedServerOptions,
+  redis: RedisParts | null,
   ports: RelayPorts,
 ): { readonly relay: BrokerRelay | null; readonly nodeRelay: NodeRelay | null } {
   if (relay === false) return { relay: null, nodeRelay: null };
   if (relay.type === 'stomp') return { relay: composeStompRelay(relay, ports), nodeRelay: null };
+  if (redis === null) return { relay: null, nodeRelay: null };
   const { separator } = broker.destinations;
-  return { relay: null, nodeRelay: composeRedisRelay(relay, separator, ports) };
+  const { clients } = redis;
+  return { relay: null, nodeRelay: new RedisRelay({ ...relay, separator }, { ...ports, clients }) };
 }
 
-function composeRedisRelay(
-  { tls, ...options }: ResolvedRedisRelayOptions,
-  separator: string,
-  ports: RelayPorts,
-): NodeRelay {
-  return new RedisRelay({ ...options, separator, ca: readAuthorities(tls.caFile) }, ports);
+/** What all parts of this node that use Redis share. */
+interface RedisParts {
+  readonly clients: RedisClients;
+  /** Each part starts and stops it with itself. */
+  readonly commands: RedisCommands;
+  readonly keys: RedisKeys;
+}
+
+/** Null: no relay over Redis. Not connecting yet. @throws OptionsError when the file of authorities cannot be read */
+export function composeRedis({ relay }: Pick<ResolvedServerOptions, 'relay'>, ports: RelayPorts): RedisParts | null {
+  if (relay === false || relay.type !== 'redis') return null;
+  const clients = new RedisClients({ ...relay, ca: readAuthorities(relay.tls.caFile) }, ports.clock);
+  return { clients, commands: new RedisCommands(relay, { ...ports, clients }), keys: new RedisKeys(relay.keyPrefix) };
 }
 
 function composeStompRelay({ host, port, tls, ...options }: ResolvedStompRelayOptions, ports: RelayPorts): BrokerRelay {

@@ -9,7 +9,7 @@ const PREFIX = 'a list of prefixes, at least one, each with a slash in front';
 const JITTER = 'a number from 0 to 1';
 const TYPE = '"stomp" or "redis"';
 const URL = 'redis://host:port or rediss://host:port';
-const KEY_PREFIX = 'up to 64 printable characters without space';
+const KEY_PREFIX = 'up to 64 printable characters without space or braces';
 const ADDRESS = 'a destination or false';
 
 const intervalMs = wholeNumber(MAX_INTERVAL_MS).optional();
@@ -36,7 +36,7 @@ const redis = z.strictObject({
   tls: z.strictObject({ caFile: text.optional() }, { error: 'an object' }).optional(),
   keyPrefix: z
     .string({ error: KEY_PREFIX })
-    .regex(/^[\x21-\x7e]{0,64}$/, KEY_PREFIX)
+    .regex(/^[\x21-\x7a\x7c\x7e]{0,64}$/, KEY_PREFIX)
     .optional(),
   connectTimeoutMs: waitMs,
   pingIntervalMs: waitMs,

@@ -1,2 +1,5 @@
 /** What nodes of a cluster do over Redis. */
+export { RedisClients, type RedisClientsOptions } from './connection/redis-clients.js';
+export { RedisCommands, type RedisCommandsOptions } from './connection/redis-commands.js';
+export { RedisKeys } from './connection/redis-keys.js';
 export { RedisRelay, type RedisRelayOptions } from './relay/redis-relay.js';

@@ -1,21 +1,47 @@
-/** A RedisRelay for tests: back soon after a loss, its log kept. */
-import { RedisRelay, type RedisRelayOptions } from '../../adapters/redis/index.js';
+/** What nodes have of Redis, for tests: back soon after a loss, its log kept. */
+import {
+  RedisClients,
+  type RedisClientsOptions,
+  RedisCommands,
+  type RedisCommandsOptions,
+  RedisRelay,
+  type RedisRelayOptions,
+} from '../../adapters/redis/index.js';
 import { SystemClock } from '../../adapters/system-clock.js';
 import { recordingLogger, type LogLine } from '../../adapters/testing/recorded-log.js';
 
-export function testRedisRelay(url: string, more: Partial<RedisRelayOptions> = {}, log: LogLine[] = []): RedisRelay {
-  return new RedisRelay(
+export type TestRelayOptions = Partial<RedisRelayOptions & RedisClientsOptions>;
+
+const clock = new SystemClock();
+
+export function testRedisClients(url: string, more: Partial<RedisClientsOptions> = {}): RedisClients {
+  return new RedisClients(
     {
       url,
       ca: undefined,
-      keyPrefix: 'test:',
-      separator: '/',
       connectTimeoutMs: 5_000,
       pingIntervalMs: 5_000,
       reconnect: { initialDelayMs: 20, maxDelayMs: 100, jitter: 0.5 },
-      maxPendingBytes: 1024 * 1024,
       ...more,
     },
-    { clock: new SystemClock(), logger: recordingLogger(log, 'info') },
+    clock,
+  );
+}
+
+export function testRedisRelay(url: string, more: TestRelayOptions = {}, log: LogLine[] = []): RedisRelay {
+  return new RedisRelay(
+    { keyPrefix: 'test:', separator: '/', maxPendingBytes: 1024 * 1024, ...more },
+    { clients: testRedisClients(url, more), clock, logger: recordingLogger(log, 'info') },
+  );
+}
+
+export function testRedisCommands(
+  url: string,
+  more: Partial<RedisCommandsOptions & RedisClientsOptions> = {},
+  log: LogLine[] = [],
+): RedisCommands {
+  return new RedisCommands(
+    { maxPendingBytes: 1024 * 1024, ...more },
+    { clients: testRedisClients(url, more), clock, logger: recordingLogger(log, 'info') },
   );
 }

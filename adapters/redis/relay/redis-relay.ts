@@ -17,26 +17,20 @@ import { ChannelNames } from './channel-names.js';
 import { textOf } from '../connection/deferred.js';
 import { EnvelopePublisher } from './envelope-publisher.js';
 import { decodeEnvelope, isEnvelopeOf, NODE_TAG_BYTES } from './node-envelope.js';
-import { type ClientOptions, RedisConnection, type RedisReconnectOptions } from '../connection/redis-connection.js';
+import type { RedisClients } from '../connection/redis-clients.js';
+import type { RedisConnection } from '../connection/redis-connection.js';
 
 export interface RedisRelayOptions {
-  /** `redis://user:passcode@host:port`, or `rediss://` with TLS. */
-  readonly url: string;
-  /** PEM of authorities to trust, with `rediss://`; undefined: the system's. */
-  readonly ca: Buffer | undefined;
   /** In front of every channel. The same on all nodes of a cluster. */
   readonly keyPrefix: string;
   /** Of destinations. */
   readonly separator: string;
-  /** From dialling to the first answer. */
-  readonly connectTimeoutMs: number;
-  readonly pingIntervalMs: number;
-  readonly reconnect: RedisReconnectOptions;
   /** Octets on their way to Redis, above which messages are dropped and counted. */
   readonly maxPendingBytes: number;
 }
 
 export interface RedisRelayPorts {
+  readonly clients: RedisClients;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -46,7 +40,6 @@ type Way = 'publish' | 'subscribe';
 
 export class RedisRelay implements NodeRelay {
   readonly name = 'redis';
-  readonly #options: RedisRelayOptions;
   readonly #ports: RedisRelayPorts;
   /** Of this run: what comes back with it is this node's own. */
   readonly #node = randomBytes(NODE_TAG_BYTES);
@@ -68,7 +61,6 @@ export class RedisRelay implements NodeRelay {
   #onFirst: (() => void) | null = null;
 
   constructor(options: RedisRelayOptions, ports: RedisRelayPorts) {
-    this.#options = options;
     this.#ports = ports;
     const names = new ChannelNames(options.keyPrefix, options.separator);
     const soon = (task: () => void): void => {
@@ -99,17 +91,15 @@ export class RedisRelay implements NodeRelay {
   async start(events: NodeRelayEvents): Promise<void> {
     this.#events = events;
     this.#wasAvailable = null;
-    // A node on its own never loads the package.
-    const { Redis: Client } = await import('ioredis');
+    await this.#ports.clients.load();
     const first = new Promise<void>((resolve) => {
       this.#onFirst = resolve;
     });
-    const create = (options: ClientOptions): Redis => new Client(this.#options.url, options);
-    this.#connect('publish', create, (client) => {
+    this.#connect('publish', (client) => {
       this.#publisher.client = client;
       return Promise.resolve();
     });
-    this.#connect('subscribe', create, (client) => {
+    this.#connect('subscribe', (client) => {
       client.on('messageBuffer', (_channel: Buffer, octets: Buffer) => {
         this.#receive(octets);
       });
@@ -150,31 +140,22 @@ export class RedisRelay implements NodeRelay {
     this.#onFirst?.();
   }
 
-  #connect(way: Way, create: (options: ClientOptions) => Redis, onUp: (client: Redis) => Promise<void>): void {
-    const { url, ca, connectTimeoutMs, pingIntervalMs, reconnect } = this.#options;
-    const isTls = url.startsWith('rediss:');
-    const connection: RedisConnection = new RedisConnection(
-      {
-        connectionName: `hoofbeat-${way}`,
-        ...(isTls ? { tls: ca === undefined ? {} : { ca } } : {}),
+  #connect(way: Way, onUp: (client: Redis) => Promise<void>): void {
+    const connection: RedisConnection = this.#ports.clients.connection(`hoofbeat-${way}`, {
+      onUp: (client) => {
+        onUp(client).then(
+          () => {
+            if (connection.client === client) this.#isUp(way);
+          },
+          (error: unknown) => {
+            if (connection.client === client) connection.drop(new Error(textOf(error)));
+          },
+        );
       },
-      {
-        onUp: (client) => {
-          onUp(client).then(
-            () => {
-              if (connection.client === client) this.#isUp(way);
-            },
-            (error: unknown) => {
-              if (connection.client === client) connection.drop(new Error(textOf(error)));
-            },
-          );
-        },
-        onDown: (why) => {
-          this.#isDown(way, why);
-        },
+      onDown: (why) => {
+        this.#isDown(way, why);
       },
-      { create, clock: this.#ports.clock, reconnect, pingIntervalMs, connectTimeoutMs },
-    );
+    });
     this.#connections.set(way, connection);
     connection.connect();
   }

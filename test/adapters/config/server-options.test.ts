@@ -358,7 +358,7 @@ t.test('the relay between nodes: defaults, faults, and the URL not shown', async
     }),
     [
       'relay.host: unknown option',
-      'relay.keyPrefix: got "a b", wants up to 64 printable characters without space',
+      'relay.keyPrefix: got "a b", wants up to 64 printable characters without space or braces',
       'relay.pingIntervalMs: got 0, wants a number from 1 to 2147483647',
       'relay.tls: got true, wants an object',
       'relay.url: got a value that is not shown, wants redis://host:port or rediss://host:port',

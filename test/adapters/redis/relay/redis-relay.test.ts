@@ -2,15 +2,14 @@ import { connect } from 'node:net';
 import path from 'node:path';
 import { writeFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
-import type { RedisRelayOptions } from '../../../../adapters/redis/index.js';
 import type { LogLine } from '../../../../adapters/testing/recorded-log.js';
 import { RelayNode } from '../../../contracts/node-relay-contract.js';
 import { createCertificate } from '../../../helpers/certificate.js';
 import { requireProgram } from '../../../helpers/programs.js';
 import { freePort, RedisProcess } from '../../../helpers/redis-process.js';
-import { testRedisRelay } from '../../../helpers/redis-relay.js';
+import { testRedisRelay, type TestRelayOptions } from '../../../helpers/redis-relay.js';
 
-function startNode(t: Test, url: string, more: Partial<RedisRelayOptions> = {}, log: LogLine[] = []) {
+function startNode(t: Test, url: string, more: TestRelayOptions = {}, log: LogLine[] = []) {
   return RelayNode.start(t, testRedisRelay(url, more, log));
 }
 
