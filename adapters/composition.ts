@@ -23,7 +23,7 @@ import {
 } from './connection-log/index.js';
 import { createLogger, type ServerLogger } from './logging/index.js';
 import type { Listener } from './listeners.js';
-import { RedisClients, RedisCommands, RedisKeys, RedisRelay } from './redis/index.js';
+import { RedisClients, RedisCommands, RedisKeys, RedisRelay, RedisSignals } from './redis/index.js';
 import { socketDial, StompRelay } from './relays/index.js';
 import { MemoryStore, SqliteStore } from './stores/index.js';
 import { SystemClock } from './system-clock.js';
@@ -114,6 +114,7 @@ interface RedisParts {
   readonly clients: RedisClients;
   /** Each part starts and stops it with itself. */
   readonly commands: RedisCommands;
+  readonly signals: RedisSignals;
   readonly keys: RedisKeys;
 }
 
@@ -121,7 +122,9 @@ interface RedisParts {
 export function composeRedis({ relay }: Pick<ResolvedServerOptions, 'relay'>, ports: RelayPorts): RedisParts | null {
   if (relay === false || relay.type !== 'redis') return null;
   const clients = new RedisClients({ ...relay, ca: readAuthorities(relay.tls.caFile) }, ports.clock);
-  return { clients, commands: new RedisCommands(relay, { ...ports, clients }), keys: new RedisKeys(relay.keyPrefix) };
+  const keys = new RedisKeys(relay.keyPrefix);
+  const commands = new RedisCommands(relay, { ...ports, clients });
+  return { clients, commands, keys, signals: new RedisSignals({ ...ports, clients, keys }) };
 }
 
 function composeStompRelay({ host, port, tls, ...options }: ResolvedStompRelayOptions, ports: RelayPorts): BrokerRelay {

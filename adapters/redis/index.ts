@@ -2,4 +2,5 @@
 export { RedisClients, type RedisClientsOptions } from './connection/redis-clients.js';
 export { RedisCommands, type RedisCommandsOptions } from './connection/redis-commands.js';
 export { RedisKeys } from './connection/redis-keys.js';
+export { RedisSignals } from './connection/redis-signals.js';
 export { RedisRelay, type RedisRelayOptions } from './relay/redis-relay.js';

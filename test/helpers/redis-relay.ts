@@ -4,8 +4,10 @@ import {
   type RedisClientsOptions,
   RedisCommands,
   type RedisCommandsOptions,
+  RedisKeys,
   RedisRelay,
   type RedisRelayOptions,
+  RedisSignals,
 } from '../../adapters/redis/index.js';
 import { SystemClock } from '../../adapters/system-clock.js';
 import { recordingLogger, type LogLine } from '../../adapters/testing/recorded-log.js';
@@ -44,4 +46,18 @@ export function testRedisCommands(
     { maxPendingBytes: 1024 * 1024, ...more },
     { clients: testRedisClients(url, more), clock, logger: recordingLogger(log, 'info') },
   );
+}
+
+export function testRedisSignals(
+  url: string,
+  more: Partial<RedisClientsOptions> & { readonly keyPrefix?: string } = {},
+  log: LogLine[] = [],
+): RedisSignals {
+  const { keyPrefix = 'test:' } = more;
+  return new RedisSignals({
+    clients: testRedisClients(url, more),
+    keys: new RedisKeys(keyPrefix),
+    clock,
+    logger: recordingLogger(log, 'info'),
+  });
 }

@@ -32,6 +32,11 @@ export class RedisClients {
     this.#clock = clock;
   }
 
+  /** Whether state and channels are spread over several masters. */
+  get isCluster(): boolean {
+    return false;
+  }
+
   /** To be awaited before the first connection: a node on its own never loads the package. */
   async load(): Promise<void> {
     if (this.#create !== null) return;
