@@ -112,7 +112,7 @@ async function openAll(beds: readonly Bed[], task: string, { clients, connection
 
 /** Warms up each, then measures in turns. @returns entries in the given order */
 export async function compare(
-  { settings, progress }: Bench,
+  { settings, progress }: Pick<Bench, 'settings' | 'progress'>,
   all: readonly Measured[],
   plan: Omit<Plan, 'settings' | 'clients'>,
 ): Promise<Entry[]> {

@@ -9,12 +9,11 @@ import type { LoadConnection } from './load-connection.js';
 import type { LoadProtocol, LoadTarget } from './load-protocol.js';
 import type { LoadSettings, LoadTask, RoundFigures } from './load-task.js';
 import { markedBody, MarkCounter } from './marked-body.js';
-import { openMany, openProtocol } from './open-protocol.js';
+import { openMany, openPlaces } from './open-protocol.js';
+import { sendPaced } from './paced.js';
 import { probe } from './probe.js';
 
 const DESTINATION = '/topic/bench';
-/** Timers are late by up to a millisecond or two; from here on the event loop is asked at every turn. */
-const SPIN_MS = 2;
 /** What a server that cannot keep up is given beyond the round. */
 const GRACE_MS = 5_000;
 
@@ -52,15 +51,16 @@ export class LatencyLoad implements LoadTask {
 
   /** Settings: `subscribers`, `bodyBytes`. */
   static async open(target: LoadTarget, { subscribers, bodyBytes }: LoadSettings): Promise<LatencyLoad> {
-    const protocol = openProtocol(target);
-    const heartBeats = new HeartBeats(protocol);
-    const connections = await openMany(Number(subscribers), async () => {
+    const { publishing, subscribing } = openPlaces(target);
+    const heartBeats = new HeartBeats(publishing);
+    const connections = await openMany(Number(subscribers), async (index) => {
+      const protocol = subscribing[index % subscribing.length] ?? publishing;
       const connection = heartBeats.add(await protocol.open());
       await protocol.subscribe(connection, DESTINATION);
       return connection;
     });
-    const publisher = heartBeats.add(await protocol.open());
-    const load = new LatencyLoad(protocol, connections, publisher, Number(bodyBytes), heartBeats);
+    const publisher = heartBeats.add(await publishing.open());
+    const load = new LatencyLoad(publishing, connections, publisher, Number(bodyBytes), heartBeats);
     await load.#probe();
     return load;
   }
@@ -93,7 +93,9 @@ export class LatencyLoad implements LoadTask {
         clearTimeout(timer);
         resolve();
       };
-      this.#publish(start, intervalMs, messages);
+      sendPaced(start, intervalMs, messages, () => {
+        this.#publisher.write(this.#message);
+      });
     });
     this.#onArrival = () => undefined;
     const missing = deliveries - this.#received;
@@ -106,20 +108,6 @@ export class LatencyLoad implements LoadTask {
   close(): void {
     this.#heartBeats.stop();
     for (const connection of [...this.#subscribers, this.#publisher]) connection.close();
-  }
-
-  /** Each message when it is due; those that are overdue at once. */
-  #publish(start: number, intervalMs: number, messages: number): void {
-    let sent = 0;
-    const step = (): void => {
-      const elapsed = performance.now() - start;
-      for (; sent < messages && sent * intervalMs <= elapsed; sent++) this.#publisher.write(this.#message);
-      if (sent >= messages) return;
-      const waitMs = sent * intervalMs - (performance.now() - start);
-      if (waitMs > SPIN_MS) setTimeout(step, waitMs - SPIN_MS);
-      else setImmediate(step);
-    };
-    step();
   }
 
   async #probe(): Promise<void> {

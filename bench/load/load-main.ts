@@ -1,5 +1,6 @@
 /** The load process: one task at a time, told by its parent through load-process.ts. */
 import { ChurnLoad } from './churn-load.js';
+import { CrossLoad } from './cross-load.js';
 import { FanOutLoad } from './fan-out-load.js';
 import { IdleLoad } from './idle-load.js';
 import { LatencyLoad } from './latency-load.js';
@@ -8,14 +9,20 @@ import { UsersLoad } from './users-load.js';
 import { WindowLoad } from './window-load.js';
 import type { LoadReply, LoadRequest, LoadTask, OpenTask } from './load-task.js';
 
+/** Those of Redis are loaded when they are wanted: a load without them is to be as light as it can. */
 const TASKS: Readonly<Record<string, OpenTask>> = {
   churn: (target, settings) => ChurnLoad.open(target, settings),
   idle: (target, settings) => IdleLoad.open(target, settings),
+  cross: (target, settings) => CrossLoad.open(target, settings),
   'fan-out': (target, settings) => FanOutLoad.open(target, settings),
   pairs: (target, settings) => WindowLoad.openPairs(target, settings),
   latency: (target, settings) => LatencyLoad.open(target, settings),
   queue: (target, settings) => QueueLoad.open(target, settings),
   requests: (target, settings) => WindowLoad.openRequests(target, settings),
+  'redis-publish': async (target, settings) =>
+    (await import('./redis-publisher.js')).RedisPublisher.open(target, settings),
+  'redis-subscribe': async (target, settings) =>
+    (await import('./redis-subscriber.js')).RedisSubscriber.open(target, settings),
   users: (target, settings) => UsersLoad.open(target, settings),
 };
 

@@ -8,6 +8,8 @@ export type ProtocolName = (typeof PROTOCOLS)[number];
 export interface LoadTarget {
   readonly protocol: ProtocolName;
   readonly port: number;
+  /** Other nodes, at which the subscribers are, by turns; left out where they are at `port` too. */
+  readonly subscriberPorts?: readonly number[];
   /** Of the HTTP upgrade; what TCP leaves aside. */
   readonly path: string;
   /** False: SUBSCRIBE is not answered, so that subscriptions are known to be there by their messages alone. */

@@ -21,6 +21,18 @@ export function openProtocol(target: LoadTarget): LoadProtocol {
   }
 }
 
+/** The protocol at the node of the publishers, and at each node of the subscribers; the same one where that is one node. */
+export function openPlaces(target: LoadTarget): {
+  readonly publishing: LoadProtocol;
+  readonly subscribing: readonly LoadProtocol[];
+} {
+  const publishing = openProtocol(target);
+  const subscribing = target.subscriberPorts?.map((port) =>
+    port === target.port ? publishing : openProtocol({ ...target, port }),
+  );
+  return { publishing, subscribing: subscribing ?? [publishing] };
+}
+
 /** `count` connections by `open`, a hundred at a time; in the order of their numbers. */
 export async function openMany(
   count: number,

@@ -1,6 +1,7 @@
 /** Where and with what a run was made. */
 import { execFileSync } from 'node:child_process';
 import { cpus, release, totalmem, type } from 'node:os';
+import { redisVersion } from '../servers/redis-server.js';
 import { versionOf } from '../contenders/node-peer.js';
 
 export function describeHost(): Record<string, string | number> {
@@ -14,10 +15,11 @@ export function describeHost(): Record<string, string | number> {
 
 export function describeVersions(): Record<string, string> {
   const versions: Record<string, string> = { Node: process.versions.node, hoofbeat: commit() };
-  for (const name of ['ws', 'stomp-broker-js', 'socket.io', 'better-sqlite3']) {
+  for (const name of ['ws', 'stomp-broker-js', 'socket.io', 'better-sqlite3', 'ioredis', '@socket.io/redis-adapter']) {
     versions[name] = versionOf(name) ?? 'not installed';
   }
   versions['RabbitMQ'] = outputOf('dpkg-query', ['-W', '-f=${Version}', 'rabbitmq-server']) ?? 'not installed';
+  versions['Redis'] = redisVersion() ?? 'not installed';
   return versions;
 }
 

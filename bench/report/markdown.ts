@@ -42,6 +42,8 @@ function glance({ scenarios }: Report): string[] {
 function scenarioLines(scenario: ScenarioResult, plots: readonly string[]): string[] {
   const lines = [`## ${scenario.name}: ${scenario.title}`, ''];
   for (const line of scenario.method) lines.push(line, '');
+  const { verdicts = [] } = scenario;
+  if (verdicts.length > 0) lines.push(...verdicts.map((verdict) => `- ${verdict}`), '');
   lines.push(`Took ${(scenario.durationMs / 1000).toFixed(0)} s.`, '');
   for (const point of scenario.points) {
     lines.push(`### ${describePoint(point)}`, '', ...tableOf(scenario, point), '');

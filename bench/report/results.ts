@@ -76,6 +76,8 @@ export interface ScenarioResult {
   readonly points: readonly Point[];
   readonly plots: readonly Plot[];
   readonly skipped: readonly Skipped[];
+  /** What was aimed at and whether it was reached, one line each; left out where nothing is aimed at. */
+  readonly verdicts?: readonly string[];
 }
 
 export interface Report {

@@ -1,12 +1,16 @@
 /**
  * hoofbeat with what a real server has: rules about who may do what, names for its users, heart-beats; otherwise with its
- * defaults, but for long backlogs. Arguments: `plain` leaves the rules out, `--data=` is a directory for messages that are stored.
+ * defaults, but for long backlogs. Arguments: `plain` leaves the rules out, `--data=` is a directory for messages that are stored,
+ * `--redis=` makes it a node of the cluster at that URL.
  */
 import { parseArgs } from 'node:util';
 import { createStompServer, type ServerOptions } from '../../adapters/index.js';
 import { serveParent } from './server-process.js';
 
-const { values: flags, positionals } = parseArgs({ options: { data: { type: 'string' } }, allowPositionals: true });
+const { values: flags, positionals } = parseArgs({
+  options: { data: { type: 'string' }, redis: { type: 'string' } },
+  allowPositionals: true,
+});
 
 const AUTH: ServerOptions['auth'] = {
   anonymous: true,
@@ -25,6 +29,7 @@ const server = createStompServer({
   tcp: { port: 0 },
   log: { level: 'error' },
   data: flags.data ?? false,
+  ...(flags.redis === undefined ? {} : { relay: { type: 'redis', url: flags.redis } }),
   // Room for everything a bench publishes without a consumer; the defaults refuse before.
   broker: { queueDefaults: { maxMessages: 10_000_000, maxBytes: 4_000_000_000 } },
   ...(positionals.includes('plain') ? {} : { auth: AUTH }),
