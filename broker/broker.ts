@@ -3,6 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { closeReason, type CloseCode } from './close-reason.js';
 import { BrokerError } from './errors.js';
 import { FrameWriter } from './frame-writer.js';
+import { BrokerOperations } from './operations/broker-operations.js';
+import type { OperatedSession } from './operations/operated-session.js';
 import { resolveBrokerOptions, type BrokerOptions, type Partially } from './options.js';
 import { Router } from './router.js';
 import { Session } from './session.js';
@@ -143,6 +145,8 @@ export class Broker implements HandlerGroup {
   readonly users: UserRegistry;
   /** What happens to sessions. */
   readonly events: SessionEvents;
+  /** What operators of this node see and do. */
+  readonly operations: BrokerOperations;
   readonly #handlers: HandlerRegistry;
   readonly #template: MessagingTemplate;
   readonly #requests: Requests;
@@ -163,7 +167,7 @@ export class Broker implements HandlerGroup {
     this.options = resolved;
     const stats = new BrokerStats();
     const wheel = new TimerWheel(ports.clock);
-    const registry = new SessionRegistry();
+    const registry = new SessionRegistry<OperatedSession>();
     const users = new UserRegistry();
     const nodeId = resolved.nodeId === '' ? createId(6) : resolved.nodeId;
     const messageIdPrefix = `${nodeId}-`;
@@ -249,6 +253,11 @@ export class Broker implements HandlerGroup {
       nextMessageId,
       createId: createToken,
     };
+    this.operations = new BrokerOperations({
+      environment: this.#environment,
+      handlers,
+      isAccepting: () => this.#isAccepting,
+    });
     this.#handlers = handlers;
     this.#relay = relay;
     this.#nodeRelay = nodeRelay;
@@ -456,13 +465,14 @@ export class Broker implements HandlerGroup {
     return { isOk: problems.length === 0, problems };
   }
 
-  /** A transport's new connection. Null when the node is full, not started, or stopping. */
+  /** A transport's new connection. Null when the node is full, not started, draining, or stopping. */
   accept(connection: Connection): ConnectionListener | null {
     const { registry, stats, options, wheel, logger } = this.#environment;
     stats.connectionsTotal++;
-    if (!this.#isAccepting || registry.size >= options.limits.maxConnections) {
+    const { isAccepting } = this.operations;
+    if (!isAccepting || registry.size >= options.limits.maxConnections) {
       stats.connectionsRefused++;
-      const code = this.#isAccepting ? 'limit-exceeded' : 'server-shutdown';
+      const code = isAccepting ? 'limit-exceeded' : 'server-shutdown';
       logger.warn(
         { code, remoteAddress: connection.remoteAddress, transport: connection.transport },
         'connection refused',
@@ -525,6 +535,7 @@ export class Broker implements HandlerGroup {
     const isAvailable = ((this.#relay ?? this.#nodeRelay)?.problem ?? null) === null;
     if (this.#isAccepting && isAvailable) this.events.emit('availability', { available: false });
     this.#isAccepting = false;
+    this.operations.drain.cancel();
     const { clock, registry, journal } = this.#environment;
     for (const session of registry.values()) session.close('server-shutdown');
     this.#requests.stop();

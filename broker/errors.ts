@@ -20,6 +20,7 @@ const BROKER_ERRORS = {
   'selector-invalid': 'the `selector` of SUBSCRIBE is empty, malformed, or beyond a limit',
   'subscription-exists': 'SUBSCRIBE with an id that is in use on this session',
   'subscription-unknown': 'UNSUBSCRIBE with an id that is not in use on this session',
+  'subscription-revoked': 'an operator ended the subscription',
   'client-id-displaced': 'another connection of the same user took over this `client-id`',
   'ack-unknown': 'ACK or NACK of a message that is not pending on this session',
   'transaction-exists': 'BEGIN with an id that is open on this session',

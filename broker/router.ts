@@ -10,6 +10,8 @@ import { DeadLetters } from './destinations/dead-letters.js';
 import { DestinationKinds } from './destinations/destination-kinds.js';
 import { readTerms } from './destinations/message-terms.js';
 import { Queue, QUEUE_STREAM, type QueueParts } from './destinations/queue.js';
+import type { DestinationDetails } from './operations/details.js';
+import type { OperatedQueue } from './operations/queue-operations.js';
 import type { ReplyAddresses } from './destinations/reply-addresses.js';
 import { SubscriptionIndex } from './destinations/subscription-index.js';
 import { TemporaryQueue, TemporaryQueues } from './destinations/temporary-queues.js';
@@ -227,6 +229,37 @@ export class Router {
     }
   }
 
+  /** Topics and queues that are remembered. */
+  get destinationCount(): number {
+    return this.#routes.size;
+  }
+
+  /** In the order they were first used; live. */
+  *destinationDetails(): Generator<DestinationDetails> {
+    for (const route of this.#routes.values()) yield detailsOf(route);
+  }
+
+  destinationDetailsOf(destination: string): DestinationDetails | undefined {
+    const route = this.#routes.get(destination);
+    return route === undefined ? undefined : detailsOf(route);
+  }
+
+  /** Null: nothing is known of such a queue. */
+  operatedQueue(destination: string): OperatedQueue | null {
+    const route = this.#routes.get(destination);
+    return route instanceof Queue ? route : null;
+  }
+
+  /**
+   * As `route`, of topics and queues alone.
+   * @throws BrokerError `destination-invalid`
+   */
+  brokerRoute(destination: string): Route {
+    const kind = this.kinds.check(destination);
+    if (kind === 'topic' || kind === 'queue') return this.route(destination);
+    throw new BrokerError('destination-invalid', `${quote(destination)} is no topic and no queue`);
+  }
+
   /** What the store held when it was opened; once, before anything is published. */
   restore(contents: StoreContents): Promise<void> {
     const streams = lanesByStream(contents.lanes);
@@ -422,6 +455,15 @@ export class Router {
     if (options.mode === 'broadcast') return this.#makeTopic(destination);
     return new Queue(destination, options, this.#queueParts);
   }
+}
+
+function detailsOf(route: Route): DestinationDetails {
+  const { destination, subscriberCount } = route;
+  const queue = route instanceof Queue ? route : null;
+  const history = route instanceof HistoryTopic ? route.kept : null;
+  // A queue in mode broadcast is a topic in all but its name.
+  const kind = route.kind === 'queue' ? 'queue' : 'topic';
+  return { destination, kind, subscriberCount, queue, history };
 }
 
 function quote(destination: string): string {

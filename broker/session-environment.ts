@@ -12,6 +12,7 @@ import type { MessagePublisher } from './message-publisher.js';
 import type { Authenticator, Authorizer, Clock, Logger } from './ports.js';
 import type { Router } from './router.js';
 import type { Journal } from './storage/journal.js';
+import type { OperatedSession } from './operations/operated-session.js';
 import type { SessionRegistry } from './session-registry.js';
 import type { BrokerStats } from './stats.js';
 import type { TimerWheel } from './timer-wheel.js';
@@ -37,12 +38,12 @@ export interface SessionEnvironment {
   readonly wheel: TimerWheel;
   readonly writer: FrameWriter;
   readonly router: Router;
-  readonly registry: SessionRegistry;
+  readonly registry: SessionRegistry<OperatedSession>;
   readonly stats: BrokerStats;
   /** What precedes the digits in this node's message-ids. */
   readonly messageIdPrefix: string;
   /** The log wants to see frames. */
-  readonly tracesFrames: boolean;
+  tracesFrames: boolean;
   /** Somebody wants to see every frame or message decoded, log or interceptor: none then takes the plain path. */
   decodesAll: boolean;
   nextMessageId(): number;

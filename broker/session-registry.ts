@@ -19,23 +19,24 @@ export interface RegisteredSession {
   onSlowConsumer(queuedBytes: number): void;
 }
 
-export class SessionRegistry {
-  readonly #sessions = new Map<string, RegisteredSession>();
+export class SessionRegistry<S extends RegisteredSession = RegisteredSession> {
+  readonly #sessions = new Map<string, S>();
   readonly #byClientId = new Map<string, RegisteredSession>();
 
   get size(): number {
     return this.#sessions.size;
   }
 
-  add(session: RegisteredSession): void {
+  add(session: S): void {
     this.#sessions.set(session.id, session);
   }
 
-  get(id: string): RegisteredSession | undefined {
+  get(id: string): S | undefined {
     return this.#sessions.get(id);
   }
 
-  values(): IterableIterator<RegisteredSession> {
+  /** In the order they were added; live. */
+  values(): IterableIterator<S> {
     return this.#sessions.values();
   }
 

@@ -8,6 +8,7 @@ import {
   formatHeartBeat,
   Headers,
   negotiateHeartBeat,
+  quoteInput,
   serializeFrame,
   type Frame,
   type NegotiatedHeartBeat,
@@ -45,7 +46,7 @@ import type { BrokerOptions } from './options.js';
 import type { GivingWay } from './overflow-policy.js';
 import type { ConnectRequest, Connection, ConnectionListener, Handshake, Principal, TransportName } from './ports.js';
 import type { Router } from './router.js';
-import type { RegisteredSession } from './session-registry.js';
+import type { OperatedSession } from './operations/operated-session.js';
 import type { SessionEnvironment } from './session-environment.js';
 
 type State = 'awaiting-connect' | 'authenticating' | 'connected' | 'closing' | 'closed';
@@ -54,6 +55,7 @@ const HEART_BEAT = Buffer.from('\n');
 const NO_BEAT: NegotiatedHeartBeat = Object.freeze({ sendEveryMs: 0, receiveEveryMs: 0 });
 const ANONYMOUS: Principal = Object.freeze({ name: null, roles: Object.freeze([]) });
 const NO_BODY = Buffer.alloc(0);
+const PLAIN_TEXT: [string, string] = ['content-type', 'text/plain;charset=UTF-8'];
 
 export class Session
   implements
@@ -61,17 +63,21 @@ export class Session
     RawFrameSink,
     CommandContext,
     SessionHandle,
-    RegisteredSession,
+    OperatedSession,
     OutboxOwner,
     DeadlineOwner
 {
   readonly id: string;
+  /** Counts the connections of this node. */
+  readonly number: number;
   readonly connection: Connection;
   readonly #environment: SessionEnvironment;
   readonly #outbox: Outbox;
   readonly #parser: FrameParser;
   readonly #deadlines: SessionDeadlines;
   readonly #subscriptions = new SubscriptionTable();
+  /** Keys of those that an operator ended and their client does not know of; null until the first. */
+  #revoked: Set<string> | null = null;
   /** Null when there are no rules. */
   readonly #access: AccessControl | null;
   #state: State = 'awaiting-connect';
@@ -103,6 +109,7 @@ export class Session
   constructor(id: string, connection: Connection, environment: SessionEnvironment) {
     const { options, wheel, writer, authorizer, router, clock } = environment;
     this.id = id;
+    this.number = environment.stats.connectionsTotal;
     this.connection = connection;
     this.#environment = environment;
     this.#outbox = new Outbox(connection, options.outbox, this, writer);
@@ -171,6 +178,22 @@ export class Session
 
   get selectorBytes(): number {
     return this.#subscriptions.selectorBytes;
+  }
+
+  get subscriptionCount(): number {
+    return this.#subscriptions.size;
+  }
+
+  get transportBytes(): number {
+    return this.connection.bufferedBytes;
+  }
+
+  get acceptedMs(): number {
+    return this.#deadlines.acceptedMs;
+  }
+
+  get lastReadMs(): number {
+    return this.#deadlines.lastReadMs;
   }
 
   get lastWriteMs(): number {
@@ -498,6 +521,7 @@ export class Session
     const number = this.#subscriptions.nextNumber();
     const subscription = new Subscription({ ...spec, number, head, outbox: this.#outbox, sessionId: this.id });
     this.#subscriptions.add(key, subscription);
+    this.#revoked?.delete(key);
     if (subscription.isNoLocal) this.#signsMessages = true;
     return subscription;
   }
@@ -535,6 +559,22 @@ export class Session
     const { events } = this.#environment;
     if (events.has('unsubscribe'))
       events.emit('unsubscribe', { session: this, subscription: this.#handleOf(subscription) });
+  }
+
+  revokeSubscription(number: number): boolean {
+    const found = this.#subscriptions.find(number);
+    if (found === null) return false;
+    const [key, { id, destination }] = found;
+    this.removeSubscription(key);
+    (this.#revoked ??= new Set()).add(key);
+    const name = id === null ? '' : ` ${quoteInput(id, 120)}`;
+    const text = `Subscription${name} to ${quoteInput(destination, 120)} was ended by an operator`;
+    this.#tell('/queue/errors', [['code', 'subscription-revoked'], PLAIN_TEXT], text);
+    return true;
+  }
+
+  takeRevoked(key: string): boolean {
+    return this.#revoked?.delete(key) === true;
   }
 
   subscribed(subscription: Subscription): void {
@@ -656,10 +696,7 @@ export class Session
 
   /** The connection lives; the client is told where it may have subscribed (DESIGN D9). */
   #refuseSoftly({ code, text }: Refusal, receiptId: string | undefined): void {
-    const headers: [string, string][] = [
-      ['code', code],
-      ['content-type', 'text/plain;charset=UTF-8'],
-    ];
+    const headers: [string, string][] = [['code', code], PLAIN_TEXT];
     if (receiptId !== undefined) headers.push(['receipt-id', receiptId]);
     this.#tell('/queue/errors', headers, text);
   }

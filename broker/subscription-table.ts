@@ -47,6 +47,12 @@ export class SubscriptionTable {
     return true;
   }
 
+  /** By its number; null when there is none. */
+  find(number: number): readonly [key: string, subscription: Subscription] | null {
+    for (const entry of this.#byKey ?? []) if (entry[1].number === number) return entry;
+    return null;
+  }
+
   values(): Iterable<Subscription> {
     return this.#byKey?.values() ?? [];
   }

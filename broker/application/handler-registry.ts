@@ -135,6 +135,12 @@ export class HandlerRegistry implements HandlerGroup {
     return this.#exact.message.size + this.#exact.subscribe.size;
   }
 
+  /** All of them, each kind in the order of registration. */
+  *entries(): Generator<HandlerEntry> {
+    yield* this.#exact.message.values();
+    yield* this.#exact.subscribe.values();
+  }
+
   message<const Pattern extends string, Schema extends StandardSchema | undefined = undefined>(
     pattern: Pattern,
     handler: Handler<PathVariables<Pattern>, PayloadOf<Schema>>,

@@ -27,7 +27,15 @@ export class UserRegistry {
   }
 
   all(): UserHandle[] {
-    return [...this.#users.keys()].flatMap((name) => this.get(name) ?? []);
+    return [...this.handles()];
+  }
+
+  /** As `all`, one at a time: live, what comes and goes during the walk is seen or not. */
+  *handles(): Generator<UserHandle> {
+    for (const name of this.#users.keys()) {
+      const user = this.get(name);
+      if (user !== undefined) yield user;
+    }
   }
 
   /** Subscriptions of users, destinations as the clients wrote them. Walks all of them: not for every message. */

@@ -68,6 +68,8 @@ export interface CommandContext {
   /** Whether a subscription in the client ack modes has ended: the one of this number, or any. */
   hasEndedSubscription(number?: number): boolean;
   removeSubscription(key: string): void;
+  /** Whether an operator ended the subscription of that key, which its client may still believe in; tells it once. */
+  takeRevoked(key: string): boolean;
   subscriptions(): Iterable<Subscription>;
   /** The subscription is live: tells the application. */
   subscribed(subscription: Subscription): void;

@@ -141,7 +141,8 @@ export function handleUnsubscribe(context: CommandContext, given: Frame): void |
   const unit = context.createUnit({ isRetried: true });
   if (subscription !== undefined) context.removeSubscription(key);
   const isDeleted = name !== null && context.router.durables.delete(name.key, unit);
-  if (subscription === undefined && !isDeleted) {
+  const isRevoked = subscription === undefined && context.takeRevoked(key);
+  if (subscription === undefined && !isDeleted && !isRevoked) {
     throw new BrokerError('subscription-unknown', `No subscription ${describe(frame)}`);
   }
   return context.submit(unit, frame);

@@ -18,10 +18,11 @@ import type { DeadLetterReason } from './dead-letter-reason.js';
 import type { DeadLetters } from './dead-letters.js';
 import { DEFAULT_TERMS, readTerms } from './message-terms.js';
 import { QueueBacklog, QueuedMessage, type Pager } from './queue-backlog.js';
-import { QueueBrowser, type BrowsedQueue } from './queue-browser.js';
+import { QueueBrowser } from './queue-browser.js';
 import { QueueConsumers } from './queue-consumers.js';
 import { QueueStorage } from './queue-storage.js';
 import { QueueTimer } from './queue-timer.js';
+import type { OperatedQueue } from '../operations/queue-operations.js';
 import { backoffMs, type Refusal } from './redelivery.js';
 import type { Route } from './route.js';
 
@@ -39,10 +40,17 @@ export interface QueueParts {
 
 /** What precedes the destination in the name of a queue's stream. */
 export const QUEUE_STREAM = 'queue:';
+/** Waits for the next page of one priority. */
+interface PageWaiter {
+  readonly priority: number;
+  readonly resolve: (isLoaded: boolean) => void;
+  readonly reject: (error: unknown) => void;
+}
+
 /** How long a message waits that was to be given up while the store failed. */
 const STORE_RETRY_MS = 1_000;
 
-export class Queue implements Route, MessageSource, Pager, BrowsedQueue {
+export class Queue implements Route, MessageSource, Pager, OperatedQueue {
   readonly kind = 'queue';
   /** What has to be stored has to be waited for. */
   readonly isDirect: boolean;
@@ -67,7 +75,9 @@ export class Queue implements Route, MessageSource, Pager, BrowsedQueue {
   #isDispatching = false;
   #isClosed = false;
   /** Of messages whose time has not come. */
-  readonly #timers = new Set<QueueTimer>();
+  readonly #timers = new Map<QueuedMessage, QueueTimer>();
+  /** Who waits for a page to be read; null while nobody does. */
+  #pageWaiters: PageWaiter[] | null = null;
 
   /** @param stream its name in the store */
   constructor(destination: string, options: QueueOptions, parts: QueueParts, stream = QUEUE_STREAM + destination) {
@@ -97,8 +107,25 @@ export class Queue implements Route, MessageSource, Pager, BrowsedQueue {
     return this.#backlog.size + this.#delayed;
   }
 
-  get #bytes(): number {
+  /** Of these, near enough. */
+  get bytes(): number {
     return this.#backlog.bytes + this.#delayedBytes;
+  }
+
+  get delayed(): number {
+    return this.#delayed;
+  }
+
+  get unsettled(): number {
+    return this.#unsettled;
+  }
+
+  get deadLetter(): string | false {
+    return this.#options.deadLetter;
+  }
+
+  get isDurable(): boolean {
+    return this.#options.durable && this.#storage !== null;
   }
 
   get isIdle(): boolean {
@@ -172,20 +199,20 @@ export class Queue implements Route, MessageSource, Pager, BrowsedQueue {
     const { maxMessages, maxBytes, onFull } = this.#options;
     // What waits for its time cannot give way: that was promised.
     const [messagesKept, bytesKept] =
-      onFull === 'refuse' ? [this.depth, this.#bytes] : [this.#delayed, this.#delayedBytes];
+      onFull === 'refuse' ? [this.depth, this.bytes] : [this.#delayed, this.#delayedBytes];
     const fits = messagesKept + this.#arriving + messages <= maxMessages;
     if (fits && bytesKept + this.#arrivingBytes + bytes <= maxBytes) return;
     this.#parts.stats.queueFull++;
     throw new BrokerError(
       'queue-full',
-      `Queue ${quoteInput(this.destination, 120)} is full: ${this.depth} messages, ${this.#bytes} octets`,
+      `Queue ${quoteInput(this.destination, 120)} is full: ${this.depth} messages, ${this.bytes} octets`,
     );
   }
 
   /** Nobody wants it any more: what it holds is forgotten, and what is still asked of it comes to nothing. */
   close(): void {
     this.#isClosed = true;
-    for (const timer of this.#timers) this.#parts.wheel.cancel(timer);
+    for (const timer of this.#timers.values()) this.#parts.wheel.cancel(timer);
     this.#timers.clear();
     for (const { expiry } of this.#backlog) if (expiry !== null) this.#parts.wheel.cancel(expiry);
     this.#backlog = new QueueBacklog();
@@ -273,13 +300,54 @@ export class Queue implements Route, MessageSource, Pager, BrowsedQueue {
     this.#storage?.read(priority, afterSequence).then(
       (entries) => {
         this.#putBackInTime(this.#backlog.loaded(priority, entries));
+        this.#tellPageWaiters(priority, (waiter) => {
+          waiter.resolve(true);
+        });
       },
       (error: unknown) => {
         // Asked for again at the next occasion: whoever publishes or consumes brings it.
         this.#backlog.loadFailed(priority);
         logger.error({ queue: this.destination, err: error }, 'stored messages cannot be read');
+        this.#tellPageWaiters(priority, (waiter) => {
+          waiter.reject(error);
+        });
       },
     );
+  }
+
+  loadPage(priority: number): Promise<boolean> {
+    if (!this.#backlog.wantsMore(priority)) return Promise.resolve(false);
+    return new Promise((resolve, reject) => {
+      (this.#pageWaiters ??= []).push({ priority, resolve, reject });
+    });
+  }
+
+  #tellPageWaiters(priority: number, tell: (waiter: PageWaiter) => void): void {
+    const waiters = this.#pageWaiters;
+    if (waiters === null) return;
+    const others = waiters.filter((waiter) => waiter.priority !== priority);
+    this.#pageWaiters = others.length === 0 ? null : others;
+    for (const waiter of waiters) if (waiter.priority === priority) tell(waiter);
+  }
+
+  delayedEntries(): Iterable<QueuedMessage> {
+    return this.#timers.keys();
+  }
+
+  withdraw(entry: QueuedMessage, unit: WriteUnit): void {
+    const timer = this.#timers.get(entry);
+    if (timer === undefined) this.#take(entry);
+    else {
+      this.#parts.wheel.cancel(timer);
+      this.#timers.delete(entry);
+      this.#delayed--;
+      this.#delayedBytes -= entry.message.weightBytes;
+    }
+    const undo = (): void => {
+      this.#putBackInTime([entry]);
+    };
+    if (entry.message.isStored && this.#storage !== null) this.#storage.remove(entry.message, unit, undo);
+    else unit.then(null, undo);
   }
 
   /** Reads what the sender asks for. @throws BrokerError `header-invalid` */
@@ -310,7 +378,7 @@ export class Queue implements Route, MessageSource, Pager, BrowsedQueue {
   #makeRoom(bytes: number): void {
     const { maxMessages, maxBytes, onFull } = this.#options;
     if (onFull === 'refuse') return;
-    while (this.depth + 1 > maxMessages || this.#bytes + bytes > maxBytes) {
+    while (this.depth + 1 > maxMessages || this.bytes + bytes > maxBytes) {
       const oldest = this.#backlog.leastWanted;
       if (oldest === undefined) return;
       this.#take(oldest);
@@ -398,7 +466,7 @@ export class Queue implements Route, MessageSource, Pager, BrowsedQueue {
     this.#delayed++;
     this.#delayedBytes += entry.message.weightBytes;
     const timer = new QueueTimer(() => {
-      this.#timers.delete(timer);
+      this.#timers.delete(entry);
       this.#delayed--;
       this.#delayedBytes -= entry.message.weightBytes;
       this.#backlog.putBack([entry]);
@@ -406,7 +474,7 @@ export class Queue implements Route, MessageSource, Pager, BrowsedQueue {
       this.#watchExpiry(entry);
       this.#dispatch();
     });
-    this.#timers.add(timer);
+    this.#timers.set(entry, timer);
     this.#schedule(timer, delayMs);
   }
 

@@ -25,6 +25,11 @@ export class RouteTable {
     return this.#routes.size;
   }
 
+  /** In the order they were made; live. */
+  values(): IterableIterator<Route> {
+    return this.#routes.values();
+  }
+
   get(destination: string): Route | undefined {
     return this.#routes.get(destination);
   }

@@ -58,6 +58,11 @@ export class HistoryTopic implements Route {
     return this.#subscriptions.size;
   }
 
+  /** What is kept of it. */
+  get kept(): { readonly messages: number; readonly bytes: number } {
+    return { messages: this.#log.size, bytes: this.#log.bytes };
+  }
+
   /** The log outlives the route. */
   get isIdle(): boolean {
     return this.#subscriptions.size === 0 && this.#arriving === 0;

@@ -67,6 +67,18 @@ export class BrokerFixture {
     }
   }
 
+  /** Ends turns until `work` is over. */
+  async finish<T>(work: Promise<T>): Promise<T> {
+    const state = { isOver: false };
+    const over = (): void => {
+      state.isOver = true;
+    };
+    work.then(over, over);
+    for (let k = 0; k < 1_000 && !state.isOver; k++) await this.settled();
+    if (!state.isOver) throw new Error('the work does not end');
+    return work;
+  }
+
   /** A connection on which nothing was said yet. */
   open(framing: Framing = RAW, handshake: Handshake | null = null): FixtureClient {
     const connection = new MemoryConnection((task) => this.clock.soon(task), framing, handshake);

@@ -1,0 +1,174 @@
+/**
+ * What operators of a node see and do: behind `Broker.operations`, made for the admin API and for applications that have
+ * one of their own. Nothing here is on the way of a message.
+ */
+import type { HandlerEntry } from '../application/handler-registry.js';
+import type { MessageHeaders } from '../application/messaging-template.js';
+import { encodePayload } from '../application/payload.js';
+import type { UserHandle } from '../application/user-registry.js';
+import { WriteUnit } from '../storage/write-unit.js';
+import type { SessionEnvironment } from '../session-environment.js';
+import type { DestinationDetails, SessionDetails } from './details.js';
+import { Drain } from './drain.js';
+import { QueueOperations } from './queue-operations.js';
+
+export interface BrokerOperationsParts {
+  readonly environment: SessionEnvironment;
+  readonly handlers: { entries(): Iterable<HandlerEntry> };
+  readonly isAccepting: () => boolean;
+}
+
+/** In one turn of the event loop: about a millisecond of work. */
+const PER_TURN = 500;
+
+export class BrokerOperations {
+  readonly #environment: SessionEnvironment;
+  readonly #parts: BrokerOperationsParts;
+  readonly #drain: Drain;
+
+  constructor(parts: BrokerOperationsParts) {
+    this.#parts = parts;
+    this.#environment = parts.environment;
+    const { clock, registry } = parts.environment;
+    this.#drain = new Drain(clock, registry);
+  }
+
+  // ——— What is there ———
+
+  /** Connections that are open, whether or not they have said CONNECT. */
+  get sessionCount(): number {
+    return this.#environment.registry.size;
+  }
+
+  /** In the order they were accepted; live: what comes and goes during the walk is seen or not. */
+  sessions(): IterableIterator<SessionDetails> {
+    return this.#environment.registry.values();
+  }
+
+  session(id: string): SessionDetails | undefined {
+    return this.#environment.registry.get(id);
+  }
+
+  get userCount(): number {
+    return this.#environment.users.count();
+  }
+
+  /** In the order they came; live. Anonymous sessions are of no user. */
+  users(): IterableIterator<UserHandle> {
+    return this.#environment.users.handles();
+  }
+
+  get subscriptionCount(): number {
+    return this.#environment.stats.subscriptions;
+  }
+
+  /** Topics and queues that are remembered, at most; those of sessions (`/user`, `/temp-queue`) are not among them. */
+  get destinationCount(): number {
+    return this.#environment.router.destinationCount;
+  }
+
+  /** In the order they were first used; live. */
+  destinations(): IterableIterator<DestinationDetails> {
+    return this.#environment.router.destinationDetails();
+  }
+
+  destination(name: string): DestinationDetails | undefined {
+    return this.#environment.router.destinationDetailsOf(name);
+  }
+
+  /** Null when the broker holds no such queue: it was never used, or holds nothing and was forgotten. */
+  queue(destination: string): QueueOperations | null {
+    const environment = this.#environment;
+    const { router, clock, journal, messageIdPrefix } = environment;
+    const queue = router.operatedQueue(destination);
+    if (queue === null) return null;
+    return new QueueOperations(queue, {
+      clock,
+      journal,
+      messageIdPrefix,
+      nextMessageId: () => environment.nextMessageId(),
+      publish: (target, message, unit) => {
+        router.publish(router.brokerRoute(target), message, unit);
+      },
+    });
+  }
+
+  /** Of `/app`, in the order they were registered. */
+  handlers(): Iterable<Pick<HandlerEntry, 'kind' | 'pattern' | 'options'>> {
+    return this.#parts.handlers.entries();
+  }
+
+  // ——— What is done ———
+
+  /** Ends a session as `SessionHandle.disconnect` does. @returns false when there is none of that id */
+  disconnect(sessionId: string): boolean {
+    const session = this.#environment.registry.get(sessionId);
+    session?.close('closed-by-server');
+    return session !== undefined;
+  }
+
+  /** Ends all sessions of a user. @returns how many */
+  disconnectUser(name: string): number {
+    const sessions = this.#environment.users.get(name)?.sessions ?? [];
+    for (const session of sessions) session.disconnect();
+    return sessions.length;
+  }
+
+  /**
+   * Ends a subscription without its client: nothing more is delivered, what is unsettled goes back. The client is told on
+   * `/user/queue/errors` (`code:subscription-revoked`), if it listens there; its own UNSUBSCRIBE is no error.
+   * @param number as `SubscriptionDetails.number`
+   */
+  unsubscribe(sessionId: string, number: number): boolean {
+    return this.#environment.registry.get(sessionId)?.revokeSubscription(number) === true;
+  }
+
+  /**
+   * Sends to every session that is connected, at `/user` + `destination`, anonymous ones included; a thousand sessions
+   * take a few turns of the event loop.
+   * @param destination behind the user, e.g. `/queue/notices`
+   * @returns how many sessions were there. @throws BrokerError as `convertAndSend`
+   */
+  async broadcast(destination: string, payload: unknown, headers: MessageHeaders = {}): Promise<number> {
+    const { registry, publisher, journal, clock, router } = this.#environment;
+    const rest = destination.startsWith('/') ? destination : `/${destination}`;
+    router.kinds.check(rest);
+    const { body, contentType } = encodePayload(payload);
+    const list: [string, string][] = Object.entries(headers).map(([name, value]) => [name, String(value)]);
+    list.push(['content-type', contentType]);
+    // Those who come while it runs are not meant.
+    const last = this.#environment.stats.connectionsTotal;
+    let sent = 0;
+    for (const session of registry.values()) {
+      if (session.number > last) break;
+      if (session.state !== 'connected') continue;
+      const unit = new WriteUnit(journal);
+      publisher.tell(session.id, rest, list, body, unit);
+      await unit.submit();
+      if (++sent % PER_TURN === 0) await new Promise<void>((resolve) => clock.soon(resolve));
+    }
+    return sent;
+  }
+
+  /** Whether new connections are let in. */
+  get isAccepting(): boolean {
+    return this.#parts.isAccepting() && !this.#drain.isActive;
+  }
+
+  get drain(): Pick<Drain, 'start' | 'cancel' | 'state'> {
+    return this.#drain;
+  }
+
+  /** Whether every frame is written to the log, at level debug; costs the fast path of SEND meanwhile. */
+  get tracesFrames(): boolean {
+    return this.#environment.tracesFrames;
+  }
+
+  set tracesFrames(traces: boolean) {
+    const environment = this.#environment;
+    environment.tracesFrames = traces;
+    const { interceptors, options } = environment;
+    const isWatched = interceptors.inbound !== null || interceptors.broker !== null;
+    environment.decodesAll = traces || options.userIdHeader || isWatched;
+  }
+}
