@@ -3,81 +3,15 @@
  * "Connected", and says that only to a terminal: `script` gives it one. `^@` is typed as two characters: Node's readline
  * swallows the NUL that control and @ make together.
  */
-import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
-import { createRequire } from 'node:module';
-import path from 'node:path';
-import { stripVTControlCharacters } from 'node:util';
-import t, { type Test } from 'tap';
-import { inTime } from '../helpers/inbox.js';
-import { requireProgram, SCRIPT } from '../helpers/programs.js';
+import t from 'tap';
+import { requireProgram } from '../helpers/programs.js';
 import { startTestServer } from '../helpers/server.js';
 import { overWebSocket, StompjsClient } from '../helpers/stompjs-client.js';
+import { START_LIMIT_MS, Typist, WSCAT } from '../helpers/wscat.js';
 
 const server = await startTestServer();
 t.teardown(() => server.stop());
 const URL = `ws://127.0.0.1:${server.httpPort}/ws`;
-const WSCAT = path.join(path.dirname(createRequire(import.meta.url).resolve('wscat/package.json')), 'bin/wscat');
-const START_LIMIT_MS = 20_000;
-
-class Typist {
-  readonly #child: ChildProcessWithoutNullStreams;
-  readonly #exit: Promise<void>;
-  #screen = '';
-  #read = 0;
-  #onScreen: () => void = () => undefined;
-
-  constructor(t: Test, command: string, args: readonly string[]) {
-    this.#child = spawn(command, args, { env: { ...process.env, TERM: 'xterm', COLUMNS: '200', LINES: '60' } });
-    this.#exit = new Promise((resolve) => {
-      this.#child.once('close', () => {
-        resolve();
-      });
-    });
-    t.teardown(() => this.#child.kill('SIGKILL'));
-    for (const stream of [this.#child.stdout, this.#child.stderr]) {
-      stream.setEncoding('utf8').on('data', (text: string) => {
-        this.#screen += stripVTControlCharacters(text).replaceAll('\r', '');
-        this.#onScreen();
-      });
-    }
-  }
-
-  /** wscat on a terminal, connected. */
-  static async open(t: Test, url = URL, ...options: readonly string[]): Promise<Typist> {
-    const command = [process.execPath, WSCAT, ...options, '-c', url].join(' ');
-    const typist = new Typist(t, SCRIPT, ['--quiet', '--return', '--command', command, '/dev/null']);
-    await typist.reads(/Connected \(press CTRL\+C to quit\)/, START_LIMIT_MS);
-    return typist;
-  }
-
-  /** Each is typed and ended with the enter key. */
-  types(...lines: readonly string[]): void {
-    for (const line of lines) this.#child.stdin.write(`${line}\n`);
-  }
-
-  /** Waits until something new on the screen matches; returns the groups. */
-  async reads(pattern: RegExp, deadlineMs?: number): Promise<RegExpExecArray> {
-    const found = new Promise<RegExpExecArray>((resolve) => {
-      this.#onScreen = () => {
-        const match = pattern.exec(this.#screen.slice(this.#read));
-        if (match === null) return;
-        this.#read += match.index + match[0].length;
-        this.#onScreen = () => undefined;
-        resolve(match);
-      };
-      this.#onScreen();
-    });
-    return inTime(found, `${String(pattern)} on the screen`, deadlineMs).catch((error: unknown) => {
-      throw new Error(`${String(error)}; it shows ${JSON.stringify(this.#screen.slice(this.#read))}`);
-    });
-  }
-
-  /** The end of input, as with ^D. */
-  async leaves(): Promise<void> {
-    this.#child.stdin.end();
-    await inTime(this.#exit, 'wscat to exit');
-  }
-}
 
 /** What a STOMP frame looks like on the screen: a prompt that was erased, `< `, the command, then header lines. */
 function shown(command: string, ...headers: readonly string[]): RegExp {
@@ -87,7 +21,7 @@ function shown(command: string, ...headers: readonly string[]): RegExp {
 
 t.test('a session typed by hand: CONNECT, SUBSCRIBE, SEND, DISCONNECT, each line a message', async (t) => {
   if (!requireProgram(t, 'script')) return;
-  const typist = await Typist.open(t);
+  const typist = await Typist.open(t, URL);
   typist.types('CONNECT', 'accept-version:1.2', '', '^@');
   await typist.reads(shown('CONNECTED', 'version:1\\.2'));
   typist.types('SUBSCRIBE', 'id:0', 'destination:/topic/typed', 'receipt:subscribed', '', '^@');
@@ -126,7 +60,7 @@ t.test('STOMP in place of CONNECT and ^@ right behind a body, on the raw path of
 
 t.test('a typing error is answered with ERROR that says what is wrong', async (t) => {
   if (!requireProgram(t, 'script')) return;
-  const typist = await Typist.open(t);
+  const typist = await Typist.open(t, URL);
   typist.types('CONNECT', 'accept-version:1.2', '', '^@');
   await typist.reads(shown('CONNECTED'));
   typist.types('SUBSCRIBE', 'destination:/topic/typed', '', '^@');
