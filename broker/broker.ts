@@ -48,6 +48,7 @@ import type {
   Clock,
   Connection,
   ConnectionListener,
+  ClusterMembers,
   Logger,
   NodeRelay,
   NodeRelayCounts,
@@ -74,13 +75,15 @@ export interface BrokerPorts {
   readonly relay?: BrokerRelay | null | undefined;
   /** Missing: there are no other nodes. Not together with `relay` or with rules for histories. */
   readonly nodeRelay?: NodeRelay | null | undefined;
+  /** With `nodeRelay`: which other nodes there are. Missing: nobody asks. */
+  readonly members?: ClusterMembers | null | undefined;
 }
 
 /** Whether a node works, and what does not. */
 export interface Health {
   readonly isOk: boolean;
   readonly problems: readonly (
-    ({ readonly part: 'store' } & StoreProblem) | ({ readonly part: 'relay' } & RelayProblem)
+    ({ readonly part: 'store' } & StoreProblem) | ({ readonly part: 'relay' | 'cluster' } & RelayProblem)
   )[];
 }
 
@@ -155,6 +158,7 @@ export class Broker implements HandlerGroup {
   readonly #relay: BrokerRelay | null;
   readonly #relayedUsers: RelayedUsers | null;
   readonly #nodeRelay: NodeRelay | null;
+  readonly #members: ClusterMembers | null;
   #isAccepting = false;
   /** Null unless a start is under way. */
   #starting: Promise<void> | null = null;
@@ -169,7 +173,8 @@ export class Broker implements HandlerGroup {
     const wheel = new TimerWheel(ports.clock);
     const registry = new SessionRegistry<OperatedSession>();
     const users = new UserRegistry();
-    const nodeId = resolved.nodeId === '' ? createId(6) : resolved.nodeId;
+    const { members = null } = ports;
+    const nodeId = members?.nodeId ?? (resolved.nodeId === '' ? createId(6) : resolved.nodeId);
     const messageIdPrefix = `${nodeId}-`;
     const numbers = new MessageNumbers();
     const nextMessageId = (): number => numbers.next();
@@ -261,6 +266,7 @@ export class Broker implements HandlerGroup {
     this.#handlers = handlers;
     this.#relay = relay;
     this.#nodeRelay = nodeRelay;
+    this.#members = members;
     this.users = users;
     this.events = events;
     const template = new MessagingTemplate(publisher, journal, keys);
@@ -391,7 +397,7 @@ export class Broker implements HandlerGroup {
     if (this.#isAccepting || this.#starting !== null) {
       return Promise.reject(new Error('Broker.start: the broker is started already'));
     }
-    if (journal === null && this.#nodeRelay === null) {
+    if (journal === null && this.#nodeRelay === null && this.#members === null) {
       this.#accept();
       return Promise.resolve();
     }
@@ -412,8 +418,9 @@ export class Broker implements HandlerGroup {
     return this.#starting;
   }
 
-  /** What the store holds is taken up, then the other nodes are met, as far as they can be. */
+  /** This node becomes one of the cluster, what the store holds is taken up, then the other nodes are met, as far as they can be. */
   async #prepare(journal: Journal | null): Promise<void> {
+    await this.#members?.start();
     if (journal !== null) await this.#restore(journal);
     await this.#nodeRelay?.start({
       onMessage: (destination, octets) => {
@@ -458,9 +465,11 @@ export class Broker implements HandlerGroup {
   health(): Health {
     const store = this.#environment.journal?.problem ?? null;
     const relay = (this.#relay ?? this.#nodeRelay)?.problem ?? null;
+    const cluster = this.#members?.problem ?? null;
     const problems: Health['problems'] = [
       ...(store === null ? [] : [{ part: 'store' as const, ...store }]),
       ...(relay === null ? [] : [{ part: 'relay' as const, ...relay }]),
+      ...(cluster === null ? [] : [{ part: 'cluster' as const, ...cluster }]),
     ];
     return { isOk: problems.length === 0, problems };
   }
@@ -546,6 +555,8 @@ export class Broker implements HandlerGroup {
     await this.#nodeRelay?.stop();
     this.events.close();
     await journal?.close();
+    // Last: the others take back what a node holds when it has left.
+    await this.#members?.stop();
   }
 
   /** Resolves when no session is left, or at `untilMs`. */

@@ -33,6 +33,7 @@ const BROKER_ERRORS = {
   'relay-lost':
     'the connection to the external broker or to Redis broke: what was on its way may have been taken or not',
   'relay-refused': 'the external broker answered ERROR, or Redis does not allow it',
+  'node-id-in-use': 'another node of the cluster has the same `nodeId`',
   'access-denied': 'the rules do not allow this user to do this',
   'credentials-expired': 'the token the session was opened with has expired',
   'payload-invalid': 'the body does not fit its content-type or the schema of the handler',
