@@ -2,6 +2,7 @@
  * Composition root: the one place that names concrete adapters. What a server of its own (stomp-server.ts) and a broker
  * inside another server (embedding/) have in common is put together here, once.
  */
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { Broker } from '../broker/broker.js';
@@ -23,7 +24,7 @@ import {
 } from './connection-log/index.js';
 import { createLogger, type ServerLogger } from './logging/index.js';
 import type { Listener } from './listeners.js';
-import { RedisClients, RedisCommands, RedisKeys, RedisRelay, RedisSignals } from './redis/index.js';
+import { RedisClients, RedisCommands, RedisKeys, RedisMembers, RedisRelay, RedisSignals } from './redis/index.js';
 import { socketDial, StompRelay } from './relays/index.js';
 import { MemoryStore, SqliteStore } from './stores/index.js';
 import { SystemClock } from './system-clock.js';
@@ -80,7 +81,8 @@ export function composeBroker(
   const store = ports.store ?? composeStore(options, clock);
   const redis = composeRedis(options, { clock, logger });
   const relays = composeRelays(options, redis, { clock, logger });
-  const broker = new Broker(options.broker, { clock, logger, authenticator, authorizer, store, ...relays });
+  const members = redis?.members ?? null;
+  const broker = new Broker(options.broker, { clock, logger, authenticator, authorizer, store, members, ...relays });
   const connectionLog = composeConnectionLog(options, ports.connectionSink, { events: broker.events, clock, logger });
   return { broker, loadAccess: load, connectionLog };
 }
@@ -116,15 +118,22 @@ interface RedisParts {
   readonly commands: RedisCommands;
   readonly signals: RedisSignals;
   readonly keys: RedisKeys;
+  readonly members: RedisMembers;
 }
 
 /** Null: no relay over Redis. Not connecting yet. @throws OptionsError when the file of authorities cannot be read */
-export function composeRedis({ relay }: Pick<ResolvedServerOptions, 'relay'>, ports: RelayPorts): RedisParts | null {
+export function composeRedis(
+  { relay, broker }: Pick<ResolvedServerOptions, 'relay' | 'broker'>,
+  ports: RelayPorts,
+): RedisParts | null {
   if (relay === false || relay.type !== 'redis') return null;
   const clients = new RedisClients({ ...relay, ca: readAuthorities(relay.tls.caFile) }, ports.clock);
-  const keys = new RedisKeys(relay.keyPrefix);
   const commands = new RedisCommands(relay, { ...ports, clients });
-  return { clients, commands, keys, signals: new RedisSignals({ ...ports, clients, keys }) };
+  const keys = new RedisKeys(relay.keyPrefix);
+  const nodeId = broker.nodeId === '' ? randomBytes(6).toString('base64url') : broker.nodeId;
+  const members = new RedisMembers({ nodeId, leaseMs: relay.leaseMs }, { ...ports, commands, keys });
+  const signals = new RedisSignals({ ...ports, clients, keys });
+  return { clients, commands, signals, keys, members };
 }
 
 function composeStompRelay({ host, port, tls, ...options }: ResolvedStompRelayOptions, ports: RelayPorts): BrokerRelay {

@@ -18,6 +18,8 @@ export interface RedisRelayFileOptions {
   readonly reconnect?: RelayReconnectOptions | undefined;
   /** Octets on their way to Redis above which messages are for this node alone: dropped for the others, and counted. */
   readonly maxPendingBytes?: number | undefined;
+  /** A node that Redis has not heard of for so long is given up by the others. The same on all nodes. */
+  readonly leaseMs?: number | undefined;
 }
 
 /** Destinations that an external STOMP broker has: RabbitMQ, ActiveMQ, Artemis (Spring: `enableStompBrokerRelay`). */
@@ -83,6 +85,7 @@ export interface ResolvedRedisRelayOptions {
   readonly pingIntervalMs: number;
   readonly reconnect: { readonly initialDelayMs: number; readonly maxDelayMs: number; readonly jitter: number };
   readonly maxPendingBytes: number;
+  readonly leaseMs: number;
 }
 
 /** A failover of Redis takes seconds: nodes look often, and are back soon after it. */
@@ -95,6 +98,7 @@ export const DEFAULT_REDIS_RELAY_OPTIONS: ResolvedRedisRelayOptions = Object.fre
   pingIntervalMs: 5_000,
   reconnect: Object.freeze({ initialDelayMs: 100, maxDelayMs: 5_000, jitter: 0.5 }),
   maxPendingBytes: 32 * 1024 * 1024,
+  leaseMs: 6_000,
 } as const);
 
 export interface ResolvedStompRelayOptions {

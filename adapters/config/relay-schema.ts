@@ -5,6 +5,9 @@ import { flag, text, wholeNumber } from './schema-parts.js';
 /** The longest interval of a timer. */
 const MAX_INTERVAL_MS = 2_147_483_647;
 const MAX_PENDING_BYTES = 1024 * 1024 * 1024;
+/** Shorter than that, a pause of the garbage collector would be an absence. */
+const MIN_LEASE_MS = 500;
+const MAX_LEASE_MS = 3_600_000;
 const PREFIX = 'a list of prefixes, at least one, each with a slash in front';
 const JITTER = 'a number from 0 to 1';
 const TYPE = '"stomp" or "redis"';
@@ -42,6 +45,7 @@ const redis = z.strictObject({
   pingIntervalMs: waitMs,
   reconnect,
   maxPendingBytes: wholeNumber(MAX_PENDING_BYTES, 1).optional(),
+  leaseMs: wholeNumber(MAX_LEASE_MS, MIN_LEASE_MS).optional(),
 });
 
 const stomp = z.strictObject(

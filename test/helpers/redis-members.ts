@@ -1,23 +1,9 @@
 /** A node's lease in Redis, for tests: its time is a clock that the test turns, its connection lives in real time. */
-import { RedisClients } from '../../adapters/redis/connection/redis-clients.js';
-import { RedisCommands } from '../../adapters/redis/connection/redis-commands.js';
-import { RedisKeys } from '../../adapters/redis/connection/redis-keys.js';
-import { RedisMembers } from '../../adapters/redis/members/redis-members.js';
-import { SystemClock } from '../../adapters/system-clock.js';
+import { type RedisCommands, RedisKeys, RedisMembers } from '../../adapters/redis/index.js';
 import { recordingLogger, type LogLine } from '../../adapters/testing/recorded-log.js';
 import { FakeClock } from './fake-clock.js';
 import { Inbox } from './inbox.js';
-
-export function testRedisCommands(url: string): RedisCommands {
-  const clock = new SystemClock();
-  const logger = recordingLogger([], 'info');
-  const reconnect = { initialDelayMs: 20, maxDelayMs: 100, jitter: 0.5 };
-  const options = { url, ca: undefined, connectTimeoutMs: 5_000, pingIntervalMs: 5_000, reconnect };
-  return new RedisCommands(
-    { maxPendingBytes: 1024 * 1024 },
-    { clients: new RedisClients(options, clock), clock, logger },
-  );
-}
+import { testRedisCommands } from './redis-relay.js';
 
 export class TestMember {
   readonly clock = new FakeClock();

@@ -131,7 +131,10 @@ export class RedisMembers implements ClusterMembers {
         throw new BrokerError('node-id-in-use', inUse(this.nodeId, holder));
       }
       if (seen === null) {
-        this.#ports.logger.info({ nodeId: this.nodeId, former: holder }, 'waiting for the lease of a former run to end');
+        this.#ports.logger.info(
+          { nodeId: this.nodeId, former: holder },
+          'waiting for the lease of a former run to end',
+        );
       }
       seen = { holder, endMs };
       await this.#wait(Math.min(endMs - answer.nowMs + 1, this.#leaseMs / 6));
