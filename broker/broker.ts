@@ -420,7 +420,7 @@ export class Broker implements HandlerGroup {
 
   /** This node becomes one of the cluster, what the store holds is taken up, then the other nodes are met, as far as they can be. */
   async #prepare(journal: Journal | null): Promise<void> {
-    await this.#members?.start();
+    if (this.#members !== null) await this.#members.start();
     if (journal !== null) await this.#restore(journal);
     await this.#nodeRelay?.start({
       onMessage: (destination, octets) => {
