@@ -280,6 +280,149 @@ export interface Store {
   close(): Promise<void>;
 }
 
+/** What a queue that all nodes share holds, and what becomes of the publisher when it cannot hold more (QueueOptions). */
+export interface QueueBounds {
+  readonly maxMessages: number;
+  readonly maxBytes: number;
+  readonly onFull: 'refuse' | 'drop-oldest' | 'dead-letter';
+}
+
+/**
+ * One change of a queue that all nodes of a cluster share. Nobody owns such a queue: each node claims what its consumers can
+ * take. What a node has claimed is settled or given back by its place; the store remembers whose it is.
+ */
+export type QueueOperation =
+  /**
+   * Refused as `queue-full`, or dropped when `isOptional`. The store gives it its place: behind all of its priority.
+   * @returns AppendResult
+   */
+  | {
+      readonly kind: 'queue-append';
+      readonly stream: string;
+      readonly message: Omit<StoredMessage, 'sequence'>;
+      readonly bounds: QueueBounds;
+      readonly isOptional: boolean;
+      /** What a refusal calls it. */
+      readonly title: string;
+    }
+  /** As many as come first, highest priority and oldest first. @returns ClaimResult */
+  | {
+      readonly kind: 'queue-claim';
+      readonly stream: string;
+      readonly maxMessages: number;
+      readonly maxBytes: number;
+      /** When there are fewer: this node is to be told when there are more. */
+      readonly waits: boolean;
+      /** While this node says so no other gets anything, save those that said it before. */
+      readonly isExclusive: boolean;
+      /** Places of what this node has; whatever else it claimed, without hearing of it, goes back. Null: it heard of all. */
+      readonly known: readonly number[] | null;
+    }
+  /** These very messages, those of them that still wait. @returns ClaimResult */
+  | { readonly kind: 'queue-take'; readonly stream: string; readonly places: readonly number[] }
+  /** What waits, for a look. @returns ScanResult */
+  | {
+      readonly kind: 'queue-scan';
+      readonly stream: string;
+      /** By priority: only what stands behind this place. */
+      readonly after: readonly number[];
+      readonly maxMessages: number;
+      readonly maxBytes: number;
+      /** When the end is reached: this node is to be told of everything that is new. */
+      readonly waits: boolean;
+    }
+  /** Consumed. Of what this node has not claimed, or has not any more, nothing changes; the same with `queue-return`. */
+  | { readonly kind: 'queue-settle'; readonly stream: string; readonly place: number }
+  /** Not consumed: back in its place, now or when its time comes. */
+  | {
+      readonly kind: 'queue-return';
+      readonly stream: string;
+      readonly place: number;
+      readonly deliveryCount: number;
+      readonly notBeforeEpochMs: number;
+    }
+  /** Claims what waits and has expired. @returns ClaimResult */
+  | { readonly kind: 'queue-expire'; readonly stream: string; readonly maxMessages: number }
+  /** This node waits for nothing there any more. */
+  | { readonly kind: 'queue-leave'; readonly stream: string }
+  /** Removes the queue with all it holds. */
+  | { readonly kind: 'queue-drop'; readonly stream: string }
+  /** A node was given up: what it had claimed waits again, delivered once more. Of one that is there nothing changes. */
+  | { readonly kind: 'queue-reclaim'; readonly incarnation: string };
+
+/** Tells all nodes, this one included, of something under a name. */
+export interface AnnounceOperation {
+  readonly kind: 'announce';
+  readonly name: string;
+}
+
+/** What can be asked of a store that nodes share. */
+export type SharedOperation = StoreOperation | QueueOperation | AnnounceOperation;
+
+/** A message as a queue that nodes share holds it. */
+export interface SharedMessage {
+  /** Orders the queue: priority first, then age. Stays the same; greater than any number that a node counts by itself. */
+  readonly place: number;
+  readonly priority: number;
+  readonly octets: Buffer;
+  readonly weightBytes: number;
+  readonly expiresEpochMs: number;
+  /** How often it was, or may have been, delivered before. */
+  readonly deliveryCount: number;
+}
+
+export interface AppendResult {
+  /** False: there was no room, and it was optional. */
+  readonly isKept: boolean;
+  /** Oldest ones that were dropped to make room. */
+  readonly dropped: number;
+  /** Oldest ones that made room and are this node's now, to be given up. */
+  readonly displaced: readonly SharedMessage[];
+}
+
+export interface ClaimResult {
+  /** False: this node was given up by the others, and gets nothing until it is one of them again. */
+  readonly isMember: boolean;
+  /** Highest priority and oldest first; those that have expired among them. */
+  readonly messages: readonly SharedMessage[];
+  /** When the next message whose time has not come is due; 0: there is none. */
+  readonly nextDueEpochMs: number;
+}
+
+export interface ScanResult {
+  readonly messages: readonly SharedMessage[];
+  /** Changes whenever something came back to an old place: what was looked at before is not all. */
+  readonly returns: number;
+  readonly nextDueEpochMs: number;
+}
+
+/** What became of one unit: a result for each operation, by place, or why nothing of it was done. */
+export type UnitOutcome =
+  | { readonly isDone: true; readonly results: readonly unknown[] }
+  | { readonly isDone: false; readonly error: BrokerError };
+
+export interface SharedStoreEvents {
+  /** Something waits in a queue from which this node wanted more than there was. May come without reason. */
+  onWake(stream: string): void;
+  /** Some node announced this. */
+  onAnnounced(name: string): void;
+  /** It can be reached again: what was told meanwhile was missed. */
+  onReachable(): void;
+}
+
+/** A store that all nodes of a cluster share (DESIGN D11). */
+export interface SharedStore extends Store {
+  readonly isShared: true;
+  /** To be called once, before `open`. */
+  listen(events: SharedStoreEvents): void;
+  /**
+   * Units take effect one after the other, each all or nothing by itself.
+   * @returns what became of each. Of those with the error `store-failed` it is not known whether they took effect when the
+   * connection was lost meanwhile
+   */
+  commitUnits(units: readonly (readonly SharedOperation[])[]): Promise<readonly UnitOutcome[]>;
+}
+
 /** A frame for an external broker. */
 export interface RelayedFrame {
   readonly command: 'SEND' | 'ACK' | 'NACK';

@@ -3,12 +3,22 @@
  * (group commit); keeps the order of asking; tells when publishers should wait; keeps trying what may not be lost.
  */
 import { BrokerError } from '../errors.js';
-import type { Clock, Logger, Store, StoreContents, StoredMessage, StoreOperation } from '../ports.js';
+import type {
+  Clock,
+  Logger,
+  SharedOperation,
+  SharedStore,
+  Store,
+  StoreContents,
+  StoredMessage,
+  StoreOperation,
+  UnitOutcome,
+} from '../ports.js';
 import { MAX_PROBE_BYTES, probe, PROBE_REMOVAL, PROBE_STREAM } from './room-probe.js';
 import type { UnitWriter, WriteUnit } from './write-unit.js';
 
 export interface JournalParts {
-  readonly store: Store;
+  readonly store: Store | SharedStore;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Octets on their way to the store above which publishers are to wait. */
@@ -32,10 +42,20 @@ interface Waiting {
   readonly reject: (error: BrokerError) => void;
 }
 
+/** What the store said. */
+interface Answer {
+  /** Why what was standing was not stored, or nothing was; null: it was. */
+  readonly failure: BrokerError | null;
+  /** Of the units; missing for those that shared the failure. */
+  readonly outcomes: readonly UnitOutcome[];
+}
+
 /** What an operation is taken to weigh, besides the message in it. */
 const OPERATION_BYTES = 64;
 /** One commit takes no more than this, so that the first of a burst does not wait for the last. */
 const MAX_COMMIT_BYTES = 4 * 1024 * 1024;
+const NO_RESULTS: readonly never[] = [];
+const DONE: UnitOutcome = { isDone: true, results: NO_RESULTS };
 const RETRY_EVERY_MS = 1_000;
 const PUBLIC_TEXT = { 'store-full': 'The store has no room', 'store-failed': 'The store could not write' } as const;
 /** How long deliveries may go unnoted when nothing else is stored. */
@@ -53,7 +73,7 @@ export class Journal implements UnitWriter {
   #stopRetrying: (() => void) | null = null;
   #stopMarking: (() => void) | null = null;
   /** What may not be lost: stands in front of the next commit, and stays until one succeeds. */
-  #owed: StoreOperation[] = [];
+  #owed: SharedOperation[] = [];
   /** Units among it, to be told when it is stored. */
   #owedUnits: Waiting[] = [];
   /** Deliveries, by stream and priority: they go along with the next commit. */
@@ -115,7 +135,7 @@ export class Journal implements UnitWriter {
     this.#stopRetrying?.();
     this.#stopMarking?.();
     const last = [...this.#owed, ...this.#marks.values()];
-    if (last.length > 0) await this.#parts.store.commit(last).catch(() => undefined);
+    if (last.length > 0) await this.#ask(last, []).catch(() => undefined);
     await this.#parts.store.close();
   }
 
@@ -137,7 +157,7 @@ export class Journal implements UnitWriter {
    * For what nobody waits for and what may not be lost: removals, counts. When the store fails it is kept and tried again,
    * before anything asked for later.
    */
-  owe(operation: StoreOperation): void {
+  owe(operation: SharedOperation): void {
     this.#owed.push(operation);
     this.#schedule();
   }
@@ -196,27 +216,66 @@ export class Journal implements UnitWriter {
     this.#owedUnits = [];
     this.#marks = new Map();
     const asked = batch.flatMap(({ unit }) => unit.operations);
-    const operations = [...owed, ...marks.values(), ...asked];
-    if (operations.length === 0) return true;
-    try {
-      await this.#parts.store.commit(operations);
-    } catch (error) {
+    const standing = [...owed, ...marks.values()];
+    if (standing.length + asked.length === 0) return true;
+    const answer = await this.#ask(standing, batch);
+    if (answer.failure === null) for (const waiting of units) this.#stored(waiting, NO_RESULTS);
+    else {
       this.#owed = [...owed, ...this.#owed];
       this.#owedUnits = [...units, ...this.#owedUnits];
       for (const [key, mark] of marks) if (!this.#marks.has(key)) this.#marks.set(key, mark);
-      this.#failed(owesAlone ? this.#takeBatch() : batch, error, octetsOf(asked));
+    }
+    // Nobody is let try while what is owed could not be stored.
+    return this.#conclude(owesAlone && answer.failure !== null ? this.#takeBatch() : batch, answer);
+  }
+
+  /** @param standing what belongs to no unit of the batch; asked for again when some of it fails: that changes nothing */
+  async #ask(standing: readonly SharedOperation[], batch: readonly Waiting[]): Promise<Answer> {
+    const { store } = this.#parts;
+    try {
+      if ('isShared' in store) {
+        const units = [...standing.map((operation) => [operation]), ...batch.map(({ unit }) => unit.operations)];
+        const outcomes = await store.commitUnits(units);
+        const failed = outcomes.slice(0, standing.length).find(({ isDone }) => !isDone);
+        return { failure: failed?.isDone === false ? failed.error : null, outcomes: outcomes.slice(standing.length) };
+      }
+      const asked = batch.flatMap(({ unit }) => unit.operations);
+      // Operations of other kinds are asked for only where the store is shared.
+      await store.commit([...standing, ...asked] as readonly StoreOperation[]);
+      return { failure: null, outcomes: batch.map(() => DONE) };
+    } catch (error) {
+      return { failure: asFailure(error), outcomes: [] };
+    }
+  }
+
+  /** Tells each unit what became of it. @returns whether the store took, or refused for good, whatever was asked */
+  #conclude(batch: readonly Waiting[], { failure, outcomes }: Answer): boolean {
+    const failed: Waiting[] = [];
+    let cause = failure;
+    let storedBytes = 0;
+    for (const [k, waiting] of batch.entries()) {
+      const outcome = outcomes[k];
+      if (outcome?.isDone === true) {
+        storedBytes += octetsOf(waiting.unit.operations);
+        this.#stored(waiting, outcome.results);
+      } else if (outcome === undefined || isOfStore(outcome.error)) {
+        failed.push(waiting);
+        cause ??= outcome?.error ?? null;
+      } else this.#undo(waiting, outcome.error);
+    }
+    if (cause !== null) {
+      this.#failed(failed, cause, octetsOf(failed.flatMap(({ unit }) => unit.operations)));
       return false;
     }
-    this.#succeeded(octetsOf(asked));
-    for (const waiting of [...units, ...batch]) this.#stored(waiting);
+    this.#succeeded(storedBytes);
     this.#releaseHeld();
     return true;
   }
 
-  #stored({ unit, bytes, resolve, reject }: Waiting): void {
+  #stored({ unit, bytes, resolve, reject }: Waiting, results: readonly unknown[]): void {
     this.#pendingBytes -= bytes;
     try {
-      unit.applyAll();
+      unit.applyAll(results);
       resolve();
     } catch (error) {
       this.#fault(error, reject);
@@ -235,8 +294,7 @@ export class Journal implements UnitWriter {
   }
 
   /** @param askedBytes of messages that there was to be room for */
-  #failed(batch: readonly Waiting[], cause: unknown, askedBytes: number): void {
-    const error = cause instanceof BrokerError ? cause : new BrokerError('store-failed', String(cause), { cause });
+  #failed(batch: readonly Waiting[], error: BrokerError, askedBytes: number): void {
     if (this.#problem === null) {
       this.#parts.logger.error({ store: this.#parts.store.name, err: error }, 'the store fails');
     }
@@ -254,15 +312,16 @@ export class Journal implements UnitWriter {
   }
 
   #refused(waiting: Waiting, error: BrokerError): void {
-    const { unit, bytes, reject } = waiting;
-    if (unit.isRetried) {
-      this.#owed.push(...unit.operations);
+    if (waiting.unit.isRetried) {
+      this.#owed.push(...waiting.unit.operations);
       this.#owedUnits.push(waiting);
-      return;
-    }
+    } else this.#undo(waiting, error);
+  }
+
+  #undo({ unit, bytes, reject }: Waiting, error: BrokerError): void {
     this.#pendingBytes -= bytes;
     try {
-      unit.undoAll();
+      unit.undoAll(error);
       reject(error);
     } catch (fault) {
       this.#fault(fault, reject);
@@ -294,7 +353,7 @@ export class Journal implements UnitWriter {
       this.#owed.push(PROBE_REMOVAL);
       this.#succeeded(bytes);
     } catch (error) {
-      this.#failed([], error, bytes);
+      this.#failed([], asFailure(error), bytes);
     }
   }
 
@@ -310,7 +369,16 @@ export class Journal implements UnitWriter {
   }
 }
 
+function asFailure(cause: unknown): BrokerError {
+  return cause instanceof BrokerError ? cause : new BrokerError('store-failed', String(cause), { cause });
+}
+
+/** Whether it is the store that is in trouble, not the unit. */
+function isOfStore({ code }: BrokerError): boolean {
+  return code === 'store-failed' || code === 'store-full';
+}
+
 /** Of the messages among them. */
-function octetsOf(operations: readonly StoreOperation[]): number {
-  return operations.reduce((sum, each) => sum + (each.kind === 'append' ? each.message.octets.length : 0), 0);
+function octetsOf(operations: readonly SharedOperation[]): number {
+  return operations.reduce((sum, each) => sum + ('message' in each ? each.message.octets.length : 0), 0);
 }

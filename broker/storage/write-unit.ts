@@ -2,7 +2,8 @@
  * What one frame or one transaction changes in the store: all of it is stored, or nothing. What it leads to in memory is
  * done afterwards, in the order it was asked for, so that nobody sees what a crash could take back.
  */
-import type { StoreOperation } from '../ports.js';
+import type { BrokerError } from '../errors.js';
+import type { SharedOperation } from '../ports.js';
 
 /** Takes units in; implemented by Journal. */
 export interface UnitWriter {
@@ -16,9 +17,15 @@ export interface ExternalPart {
   submit(isAwaited: boolean, isAtomic: boolean): Promise<void> | undefined;
 }
 
+/** What follows when nothing of a unit was stored. @param error why; missing when nobody asked for it */
+export type Undo = (error?: BrokerError) => void;
+
 interface Step {
-  readonly apply: (() => void) | null;
-  readonly undo: (() => void) | null;
+  /** @param result of the operation it was asked for with */
+  readonly apply: ((result: unknown) => void) | null;
+  readonly undo: Undo | null;
+  /** Of the operation whose result it is given; -1: none. */
+  readonly place: number;
 }
 
 /** What becomes of a unit on its way. */
@@ -40,7 +47,7 @@ export class WriteUnit {
   /** Null: nothing of it is for another broker. */
   external: ExternalPart | null = null;
   readonly #writer: UnitWriter | null;
-  #operations: StoreOperation[] | null = null;
+  #operations: SharedOperation[] | null = null;
   #steps: Step[] | null = null;
   #atSubmit: (() => void)[] | null = null;
   #confirmations: Promise<void>[] | null = null;
@@ -56,7 +63,7 @@ export class WriteUnit {
     this.isReceipted = isReceipted;
   }
 
-  get operations(): readonly StoreOperation[] {
+  get operations(): readonly SharedOperation[] {
     return this.#operations ?? NOTHING;
   }
 
@@ -70,14 +77,24 @@ export class WriteUnit {
    * @param apply what follows once it is stored
    * @param undo what follows when it could not be stored
    */
-  add(operation: StoreOperation, apply: (() => void) | null = null, undo: (() => void) | null = null): void {
+  add(operation: SharedOperation, apply: (() => void) | null = null, undo: Undo | null = null): void {
     (this.#operations ??= []).push(operation);
     if (apply !== null || undo !== null) this.then(apply, undo);
   }
 
+  /**
+   * As `add`, of an operation that a shared store answers.
+   * @param apply what follows, in turn with the others, with what the store says to it: its kind tells the type
+   */
+  ask(operation: SharedOperation, apply: (result: unknown) => void, undo: Undo | null = null): void {
+    const operations = (this.#operations ??= []);
+    (this.#steps ??= []).push({ apply, undo, place: operations.length });
+    operations.push(operation);
+  }
+
   /** What follows once everything is stored, in turn with the others. */
-  then(apply: (() => void) | null, undo: (() => void) | null = null): void {
-    (this.#steps ??= []).push({ apply, undo });
+  then(apply: (() => void) | null, undo: Undo | null = null): void {
+    (this.#steps ??= []).push({ apply, undo, place: -1 });
   }
 
   /** Does what fills the unit, now or later. When that fails the unit is undone, and fails the same way. */
@@ -151,13 +168,13 @@ export class WriteUnit {
     return undefined;
   }
 
-  /** Everything is stored. */
-  applyAll(): void {
-    for (const { apply } of this.#steps ?? NOTHING) apply?.();
+  /** Everything is stored. @param results of the operations, by place, where the store gives any */
+  applyAll(results: readonly unknown[] = NOTHING): void {
+    for (const { apply, place } of this.#steps ?? NOTHING) apply?.(results[place]);
   }
 
-  /** Nothing could be stored, or nothing is to be: the last asked for is undone first. */
-  undoAll(): void {
-    for (const { undo } of this.#steps?.toReversed() ?? NOTHING) undo?.();
+  /** Nothing could be stored, or nothing is to be: the last asked for is undone first. @param error why */
+  undoAll(error?: BrokerError): void {
+    for (const { undo } of this.#steps?.toReversed() ?? NOTHING) undo?.(error);
   }
 }
