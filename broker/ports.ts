@@ -348,7 +348,9 @@ export type QueueOperation =
   /** Removes the queue with all it holds. */
   | { readonly kind: 'queue-drop'; readonly stream: string }
   /** A node was given up: what it had claimed waits again, delivered once more. Of one that is there nothing changes. */
-  | { readonly kind: 'queue-reclaim'; readonly incarnation: string };
+  | { readonly kind: 'queue-reclaim'; readonly incarnation: string }
+  /** @returns readonly string[], streams in which something waits that has expired */
+  | { readonly kind: 'queue-overdue' };
 
 /** Tells all nodes, this one included, of something under a name. */
 export interface AnnounceOperation {
@@ -421,6 +423,8 @@ export interface SharedStore extends Store {
    * connection was lost meanwhile
    */
   commitUnits(units: readonly (readonly SharedOperation[])[]): Promise<readonly UnitOutcome[]>;
+  /** Those whose key begins so, and that have not expired. @throws BrokerError `store-failed` */
+  records(prefix: string): Promise<readonly StoredRecord[]>;
 }
 
 /** A frame for an external broker. */

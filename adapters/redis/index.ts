@@ -5,3 +5,4 @@ export { RedisKeys } from './connection/redis-keys.js';
 export { RedisSignals } from './connection/redis-signals.js';
 export { RedisMembers, type RedisMembersOptions } from './members/redis-members.js';
 export { RedisRelay, type RedisRelayOptions } from './relay/redis-relay.js';
+export { RedisStore, type RedisStoreOptions, type RedisStorePorts } from './store/redis-store.js';
