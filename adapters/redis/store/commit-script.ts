@@ -12,13 +12,13 @@ import { STORE_KINDS, STORE_LUA } from './store-kinds.js';
 const KINDS: SharedKinds<SharedOperation> = { ...STORE_KINDS, ...QUEUE_KINDS };
 
 /**
- * KEYS[1]: the tag. ARGV: time of day in ms, this node's incarnation, 1 when memory is taken, number of units; for each its
- * number of operations; for each of these its kind, its number of arguments, and those. `checks` may refuse with a code and a
+ * KEYS[1]: the tag. ARGV: time of day in ms, this node's incarnation, what publishes, 1 when memory is taken, number of units;
+ * for each its number of operations; for each of these its kind, its number of arguments, and those. `checks` may refuse with a code and a
  * text, and change nothing; `applies` may return something; `atEnd` is called behind all units. A unit's reply is 1 and the
  * results, or 0, code and text.
  */
 const HEAD = `
-local tag, nowText, me = KEYS[1], ARGV[1], ARGV[2]
+local tag, nowText, me, publish = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 local now = tonumber(nowText)
 local checks, applies, endings, tally = {}, {}, {}, {}
 
@@ -38,7 +38,7 @@ end
 
 /** Redis refuses the first command that could take memory, when it has none: this one changes nothing. */
 const BODY = `
-if ARGV[3] == '1' then redis.call('SETRANGE', key('room'), 0, '') end
+if ARGV[4] == '1' then redis.call('SETRANGE', key('room'), 0, '') end
 
 local function skip(at)
   return at + 2 + tonumber(ARGV[at + 1])
@@ -57,8 +57,8 @@ local function check(at, count)
   return nil
 end
 
-local replies, at = {}, 5
-for unit = 1, tonumber(ARGV[4]) do
+local replies, at = {}, 6
+for unit = 1, tonumber(ARGV[5]) do
   local count = tonumber(ARGV[at])
   at = at + 1
   local reply = check(at, count)
@@ -76,12 +76,12 @@ return replies
 
 export const COMMIT = redisScript(HEAD + STORE_LUA + QUEUE_LUA + BODY);
 
-/** Forgets records that have expired; returns how many. ARGV as of COMMIT, up to the incarnation, and how many at most. */
-export const SWEEP = redisScript(`${HEAD}${STORE_LUA}return sweepRecords(tonumber(ARGV[3]))`);
+/** Forgets records that have expired; returns how many. ARGV as of COMMIT, up to what publishes, and how many at most. */
+export const SWEEP = redisScript(`${HEAD}${STORE_LUA}return sweepRecords(tonumber(ARGV[4]))`);
 
 export function kindOf(operation: SharedOperation): SharedKind<SharedOperation> {
   // Each kind is given operations of its own only: they are found by it.
-  return KINDS[operation.kind] as unknown as SharedKind<SharedOperation>;
+  return KINDS[operation.kind];
 }
 
 /** What the script finds of one unit. */

@@ -337,7 +337,7 @@ applies['queue-overdue'] = function()
 end
 
 local function tell(incarnation, stream)
-  return redis.call('PUBLISH', key('wake:' .. incarnation), stream)
+  return redis.call(publish, key('wake:' .. incarnation), stream)
 end
 
 -- As many nodes as messages have come, in the order they began to wait; one that does not hear it is passed over.

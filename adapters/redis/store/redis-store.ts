@@ -5,7 +5,6 @@
 import { BrokerError } from '../../../broker/errors.js';
 import type {
   Clock,
-  Logger,
   SharedOperation,
   SharedStore,
   SharedStoreEvents,
@@ -17,9 +16,9 @@ import type {
   UnitOutcome,
 } from '../../../broker/ports.js';
 import { textOf } from '../connection/deferred.js';
-import type { RedisClients } from '../connection/redis-clients.js';
 import type { RedisArgument, RedisCommands } from '../connection/redis-commands.js';
 import type { RedisKeys } from '../connection/redis-keys.js';
+import type { RedisSignals } from '../connection/redis-signals.js';
 import { type RedisScript, redisScript } from '../connection/redis-script.js';
 import { COMMIT, encodeUnit, kindOf, SWEEP } from './commit-script.js';
 import { unpackMessage } from './packed-message.js';
@@ -35,10 +34,9 @@ export interface RedisStoreOptions {
 
 export interface RedisStorePorts {
   readonly commands: RedisCommands;
-  readonly clients: RedisClients;
+  readonly signals: RedisSignals;
   readonly keys: RedisKeys;
   readonly clock: Pick<Clock, 'epochMs'>;
-  readonly logger: Logger;
   /** This run of this node, as it is in the set `nodes` while it is a member. */
   readonly incarnation: () => string;
 }
@@ -68,7 +66,7 @@ export class RedisStore implements SharedStore {
     this.#options = options;
     this.#ports = ports;
     this.#tag = ports.keys.of('');
-    this.#notices = new StoreNotices(ports);
+    this.#notices = new StoreNotices(ports.commands, ports.signals);
   }
 
   listen(events: SharedStoreEvents): void {
@@ -121,7 +119,7 @@ export class RedisStore implements SharedStore {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#notices.stop();
+    await this.#notices.stop();
     await this.#ports.commands.stop();
   }
 
@@ -192,11 +190,11 @@ export class RedisStore implements SharedStore {
     return (replies as readonly unknown[]).map((reply, k) => readOutcome(reply as readonly unknown[], units[k] ?? []));
   }
 
-  #who(): [number, string] {
-    const { clock, incarnation } = this.#ports;
+  #who(): [number, string, string] {
+    const { clock, incarnation, signals } = this.#ports;
     const me = incarnation();
     this.#notices.hearAs(me);
-    return [clock.epochMs(), me];
+    return [clock.epochMs(), me, signals.publishCommand];
   }
 }
 

@@ -86,7 +86,7 @@ applies['delete'] = function(a)
 end
 
 applies['announce'] = function(a)
-  redis.call('PUBLISH', key('announced'), ARGV[a + 1])
+  redis.call(publish, key('announced'), ARGV[a + 1])
 end
 `;
 

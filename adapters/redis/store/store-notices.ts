@@ -1,94 +1,74 @@
-/** What other nodes have this one told, over Pub/Sub: something waits in a queue, something was announced. */
-import type { Redis } from 'ioredis';
-import type { Clock, Logger, SharedStoreEvents } from '../../../broker/ports.js';
-import type { RedisClients } from '../connection/redis-clients.js';
+/** What other nodes have this one told: something waits in a queue, something was announced. */
+import type { SharedStoreEvents } from '../../../broker/ports.js';
 import type { RedisCommands } from '../connection/redis-commands.js';
-import type { RedisConnection } from '../connection/redis-connection.js';
-import type { RedisKeys } from '../connection/redis-keys.js';
-
-export interface StoreNoticesPorts {
-  readonly commands: RedisCommands;
-  readonly clients: RedisClients;
-  readonly keys: RedisKeys;
-  readonly clock: Pick<Clock, 'epochMs'>;
-  readonly logger: Logger;
-}
+import type { Listening, RedisSignals } from '../connection/redis-signals.js';
 
 export class StoreNotices {
-  readonly #ports: StoreNoticesPorts;
-  readonly #announced: string;
+  readonly #commands: RedisCommands;
+  readonly #signals: RedisSignals;
+  readonly #endings: (() => void)[] = [];
   #events: SharedStoreEvents | null = null;
-  #connection: RedisConnection | null = null;
-  #stopListening: (() => void) | null = null;
-  /** The channel of this node's own notices; empty until it has asked for something. */
-  #own = '';
+  /** This node's name among those that ask; empty until it has asked for something. */
+  #incarnation = '';
+  #own: Listening | null = null;
+  #isStarted = false;
 
-  constructor(ports: StoreNoticesPorts) {
-    this.#ports = ports;
-    this.#announced = ports.keys.of('announced');
+  constructor(commands: RedisCommands, signals: RedisSignals) {
+    this.#commands = commands;
+    this.#signals = signals;
   }
 
   listen(events: SharedStoreEvents): void {
     this.#events = events;
   }
 
-  /** Resolves after the first attempt, whether it succeeded or not. Nobody to tell: nothing is heard. */
+  /** Resolves after the first attempt, whether it succeeded or not. With nobody to tell, nothing is heard. */
   async start(): Promise<void> {
-    if (this.#events === null) return;
-    const { clients, commands } = this.#ports;
-    await clients.load();
-    await new Promise<void>((resolve) => {
-      this.#connection = clients.connection('hoofbeat-notices', {
-        onUp: (client) => {
-          void this.#subscribe(client).then(resolve);
-        },
-        onDown: () => {
-          resolve();
-        },
-      });
-      this.#connection.connect();
+    const events = this.#events;
+    if (events === null) return;
+    const announced = this.#signals.listen('announced', (octets) => {
+      events.onAnnounced(octets.toString());
     });
-    this.#stopListening = commands.onChange((isUp) => {
-      if (isUp) this.#reached();
-    });
-  }
-
-  /** From now on this node asks under this name: it is to be told under it too. */
-  hearAs(incarnation: string): void {
-    const channel = this.#ports.keys.of(`wake:${incarnation}`);
-    if (channel === this.#own) return;
-    this.#own = channel;
-    const client = this.#connection?.client ?? null;
-    if (client !== null) void this.#subscribe(client);
-  }
-
-  stop(): void {
-    this.#events = null;
-    this.#stopListening?.();
-    this.#connection?.stop();
-    this.#connection = null;
-  }
-
-  async #subscribe(client: Redis): Promise<void> {
-    client.removeAllListeners('message');
-    client.on('message', (channel: string, text: string) => {
-      if (channel === this.#announced) this.#events?.onAnnounced(text);
-      else if (channel === this.#own) this.#events?.onWake(text);
-    });
-    try {
-      await client.subscribe(...[this.#announced, this.#own].filter((channel) => channel !== ''));
+    const look = (): void => {
       this.#reached();
-    } catch (error) {
-      // Lost, or not allowed: then the log says so with each attempt.
-      if (this.#connection?.client !== client) return;
-      this.#ports.logger.warn({ err: error }, 'Redis refuses to tell what other nodes do');
-      this.#connection.drop(error as Error);
-    }
+    };
+    const unannounce = (): void => {
+      announced.stop();
+    };
+    this.#endings.push(unannounce, this.#signals.onChange(look), this.#commands.onChange(look));
+    this.#isStarted = true;
+    await this.#signals.start();
+  }
+
+  /** From now on this node asks under this name: it is told under it, and once it is, it has to look. */
+  hearAs(incarnation: string): void {
+    const events = this.#events;
+    if (incarnation === this.#incarnation || events === null) return;
+    this.#incarnation = incarnation;
+    this.#own?.stop();
+    this.#own = this.#signals.listen(`wake:${incarnation}`, (octets) => {
+      events.onWake(octets.toString());
+    });
+    this.#own.inForce?.then(
+      () => {
+        this.#reached();
+      },
+      // As any loss: whoever waits looks again by itself now and then.
+      () => undefined,
+    );
+  }
+
+  async stop(): Promise<void> {
+    this.#events = null;
+    this.#own?.stop();
+    for (const end of this.#endings) end();
+    if (!this.#isStarted) return;
+    this.#isStarted = false;
+    await this.#signals.stop();
   }
 
   /** What was told before is not known: whoever waits has to look. */
   #reached(): void {
-    if (this.#connection?.client == null || !this.#ports.commands.isUp) return;
-    this.#events?.onReachable();
+    if (this.#signals.isUp && this.#commands.isUp) this.#events?.onReachable();
   }
 }
