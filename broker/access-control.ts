@@ -48,7 +48,8 @@ export class AccessControl {
   check(request: AuthorizationRequest): void | Promise<void> {
     const { action, destination } = request;
     if (action === 'send' && this.isKnownAllowed(destination)) return;
-    const resolved = action === 'connect' ? [destination] : this.#router.resolutions(action, destination);
+    const isAsWritten = action === 'connect' || request.presenceAt !== undefined;
+    const resolved = isAsWritten ? [destination] : this.#router.resolutions(action, destination);
     const questions = resolved.map((each, k): AuthorizationRequest => {
       return k === 0 ? request : { ...request, destination: each, resolvedFrom: destination };
     });
@@ -82,7 +83,8 @@ export class AccessControl {
   }
 }
 
-function deny({ action, destination, resolvedFrom }: AuthorizationRequest): never {
-  const what = action === 'connect' ? 'connect' : `${action} to ${quoteInput(resolvedFrom ?? destination, 120)}`;
+function deny({ action, destination, resolvedFrom, presenceAt }: AuthorizationRequest): never {
+  const written = presenceAt ?? resolvedFrom ?? destination;
+  const what = action === 'connect' ? 'connect' : `${action} to ${quoteInput(written, 120)}`;
   throw new BrokerError('access-denied', `Not allowed to ${what}`);
 }

@@ -37,6 +37,7 @@ import { RelayedUsers } from './relay/relayed-users.js';
 import { MessageKeys } from './message-keys.js';
 import { MessagePublisher } from './message-publisher.js';
 import { ReplyAddresses } from './destinations/reply-addresses.js';
+import type { PresenceSnapshot } from './presence/watched-topic.js';
 import type { InboxSnapshot } from './inbox/inbox.js';
 import type { DeadLetterReason } from './destinations/dead-letter-reason.js';
 import type { PathVariables } from './application/path-variables.js';
@@ -196,6 +197,7 @@ export class Broker implements HandlerGroup {
       userOf: (sessionId) => registry.get(sessionId)?.principal?.name ?? null,
       replyAddresses,
       createEpoch: () => createId(9),
+      nodeId,
       relay,
       nodeRelay,
       refuse: (sessionId, error) => {
@@ -281,6 +283,11 @@ export class Broker implements HandlerGroup {
       createId: createToken,
     });
     this.#numbers = numbers;
+    router.serverTopics.feed.connect({
+      counts: () => stats.feedCounts,
+      stats: () => this.stats(),
+      health: () => this.health(),
+    });
     if (router.inbox.source !== null) {
       events.on('connected', ({ session }) => {
         const name = session.user?.name ?? null;
@@ -369,6 +376,22 @@ export class Broker implements HandlerGroup {
     return this.#requests.request(destination, payload, options);
   }
 
+  /**
+   * Who is subscribed to a topic now, as `/topic/$presence/…` tells it.
+   * @param topic the topic itself, e.g. `/topic/rooms/1`; no pattern
+   * @throws BrokerError `destination-invalid`, `destination-unknown` when presence is switched off, `limit-exceeded`
+   */
+  async presence(topic: string): Promise<PresenceSnapshot> {
+    const { presence } = this.#environment.router.serverTopics;
+    const known = presence.watch(topic);
+    try {
+      await known;
+      return presence.snapshot(topic);
+    } finally {
+      presence.unwatch(topic);
+    }
+  }
+
   /** Sees every frame of clients before anything else does (Spring: client inbound channel). */
   interceptInbound(interceptor: InboundInterceptor): void {
     this.#environment.interceptors.addInbound(interceptor);
@@ -427,6 +450,9 @@ export class Broker implements HandlerGroup {
         this.#environment.router.receive(destination, octets);
       },
       onAvailable: (available) => {
+        const { gaps, dropped } = this.#nodeRelay?.counts ?? { gaps: 0, dropped: 0 };
+        const type = available ? 'nodes-reachable' : 'nodes-unreachable';
+        this.#environment.router.serverTopics.feed.emit({ type, gaps, dropped });
         this.events.emit('availability', { available });
       },
     });

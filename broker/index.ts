@@ -38,5 +38,10 @@ export {
   type Partially,
 } from './options.js';
 export type { HistoryOptions, HistoryRule } from './history/history-options.js';
+export type { PresenceOptions } from './presence/presence-options.js';
+export type { PresenceSnapshot } from './presence/watched-topic.js';
+export type { BrokerEvent } from './feed/broker-feed.js';
+export type { FeedCounts } from './feed/feed-counts.js';
+export type { FeedOptions } from './feed/feed-options.js';
 export type { BackoffOptions, QueueOptions, QueueRule } from './queue-options.js';
 export type * from './ports.js';

@@ -21,6 +21,8 @@ import {
   type InboxOptions,
 } from './inbox/inbox-options.js';
 import { DEFAULT_IDEMPOTENCY_OPTIONS, type IdempotencyOptions } from './message-keys.js';
+import { DEFAULT_FEED_OPTIONS, type FeedOptions } from './feed/feed-options.js';
+import { DEFAULT_PRESENCE_OPTIONS, type PresenceOptions } from './presence/presence-options.js';
 import { DEFAULT_QUEUE_OPTIONS, findQueueFault, type QueueOptions, type QueueRule } from './queue-options.js';
 
 export interface BrokerOptions {
@@ -53,6 +55,10 @@ export interface BrokerOptions {
   /** Messages with a `message-key`. */
   readonly idempotency: IdempotencyOptions;
   readonly store: StoreOptions;
+  /** Who is subscribed to a topic, on `/topic/$presence/…`. */
+  readonly presence: PresenceOptions;
+  /** What the broker tells about itself, on `/topic/$broker/…`. */
+  readonly feed: FeedOptions;
 }
 
 /** Subscriptions to topics that outlive their sessions. */
@@ -219,6 +225,8 @@ export const DEFAULT_BROKER_OPTIONS: BrokerOptions = deepFreeze({
   idempotency: DEFAULT_IDEMPOTENCY_OPTIONS,
   // Two commits' worth: more would only wait.
   store: { maxPendingBytes: 8 * MIB },
+  presence: DEFAULT_PRESENCE_OPTIONS,
+  feed: DEFAULT_FEED_OPTIONS,
 });
 
 /**
@@ -264,6 +272,8 @@ export function resolveBrokerOptions(given: Partially<BrokerOptions> = {}): Brok
       throw invalid('destinations.queuePrefixes', queue, `nothing that overlaps topic prefix ${JSON.stringify(topic)}`);
     }
   }
+  const { statsIntervalMs } = merged.feed;
+  if (statsIntervalMs < 100) throw invalid('feed.statsIntervalMs', statsIntervalMs, '100 or more');
   // At 0 no transport could ever be given an octet.
   if (outbox.highWaterBytes < 1) throw invalid('outbox.highWaterBytes', outbox.highWaterBytes, '1 or more');
   if (outbox.softLimitBytes > outbox.hardLimitBytes) {
@@ -358,6 +368,7 @@ const LISTS = new Set([
   'destinations.appPrefixes',
   'destinations.topicPrefixes',
   'destinations.queuePrefixes',
+  'feed.roles',
 ]);
 
 function merge(defaults: object, given: object, path: string): object {

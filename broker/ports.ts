@@ -157,6 +157,11 @@ export interface AuthorizationRequest {
   readonly destination: string;
   /** What the client wrote, when `destination` is what that leads to. */
   readonly resolvedFrom?: string | undefined;
+  /**
+   * What the client wrote, when it wants to know who is subscribed to `destination`: whoever may subscribe there may, unless
+   * the authorizer thinks otherwise.
+   */
+  readonly presenceAt?: string | undefined;
   readonly sessionId: string;
   readonly transport: TransportName;
   readonly remoteAddress: string;

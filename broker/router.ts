@@ -24,6 +24,9 @@ import { HistoryTopic } from './history/history-topic.js';
 import type { ReplayPlan } from './history/replay-plan.js';
 import type { ResumeRequest } from './history/replay.js';
 import { Inbox } from './inbox/inbox.js';
+import { BrokerFeed } from './feed/broker-feed.js';
+import { Presence } from './presence/presence.js';
+import { ServerTopics } from './server-topics.js';
 import { Cluster } from './cluster/cluster.js';
 import { SharedTopic } from './cluster/shared-topic.js';
 import { RelayedDestinations, type RelayedPlace } from './relay/relayed-destinations.js';
@@ -57,6 +60,8 @@ export interface RouterParts {
   readonly replyAddresses: ReplyAddresses;
   /** Names one incarnation of a history: letters, digits, `-` and `_` only, never the same again. */
   readonly createEpoch: () => string;
+  /** Of this node, in what it tells about itself. */
+  readonly nodeId: string;
   /** Null: every destination is this node's. */
   readonly relay: BrokerRelay | null;
   /** Null: there are no other nodes. */
@@ -89,6 +94,9 @@ export class Router {
   /** Null: a single node. */
   readonly #cluster: Cluster | null;
   readonly #nextMessageId: () => number;
+  /** `/topic/$…`, which the server alone publishes to. */
+  readonly serverTopics: ServerTopics;
+  readonly #presence: Presence;
   /** `/temp-queue/…`, each session's own too. */
   readonly temporary: TemporaryQueues;
   readonly #replyAddresses: ReplyAddresses;
@@ -167,6 +175,8 @@ export class Router {
     this.#routes = new RouteTable(options.limits.maxCachedRoutes);
     this.#overflow = new OverflowPolicies(options.outbox.policies, separator);
     this.#historyRules = new HistoryRules(options.history, separator);
+    this.serverTopics = this.#makeServerTopics(parts);
+    this.#presence = this.serverTopics.presence;
     this.histories = new Histories({
       maxBytes: options.limits.maxHistoryBytes,
       separator,
@@ -178,6 +188,27 @@ export class Router {
       logger,
       journal,
     });
+  }
+
+  #makeServerTopics({ clock, wheel, nextMessageId, userOf, nodeId }: RouterParts): ServerTopics {
+    const { presence, feed: options } = this.#options;
+    const { reserved } = this.kinds;
+    const shared = { clock, wheel, nextMessageId, reserved, source: this.#topicSource };
+    const subscriptionsTo = (topic: string): Iterable<Subscription> => this.#subscriptionsTo(topic);
+    const isTopic = (topic: string): boolean => this.kinds.of(topic) === 'topic' && !isPattern(topic);
+    return new ServerTopics({
+      options,
+      reserved,
+      presence: new Presence({ ...shared, options: presence, userOf, subscriptionsTo, isTopic }),
+      feed: new BrokerFeed({ ...shared, options, nodeId }),
+    });
+  }
+
+  /** Those to this very topic, durable ones whose clients are there among them. */
+  *#subscriptionsTo(topic: string): Iterable<Subscription> {
+    const route = this.#routes.get(topic);
+    if (route instanceof Topic || route instanceof HistoryTopic) yield* route.subscriptions;
+    yield* this.durables.subscriptionsTo(topic);
   }
 
   #relayTo(relay: BrokerRelay, { logger, nextMessageId, refuse }: RouterParts): RelayedDestinations {
@@ -282,7 +313,7 @@ export class Router {
    */
   checkSend(destination: string, headers: Headers): void {
     const kind = this.kinds.check(destination);
-    if (kind === 'temporary' || kind === 'reply') this.#makeRoute(destination);
+    if (kind === 'temporary' || kind === 'reply' || kind === 'server') this.#makeRoute(destination);
     if (kind === 'reply' || (kind === 'queue' && !this.kinds.isBroadcast(destination))) readTerms(headers, 0);
   }
 
@@ -332,11 +363,13 @@ export class Router {
    * `leave` when it comes to nothing. @returns as `NodeRelay.join`
    */
   join(destination: string, durableKey: string | null): Promise<void> | undefined {
+    if (this.kinds.reserved.covers(destination)) return this.serverTopics.join(destination);
     return this.#isShared(destination, durableKey) ? this.#cluster?.join(destination) : undefined;
   }
 
   leave(destination: string, durableKey: string | null): void {
-    if (this.#isShared(destination, durableKey)) this.#cluster?.leave(destination);
+    if (this.kinds.reserved.covers(destination)) this.serverTopics.leave(destination);
+    else if (this.#isShared(destination, durableKey)) this.#cluster?.leave(destination);
   }
 
   /** Whatever is fanned out, unless it outlives its session. */
@@ -355,6 +388,7 @@ export class Router {
     const kind = this.kinds.of(destination);
     if (subscription.durableKey !== null) this.durables.attach(subscription, subscription.durableKey);
     else if (kind === 'user') this.users.add(subscription);
+    else if (kind === 'server') this.serverTopics.add(subscription);
     else if (kind === 'temporary') this.temporary.claim(subscription.sessionId, destination).add(subscription);
     else if ((kind === 'topic' || kind === 'queue') && isPattern(destination)) {
       this.#patterns.add(destination, subscription);
@@ -368,6 +402,7 @@ export class Router {
     if (plan !== null && subscription.source === this.#topicSource && kind !== 'user') {
       this.histories.begin(subscription, plan);
     }
+    if (kind === 'topic') this.#presence.subscribed(subscription);
   }
 
   /** Takes up a subscription that an external broker has confirmed. */
@@ -376,14 +411,20 @@ export class Router {
     this.#stats.subscriptions++;
   }
 
-  /** Ends a subscription; what it left unsettled goes back to where it came from. */
-  unsubscribe(subscription: Subscription): void {
+  /**
+   * Ends a subscription; what it left unsettled goes back to where it came from.
+   * @param isSessionOver its session has ended, and the subscription with it
+   */
+  unsubscribe(subscription: Subscription, isSessionOver = false): void {
     const { destination } = subscription;
     subscription.outbox.forget(subscription);
     this.#stats.subscriptions--;
     if (this.relayed?.remove(subscription) === true) return;
-    if (this.#cluster !== null) this.leave(destination, subscription.durableKey);
     const kind = this.kinds.of(destination);
+    if (kind === 'server') this.serverTopics.remove(subscription);
+    if (kind === 'server' || this.#cluster !== null) this.leave(destination, subscription.durableKey);
+    if (kind === 'server') return;
+    if (kind === 'topic') this.#presence.unsubscribed(subscription, isSessionOver);
     if (subscription.durableKey !== null) this.durables.detach(subscription, subscription.durableKey);
     else if (kind === 'user') this.users.remove(subscription);
     else if (kind === 'temporary') this.temporary.find(subscription.sessionId, destination)?.remove(subscription);
@@ -413,6 +454,7 @@ export class Router {
         `${quote(destination)} cannot be sent to: name it in reply-to, or send to the reply-to of a message`,
       );
     }
+    if (kind === 'server') throw this.kinds.unpublishable(destination);
     if (kind === 'unknown' || kind === 'app' || kind === 'user') return this.#unkept[kind];
     const route = kind === 'topic' ? this.#makeTopic(destination) : this.#makeQueue(destination);
     this.#routes.add(route);

@@ -385,10 +385,13 @@ export class Session
   }
 
   authorize(action: 'connect' | 'send' | 'subscribe', destination: string): void | Promise<void> {
-    if (this.#access === null) return;
-    const { transport, remoteAddress, id: sessionId } = this;
     const principal = this.#principal ?? ANONYMOUS;
-    return this.#access.check({ action, principal, destination, sessionId, transport, remoteAddress });
+    const decided = action === 'subscribe' ? this.router.serverTopics.decide(destination, principal.roles) : 'rules';
+    if (this.#access === null || decided === null) return;
+    const { transport, remoteAddress, id: sessionId } = this;
+    const request = { action, principal, destination, sessionId, transport, remoteAddress };
+    if (decided === 'rules') return this.#access.check(request);
+    return this.#access.check({ ...request, destination: decided.presenceOf, presenceAt: destination });
   }
 
   /** What the rules allowed may be otherwise now. */
@@ -789,7 +792,7 @@ export class Session
     // First, or what one subscription gives back would be dealt to the next one of this very session.
     this.#outbox.close(false);
     this.#transactions?.abortAll();
-    for (const subscription of this.#subscriptions.takeAll()) this.router.unsubscribe(subscription);
+    for (const subscription of this.#subscriptions.takeAll()) this.router.unsubscribe(subscription, true);
     this.router.endSession(this.id);
     this.#memoRoute = this.#memoOctets = null;
   }

@@ -1,6 +1,7 @@
 /** Counters of one node: plain numbers, added to where things happen, read by whoever reports. */
 import { CLOSE_CODES, type CloseCode } from './close-reason.js';
 import type { DeadLetterReason } from './destinations/dead-letter-reason.js';
+import type { FeedCounts } from './feed/feed-counts.js';
 import type { TransportName } from './ports.js';
 
 export class BrokerStats {
@@ -50,6 +51,20 @@ export class BrokerStats {
     CloseCode,
     number
   >;
+
+  /** What operators want to hear of. */
+  get feedCounts(): FeedCounts {
+    const { rejected, expired, overflow, 'max-deliveries': maxDeliveries } = this.givenUp;
+    return {
+      'connections-refused': this.connectionsRefused,
+      'slow-consumers': this.closed['slow-consumer'],
+      'dropped-oldest': this.givenWay['drop-oldest'],
+      'dropped-older-of-key': this.givenWay['latest-per-key'],
+      'given-up': rejected + expired + overflow + maxDeliveries,
+      'queue-full': this.queueFull,
+      'messages-dropped': this.messagesDropped,
+    };
+  }
 
   /** @param by 1 when a connection opens, -1 when it ends */
   countTransport(transport: TransportName, by: 1 | -1): void {

@@ -52,6 +52,8 @@ interface Question {
   readonly written: AskedDestination;
   /** What that leads to, when this is asked now. */
   readonly resolved: AskedDestination | null;
+  /** Where the presence of `written` is asked for, when it is that. */
+  readonly presence: AskedDestination | null;
 }
 
 export class RuleAuthorizer implements Authorizer {
@@ -87,11 +89,12 @@ export class RuleAuthorizer implements Authorizer {
   }
 
   isAllowed(request: AuthorizationRequest): boolean | Promise<boolean> {
-    const { action, destination, resolvedFrom, principal } = request;
+    const { action, destination, resolvedFrom, presenceAt, principal } = request;
     const ask = (text: string): AskedDestination =>
       new AskedDestination(text, this.#separator, action === 'subscribe' && isPattern(text), principal.name);
     const resolved = resolvedFrom === undefined ? null : ask(destination);
-    return this.#askFrom(this.#rules, 0, { request, written: ask(resolvedFrom ?? destination), resolved });
+    const presence = presenceAt === undefined ? null : ask(presenceAt);
+    return this.#askFrom(this.#rules, 0, { request, written: ask(resolvedFrom ?? destination), resolved, presence });
   }
 
   #askFrom(rules: readonly CompiledRule[], start: number, question: Question): boolean | Promise<boolean> {
@@ -128,13 +131,15 @@ export class RuleAuthorizer implements Authorizer {
 
 /** Whether this is the rule that decides. */
 function doesApply(rule: CompiledRule, question: Question): boolean | Promise<boolean> {
-  const { request, written, resolved } = question;
+  const { request, written, resolved, presence } = question;
   const { principal, action } = request;
   if (!speaksOf(rule.actions, action)) return false;
   if (rule.authenticated !== undefined && rule.authenticated !== (principal.name !== null)) return false;
   if (rule.roles?.some((role) => principal.roles.includes(role)) === false) return false;
   const asked =
-    matchOf(rule, action, written) ?? (rule.allow || resolved === null ? null : matchOf(rule, action, resolved));
+    matchOf(rule, action, written) ??
+    (rule.allow || resolved === null ? null : matchOf(rule, action, resolved)) ??
+    (presence === null ? null : matchOf({ ...rule, patterns: ofPresence(rule) }, action, presence));
   if (asked === null) return false;
   if (rule.check === undefined) return true;
   // Nobody can say what the function would think of all that the pattern may bring.
@@ -154,6 +159,11 @@ function matchOf({ patterns, allow }: CompiledRule, action: RuleAction, destinat
   if (action === 'connect') return null;
   const pattern = patterns.find((each) => (allow ? each.covers(destination) : each.overlaps(destination)));
   return pattern === undefined ? null : { destination, pattern };
+}
+
+/** Wildcards do not reach what is the server's: a rule for the presence of a topic says so. */
+function ofPresence({ patterns }: CompiledRule): readonly RulePattern[] | null {
+  return patterns?.filter(({ text }) => text.includes('$presence')) ?? null;
 }
 
 function speaksOf(actions: readonly RuleAction[] | null, action: RuleAction): boolean {

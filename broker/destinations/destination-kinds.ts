@@ -8,6 +8,7 @@ import type { BrokerOptions } from '../options.js';
 import type { QueueRules } from '../queue-options.js';
 import { isComposite } from './composite.js';
 import { compileSegment, hasWildcard, isPattern, splitSegments, toAntPattern } from './pattern.js';
+import { ReservedTopics } from './reserved-topics.js';
 import { REPLY_QUEUE_PREFIX, TEMPORARY_QUEUE_PREFIX } from './reserved-prefixes.js';
 import type { DestinationKind } from './route.js';
 
@@ -18,6 +19,8 @@ export class DestinationKinds {
   /** Of handlers, each with its slash or dot at the end. */
   readonly #appPrefixes: readonly string[];
   readonly #isRelayed: (destination: string) => boolean;
+  /** `/topic/$…`. */
+  readonly reserved: ReservedTopics;
 
   /** @param isRelayed whether a destination by its prefix is an external broker's */
   constructor(
@@ -29,6 +32,7 @@ export class DestinationKinds {
     this.#options = options;
     this.#queueRules = queueRules;
     this.#isRelayed = isRelayed;
+    this.reserved = new ReservedTopics(options.destinations);
     this.#userPrefix = `${userPrefix}/`;
     this.#appPrefixes = appPrefixes.map(withSlash);
   }
@@ -40,6 +44,7 @@ export class DestinationKinds {
     if (destination.startsWith(REPLY_QUEUE_PREFIX)) return 'reply';
     if (destination.startsWith(this.#userPrefix)) return 'user';
     if (this.handlerPath(destination) !== null) return 'app';
+    if (this.reserved.covers(destination)) return 'server';
     if (this.#isRelayed(destination)) return 'relayed';
     if (topicPrefixes.some((prefix) => destination.startsWith(prefix))) return 'topic';
     if (queuePrefixes.some((prefix) => destination.startsWith(prefix))) return 'queue';
@@ -79,6 +84,10 @@ export class DestinationKinds {
         `${quote(destination)} can only be sent to: its owner subscribes to a /temp-queue`,
       );
     }
+    if (kind === 'server') {
+      this.reserved.parse(destination);
+      return;
+    }
     if (isComposite(this.#options.destinations, destination)) {
       throw new BrokerError(
         'destination-invalid',
@@ -104,6 +113,14 @@ export class DestinationKinds {
     }
     // A regex that is refused has to be refused here: behind it stand RECEIPT and the subscription's count.
     for (const segment of wild) compileSegment(segment);
+  }
+
+  /** The refusal of a message to where the server alone publishes. */
+  unpublishable(destination: string): BrokerError {
+    return new BrokerError(
+      'destination-invalid',
+      `${quote(destination)} can only be subscribed to: what is there comes from the server alone`,
+    );
   }
 
   /** A durable subscription can be to topics alone, exact or by pattern. @throws BrokerError `destination-invalid` */

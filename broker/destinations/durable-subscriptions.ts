@@ -72,6 +72,11 @@ export class DurableSubscriptions implements DurableBindings {
     return this.#byTopic.match(topic);
   }
 
+  /** Of clients that are there, to this very topic. */
+  subscriptionsTo(topic: string): Subscription[] {
+    return this.matching(topic).flatMap(({ spec, queue }) => (spec.destination === topic ? queue.subscriptions : []));
+  }
+
   get(key: string): DurableSubscription | undefined {
     return this.#byKey.get(key);
   }

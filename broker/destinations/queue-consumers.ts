@@ -21,6 +21,11 @@ export class QueueConsumers {
     return this.#size;
   }
 
+  /** In the order they came. */
+  get all(): Subscription[] {
+    return this.#subscriptions.filter((subscription) => subscription !== null);
+  }
+
   /** Messages may wait although somebody can take one. */
   get hasSelectors(): boolean {
     return this.#cursors !== null;

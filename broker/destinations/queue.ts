@@ -98,6 +98,11 @@ export class Queue implements Route, MessageSource, Pager, OperatedQueue {
     }
   }
 
+  /** Those that take messages, in the order they came. */
+  get subscriptions(): Subscription[] {
+    return this.#consumers.all;
+  }
+
   get subscriberCount(): number {
     return this.#consumers.size;
   }

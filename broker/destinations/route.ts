@@ -3,7 +3,17 @@ import type { Message } from '../message.js';
 import type { WriteUnit } from '../storage/write-unit.js';
 import type { Subscription } from '../subscription.js';
 
-export type DestinationKind = 'topic' | 'queue' | 'app' | 'user' | 'temporary' | 'reply' | 'relayed' | 'unknown';
+export type DestinationKind =
+  | 'topic'
+  | 'queue'
+  | 'app'
+  | 'user'
+  | 'temporary'
+  | 'reply'
+  | 'relayed'
+  /** What the server alone publishes to. */
+  | 'server'
+  | 'unknown';
 
 export interface Route {
   readonly destination: string;

@@ -54,6 +54,11 @@ export class HistoryTopic implements Route {
     this.isDirect = this.#log.storage === null;
   }
 
+  /** Those to this very topic. */
+  get subscriptions(): Iterable<Subscription> {
+    return this.#subscriptions;
+  }
+
   get subscriberCount(): number {
     return this.#subscriptions.size;
   }

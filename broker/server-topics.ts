@@ -1,0 +1,74 @@
+/**
+ * The topics that the server alone publishes to, `/topic/$…`, as the router sees them: who may subscribe, and where a
+ * subscription goes. Clients and the application can send nothing there.
+ */
+import { quoteInput } from '../protocol/index.js';
+import type { ReservedTopics } from './destinations/reserved-topics.js';
+import { BrokerError } from './errors.js';
+import type { BrokerFeed } from './feed/broker-feed.js';
+import type { FeedOptions } from './feed/feed-options.js';
+import type { Presence } from './presence/presence.js';
+import type { Subscription } from './subscription.js';
+
+export interface ServerTopicsParts {
+  readonly options: FeedOptions;
+  readonly reserved: ReservedTopics;
+  readonly presence: Presence;
+  readonly feed: BrokerFeed;
+}
+
+export class ServerTopics {
+  readonly #parts: ServerTopicsParts;
+
+  constructor(parts: ServerTopicsParts) {
+    this.#parts = parts;
+  }
+
+  get presence(): Presence {
+    return this.#parts.presence;
+  }
+
+  get feed(): BrokerFeed {
+    return this.#parts.feed;
+  }
+
+  /**
+   * What decides about a SUBSCRIBE: the topic whose rules hold for its presence too; `rules` for any other destination;
+   * null where roles have decided already.
+   * @throws BrokerError `access-denied`, and as `ReservedTopics.parse`
+   */
+  decide(destination: string, roles: readonly string[]): { readonly presenceOf: string } | 'rules' | null {
+    const { reserved, options } = this.#parts;
+    if (!reserved.covers(destination)) return 'rules';
+    const about = reserved.parse(destination);
+    if (about.kind === 'presence') return { presenceOf: about.topic };
+    if (options.roles.some((role) => role === '*' || roles.includes(role))) return null;
+    const wants = options.roles.length === 0 ? 'nobody may' : `that takes role ${options.roles.join(' or ')}`;
+    throw new BrokerError('access-denied', `Not allowed to subscribe to ${quoteInput(destination, 120)}: ${wants}`);
+  }
+
+  /** Before a subscription is made, to be followed by `add` or given up by `leave`. @throws BrokerError as `Presence.watch` */
+  join(destination: string): Promise<void> | undefined {
+    const about = this.#parts.reserved.parse(destination);
+    return about.kind === 'presence' ? this.presence.watch(about.topic) : this.feed.watch(about.kind);
+  }
+
+  leave(destination: string): void {
+    const about = this.#parts.reserved.parse(destination);
+    if (about.kind === 'presence') this.presence.unwatch(about.topic);
+    else this.feed.unwatch(about.kind);
+  }
+
+  add(subscription: Subscription): void {
+    const about = this.#parts.reserved.parse(subscription.destination);
+    if (about.kind === 'presence') this.presence.add(subscription, about.topic);
+    else this.feed.add(subscription, about.kind);
+  }
+
+  /** To be followed by `leave`. */
+  remove(subscription: Subscription): void {
+    const about = this.#parts.reserved.parse(subscription.destination);
+    if (about.kind === 'presence') this.presence.remove(subscription, about.topic);
+    else this.feed.remove(subscription, about.kind);
+  }
+}
