@@ -1,7 +1,6 @@
 /**
- * Reads the TAP that tap writes for a run of many files and makes of it one line a file, every failure in full, and
- * totals. A test is a top-level `t.test` (or a bare assertion) of a file; a file that dies without a failed test
- * counts as one failed test itself.
+ * Reads the TAP that one test file writes and makes of it one line, and every failure in full. A test is a top-level
+ * `t.test` (or a bare assertion) of the file; a file that dies without a failed test counts as one failed test itself.
  */
 
 export interface Totals {
@@ -14,17 +13,20 @@ export interface Totals {
 const POINT = /^(not ok|ok) \d+(?: - (.*))?$/;
 const INDENT = '    ';
 
-export class TapReport {
-  readonly #print: (line: string) => void;
+export class FileReport implements Totals {
+  readonly #name: string;
+  /** Failed tests in full, and the reasons of skipped ones. */
+  readonly #notes: string[] = [];
+  passed = 0;
+  failed = 0;
+  skipped = 0;
   #rest = '';
-  #file: FileReport | null = null;
-  #passed = 0;
-  #failed = 0;
-  #skipped = 0;
+  #lines: string[] = [];
+  /** Where lines of the failed test's own diagnostic go: `keep` when nothing inside it explained the failure. */
+  #diagnostic: 'none' | 'keep' | 'drop' = 'none';
 
-  /** @param print takes the report, line by line */
-  constructor(print: (line: string) => void) {
-    this.#print = print;
+  constructor(name: string) {
+    this.#name = name;
   }
 
   /** Takes the next piece of the TAP stream, cut anywhere. */
@@ -34,62 +36,25 @@ export class TapReport {
     for (const line of lines) this.#onLine(line);
   }
 
-  /** To be read after the last piece. A file without its verdict counts as failed. */
-  get totals(): Totals {
-    const unfinished = this.#file === null ? 0 : this.#file.failed + 1;
-    const { passed = 0, skipped = 0 } = this.#file ?? {};
-    return {
-      passed: this.#passed + passed,
-      failed: this.#failed + unfinished,
-      skipped: this.#skipped + skipped,
-    };
+  /** After the last piece. @param isContent whether the process said that all is well */
+  end(isContent: boolean): void {
+    if (isContent ? this.passed + this.failed + this.skipped > 0 : this.failed > 0) return;
+    this.failed += 1;
+    this.#notes.push('the file ended badly, was cut off, or holds no test', ...this.#lines.slice(-20));
+  }
+
+  print(print: (line: string) => void, tookMs: number): void {
+    const parts = [`${this.passed} passed`];
+    if (this.failed > 0) parts.push(`${this.failed} failed`);
+    if (this.skipped > 0) parts.push(`${this.skipped} skipped`);
+    const verdict = this.failed > 0 ? 'FAILED' : 'ok    ';
+    print(`${verdict} ${this.#name}: ${parts.join(', ')} ${Math.round(tookMs)} ms`);
+    for (const line of this.#notes) print(`    ${line}`);
   }
 
   #onLine(line: string): void {
-    const subtest = /^# Subtest: (.*)$/.exec(line);
-    if (subtest) {
-      this.#file = new FileReport(subtest[1] ?? '');
-      return;
-    }
-    const point = POINT.exec(line);
-    if (point) this.#endFile(point[1] === 'ok', point[2] ?? '');
-    else if (line.startsWith(INDENT)) this.#file?.onLine(line.slice(INDENT.length));
-    else if (line.startsWith('Bail out!')) this.#print(line);
-  }
-
-  #endFile(ok: boolean, description: string): void {
-    const file = this.#file ?? new FileReport(description);
-    this.#file = null;
-    const died = !ok && file.failed === 0 ? 1 : 0;
-    this.#passed += file.passed;
-    this.#failed += file.failed + died;
-    this.#skipped += file.skipped;
-    const time = / # time=([\d.]+m?s)/.exec(description)?.[1] ?? '';
-    this.#print(`${ok ? 'ok    ' : 'FAILED'} ${file.summary()} ${time}`);
-    for (const line of file.notes) this.#print(`    ${line}`);
-    if (died === 1) this.#print('    the file ended badly, was cut off, or holds no test');
-  }
-}
-
-/** One file's part of the stream, its indentation removed. */
-class FileReport {
-  readonly name: string;
-  /** Failed tests in full, and the reasons of skipped ones. */
-  readonly notes: string[] = [];
-  passed = 0;
-  failed = 0;
-  skipped = 0;
-  #lines: string[] = [];
-  /** Where lines of the failed test's own diagnostic go: `keep` when nothing inside it explained the failure. */
-  #diagnostic: 'none' | 'keep' | 'drop' = 'none';
-
-  constructor(name: string) {
-    this.name = name;
-  }
-
-  onLine(line: string): void {
     if (this.#diagnostic !== 'none') {
-      if (this.#diagnostic === 'keep') this.notes.push(line);
+      if (this.#diagnostic === 'keep') this.#notes.push(line);
       if (line === '  ...') this.#diagnostic = 'none';
       if (line.startsWith('  ')) return;
     }
@@ -105,7 +70,7 @@ class FileReport {
     if (!ok && !/ # TODO\b/.test(description)) {
       this.failed += 1;
       const full = inside.filter((text) => text.trim() !== '');
-      this.notes.push(line, ...full);
+      this.#notes.push(line, ...full);
       // What failed inside says more than the diagnostic of the whole.
       this.#diagnostic = full.length === 0 ? 'keep' : 'drop';
       return;
@@ -114,15 +79,8 @@ class FileReport {
     if (reason === null) this.passed += 1;
     else {
       this.skipped += 1;
-      this.notes.push(`skipped: ${description.replace(/ #.*$/, '')}: ${reason}`);
+      this.#notes.push(`skipped: ${description.replace(/ #.*$/, '')}: ${reason}`);
     }
-  }
-
-  summary(): string {
-    const parts = [`${this.passed} passed`];
-    if (this.failed > 0) parts.push(`${this.failed} failed`);
-    if (this.skipped > 0) parts.push(`${this.skipped} skipped`);
-    return `${this.name}: ${parts.join(', ')}`;
   }
 }
 
