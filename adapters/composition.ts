@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { Broker } from '../broker/broker.js';
-import type { BrokerRelay, Clock, Framing, Logger, NodeRelay, Store } from '../broker/ports.js';
+import type { BrokerRelay, Clock, Framing, Logger, NodeHistories, NodeRelay, Store } from '../broker/ports.js';
 import { type AccessPorts, composeAccess } from './access.js';
 import {
   OptionsError,
@@ -24,7 +24,16 @@ import {
 } from './connection-log/index.js';
 import { createLogger, type ServerLogger } from './logging/index.js';
 import type { Listener } from './listeners.js';
-import { RedisClients, RedisCommands, RedisKeys, RedisMembers, RedisRelay, RedisSignals } from './redis/index.js';
+import {
+  RedisClients,
+  RedisCommands,
+  RedisHistories,
+  RedisKeys,
+  RedisMembers,
+  RedisRelay,
+  RedisSignals,
+  RedisStore,
+} from './redis/index.js';
 import { socketDial, StompRelay } from './relays/index.js';
 import { MemoryStore, SqliteStore } from './stores/index.js';
 import { SystemClock } from './system-clock.js';
@@ -78,8 +87,8 @@ export function composeBroker(
 ): ComposedBroker {
   const clock = ports.clock ?? new SystemClock();
   const { authenticator, authorizer, load } = composeAccess(options, ports, { clock, logger });
-  const store = ports.store ?? composeStore(options, clock);
   const redis = composeRedis(options, { clock, logger });
+  const store = ports.store ?? (redis === null ? composeStore(options, clock) : composeRedisStore(redis, clock));
   const relays = composeRelays(options, redis, { clock, logger });
   const members = redis?.members ?? null;
   const broker = new Broker(options.broker, { clock, logger, authenticator, authorizer, store, members, ...relays });
@@ -92,9 +101,20 @@ export function composeStore({ data }: Pick<ResolvedServerOptions, 'data'>, cloc
   return data === false ? new MemoryStore({ clock }) : new SqliteStore({ directory: data, clock });
 }
 
+function composeRedisStore({ members, ...redis }: RedisParts, clock: Clock): Store {
+  const replicas = { minReplicas: 0, replicaTimeoutMs: 1_000 };
+  return new RedisStore(replicas, { ...redis, clock, incarnation: () => members.incarnation });
+}
+
 interface RelayPorts {
   readonly clock: Clock;
   readonly logger: Logger;
+}
+
+interface ComposedRelays {
+  readonly relay: BrokerRelay | null;
+  readonly nodeRelay: NodeRelay | null;
+  readonly nodeHistories: NodeHistories | null;
 }
 
 /** Not connecting yet. @throws OptionsError when the file of authorities cannot be read */
@@ -102,13 +122,18 @@ function composeRelays(
   { relay, broker }: ResolvedServerOptions,
   redis: RedisParts | null,
   ports: RelayPorts,
-): { readonly relay: BrokerRelay | null; readonly nodeRelay: NodeRelay | null } {
-  if (relay === false) return { relay: null, nodeRelay: null };
-  if (relay.type === 'stomp') return { relay: composeStompRelay(relay, ports), nodeRelay: null };
-  if (redis === null) return { relay: null, nodeRelay: null };
+): ComposedRelays {
+  const none = { relay: null, nodeRelay: null, nodeHistories: null };
+  if (relay === false) return none;
+  if (relay.type === 'stomp') return { ...none, relay: composeStompRelay(relay, ports) };
+  if (redis === null) return none;
   const { separator } = broker.destinations;
-  const { clients } = redis;
-  return { relay: null, nodeRelay: new RedisRelay({ ...relay, separator }, { ...ports, clients }) };
+  const { members } = redis;
+  return {
+    relay: null,
+    nodeRelay: new RedisRelay({ ...relay, separator }, { ...ports, ...redis }),
+    nodeHistories: new RedisHistories({ ...ports, ...redis, incarnation: () => members.incarnation }),
+  };
 }
 
 /** What all parts of this node that use Redis share. */

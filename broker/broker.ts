@@ -51,6 +51,7 @@ import type {
   ConnectionListener,
   ClusterMembers,
   Logger,
+  NodeHistories,
   NodeRelay,
   NodeRelayCounts,
   RelayProblem,
@@ -74,10 +75,12 @@ export interface BrokerPorts {
   readonly store?: Store | null | undefined;
   /** Missing: every destination is this node's. */
   readonly relay?: BrokerRelay | null | undefined;
-  /** Missing: there are no other nodes. Not together with `relay` or with rules for histories. */
+  /** Missing: there are no other nodes. Not together with `relay`. */
   readonly nodeRelay?: NodeRelay | null | undefined;
   /** With `nodeRelay`: which other nodes there are. Missing: nobody asks. */
   readonly members?: ClusterMembers | null | undefined;
+  /** Histories that nodes share: wanted with `nodeRelay` where there are rules for any, and a store that is shared. */
+  readonly nodeHistories?: NodeHistories | null | undefined;
 }
 
 /** Whether a node works, and what does not. */
@@ -179,8 +182,8 @@ export class Broker implements HandlerGroup {
     const messageIdPrefix = `${nodeId}-`;
     const numbers = new MessageNumbers();
     const nextMessageId = (): number => numbers.next();
-    const { clock, logger, authenticator, store = null, relay = null, nodeRelay = null } = ports;
-    if (nodeRelay !== null) checkCluster(resolved, relay);
+    const { clock, logger, authenticator, store = null, relay = null, nodeRelay = null, nodeHistories = null } = ports;
+    if (nodeRelay !== null) checkCluster(resolved, relay, nodeHistories);
     const { maxPendingBytes } = resolved.store;
     const journal = store === null ? null : new Journal({ store, clock, logger, maxPendingBytes });
     const keys = new MessageKeys(resolved.idempotency, { clock, stats, journal });
@@ -200,6 +203,7 @@ export class Broker implements HandlerGroup {
       nodeId,
       relay,
       nodeRelay,
+      nodeHistories,
       refuse: (sessionId, error) => {
         registry.get(sessionId)?.refuse(error);
       },
@@ -456,6 +460,7 @@ export class Broker implements HandlerGroup {
         this.events.emit('availability', { available });
       },
     });
+    await this.#environment.router.sharedHistories?.start();
   }
 
   #restore(journal: Journal): Promise<void> {
@@ -578,6 +583,7 @@ export class Broker implements HandlerGroup {
     for (const session of registry.values()) session.connection.destroy(closeReason('server-shutdown'));
     this.#relayedUsers?.stop();
     await this.#relay?.stop();
+    await this.#environment.router.sharedHistories?.stop();
     await this.#nodeRelay?.stop();
     this.events.close();
     await journal?.close();
@@ -598,15 +604,15 @@ export class Broker implements HandlerGroup {
   }
 }
 
-/** @throws BrokerError `invalid-option` for what nodes cannot share yet */
-function checkCluster({ history }: BrokerOptions, relay: BrokerRelay | null): void {
+/** @throws BrokerError `invalid-option` for what cannot be had together */
+function checkCluster({ history }: BrokerOptions, relay: BrokerRelay | null, histories: NodeHistories | null): void {
   if (relay !== null) {
     throw new BrokerError('invalid-option', 'relay and nodeRelay: got both, wants one of them');
   }
-  if (history.length === 0) return;
+  if (history.length === 0 || histories !== null) return;
   throw new BrokerError(
     'invalid-option',
-    `invalid option history: got ${history.length} rules, wants none with a relay between nodes: offsets are a node's own`,
+    `invalid option history: got ${history.length} rules, wants none with a relay between nodes that shares no histories: offsets would be a node's own`,
   );
 }
 

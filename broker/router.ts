@@ -19,7 +19,8 @@ import { Topic } from './destinations/topic.js';
 import { TopicSource } from './destinations/topic-source.js';
 import { UserDestinations } from './destinations/user-destinations.js';
 import { Histories } from './history/histories.js';
-import { HistoryRules, type HistoryOptions } from './history/history-options.js';
+import { HistoryRules, type FilledHistoryRule } from './history/history-options.js';
+import { HistoryRoute } from './history/history-route.js';
 import { HistoryTopic } from './history/history-topic.js';
 import type { ReplayPlan } from './history/replay-plan.js';
 import type { ResumeRequest } from './history/replay.js';
@@ -28,6 +29,8 @@ import { BrokerFeed } from './feed/broker-feed.js';
 import { Presence } from './presence/presence.js';
 import { ServerTopics } from './server-topics.js';
 import { Cluster } from './cluster/cluster.js';
+import { SharedHistories } from './cluster/shared-histories.js';
+import { SharedHistoryTopic } from './cluster/shared-history-topic.js';
 import { SharedTopic } from './cluster/shared-topic.js';
 import { RelayedDestinations, type RelayedPlace } from './relay/relayed-destinations.js';
 import type { UserRegistry } from './application/user-registry.js';
@@ -37,7 +40,7 @@ import { OverflowPolicies } from './overflow-policy.js';
 import { decodeForeign } from './storage/message-codec.js';
 import type { Message } from './message.js';
 import type { BrokerOptions } from './options.js';
-import type { BrokerRelay, Clock, Logger, NodeRelay, StoreContents } from './ports.js';
+import type { BrokerRelay, Clock, Logger, NodeHistories, NodeRelay, StoreContents } from './ports.js';
 import type { Journal } from './storage/journal.js';
 import { lanesByStream } from './storage/lanes-by-stream.js';
 import type { WriteUnit } from './storage/write-unit.js';
@@ -66,6 +69,8 @@ export interface RouterParts {
   readonly relay: BrokerRelay | null;
   /** Null: there are no other nodes. */
   readonly nodeRelay: NodeRelay | null;
+  /** Null: what a topic keeps is this node's own. */
+  readonly nodeHistories: NodeHistories | null;
   /** Ends a session with ERROR. */
   readonly refuse: (sessionId: string, error: BrokerError) => void;
   /** A topic subscription whose client leaves too much unacknowledged. */
@@ -105,6 +110,8 @@ export class Router {
   readonly #overflow: OverflowPolicies;
   readonly histories: Histories;
   readonly #historyRules: HistoryRules;
+  /** Null: what topics keep is this node's own, or nothing. */
+  readonly sharedHistories: SharedHistories | null;
 
   constructor(options: BrokerOptions, parts: RouterParts) {
     const { stats, wheel, clock, nextMessageId, createEpoch, replyAddresses, onOverflow, logger, journal, relay } =
@@ -188,6 +195,28 @@ export class Router {
       logger,
       journal,
     });
+    const { nodeHistories } = parts;
+    this.sharedHistories =
+      nodeHistories === null || options.history.length === 0 ? null : this.#shareHistories(nodeHistories, parts);
+  }
+
+  #shareHistories(port: NodeHistories, { wheel, clock, logger, nextMessageId }: RouterParts): SharedHistories {
+    const subscribersOf = (destination: string): number => this.#routes.get(destination)?.subscriberCount ?? 0;
+    return new SharedHistories({
+      port,
+      cache: this.histories,
+      audienceOf: (destination) => this.route(destination) as SharedHistoryTopic,
+      nextMessageId,
+      wheel,
+      clock,
+      logger,
+      maxBytes: this.#options.limits.maxHistoryBytes,
+      separator: this.#options.destinations.separator,
+      groups: this.#options.history.map(({ pattern }) => pattern),
+      ruleOf: (destination) => this.#historyOf(destination),
+      subscribersOf,
+      isWanted: (destination) => subscribersOf(destination) > 0 || this.#patterns.groups(destination).length > 0,
+    });
   }
 
   #makeServerTopics({ clock, wheel, nextMessageId, userOf, nodeId }: RouterParts): ServerTopics {
@@ -207,7 +236,7 @@ export class Router {
   /** Those to this very topic, durable ones whose clients are there among them. */
   *#subscriptionsTo(topic: string): Iterable<Subscription> {
     const route = this.#routes.get(topic);
-    if (route instanceof Topic || route instanceof HistoryTopic) yield* route.subscriptions;
+    if (route instanceof Topic || route instanceof HistoryRoute) yield* route.subscriptions;
     yield* this.durables.subscriptionsTo(topic);
   }
 
@@ -343,6 +372,17 @@ export class Router {
   }
 
   /**
+   * Before `planReplay`, where what a topic keeps has to be asked for.
+   * @returns undefined when there is nothing to wait for. What rejects with BrokerError `relay-unavailable`, `relay-lost` when
+   * something was asked for that cannot be had at the moment
+   */
+  prepareReplay(destination: string, request: ResumeRequest | null, durableKey: string | null): Promise<void> | undefined {
+    if (this.sharedHistories === null || !this.#isShared(destination, durableKey)) return undefined;
+    if (isPattern(destination)) return this.sharedHistories.prepareAll(destination, request);
+    return this.#historyOf(destination) === null ? undefined : this.sharedHistories.prepare(destination, request);
+  }
+
+  /**
    * What a subscription gets of what was published before; null where nothing is to be said or done.
    * @param request null: nothing
    * @param isDurable it keeps what it misses by itself
@@ -353,7 +393,7 @@ export class Router {
     if (!isDurable && (kind === 'topic' || kind === 'queue')) {
       if (isPattern(destination)) return request === null ? null : this.histories.planAll(destination, request);
       const route = this.route(destination);
-      if (route instanceof HistoryTopic) return route.plan(request);
+      if (route instanceof HistoryRoute) return route.plan(request);
     }
     return request === null ? null : this.histories.planNone();
   }
@@ -364,12 +404,26 @@ export class Router {
    */
   join(destination: string, durableKey: string | null): Promise<void> | undefined {
     if (this.kinds.reserved.covers(destination)) return this.serverTopics.join(destination);
-    return this.#isShared(destination, durableKey) ? this.#cluster?.join(destination) : undefined;
+    if (!this.#isShared(destination, durableKey)) return undefined;
+    const joined = this.#sharesHistory(destination) ? undefined : this.#cluster?.join(destination);
+    const histories = this.sharedHistories?.join(destination, isPattern(destination));
+    if (joined === undefined) return histories;
+    return histories === undefined ? joined : Promise.all([joined, histories]).then(() => undefined);
   }
 
   leave(destination: string, durableKey: string | null): void {
-    if (this.kinds.reserved.covers(destination)) this.serverTopics.leave(destination);
-    else if (this.#isShared(destination, durableKey)) this.#cluster?.leave(destination);
+    if (this.kinds.reserved.covers(destination)) {
+      this.serverTopics.leave(destination);
+      return;
+    }
+    if (!this.#isShared(destination, durableKey)) return;
+    if (!this.#sharesHistory(destination)) this.#cluster?.leave(destination);
+    this.sharedHistories?.leave(destination, isPattern(destination));
+  }
+
+  /** What is published there goes by way of its history. */
+  #sharesHistory(destination: string): boolean {
+    return this.sharedHistories !== null && !isPattern(destination) && this.#historyOf(destination) !== null;
   }
 
   /** Whatever is fanned out, unless it outlives its session. */
@@ -471,27 +525,31 @@ export class Router {
     return this.#unkept.unknown;
   }
 
-  #makeTopic(destination: string): Topic | HistoryTopic {
+  #makeTopic(destination: string): Topic | HistoryRoute {
     const givingWay = this.#overflow.of(destination);
     const options = this.#historyOf(destination);
-    const { histories, durables } = this;
+    const { histories, durables, sharedHistories: shared } = this;
     const [patterns, source] = [this.#patterns, this.#topicSource];
     if (options === null) {
       return this.#cluster === null
         ? new Topic(destination, patterns, source, durables, givingWay)
         : new SharedTopic(this.#cluster, destination, patterns, source, durables, givingWay);
     }
+    if (shared !== null) {
+      const stats = this.#stats;
+      return new SharedHistoryTopic(destination, { shared, rule: options, stats, patterns, source, durables, givingWay });
+    }
     return new HistoryTopic(destination, { histories, options, patterns, source, durables, givingWay });
   }
 
   /** What a topic keeps; null where that is nothing. */
-  #historyOf(destination: string): HistoryOptions | null {
+  #historyOf(destination: string): FilledHistoryRule | null {
     const kind = this.kinds.of(destination);
     const isFannedOut = kind === 'topic' || (kind === 'queue' && this.kinds.isBroadcast(destination));
     return isFannedOut ? this.#historyRules.of(destination) : null;
   }
 
-  #makeQueue(destination: string): Queue | Topic | HistoryTopic {
+  #makeQueue(destination: string): Queue | Topic | HistoryRoute {
     const options = this.#queueRules.of(destination);
     // Patterns reach broadcast queues alone: no other has itself matched against them.
     if (options.mode === 'broadcast') return this.#makeTopic(destination);
@@ -502,7 +560,7 @@ export class Router {
 function detailsOf(route: Route): DestinationDetails {
   const { destination, subscriberCount } = route;
   const queue = route instanceof Queue ? route : null;
-  const history = route instanceof HistoryTopic ? route.kept : null;
+  const history = route instanceof HistoryRoute ? route.kept : null;
   // A queue in mode broadcast is a topic in all but its name.
   const kind = route.kind === 'queue' ? 'queue' : 'topic';
   return { destination, kind, subscriberCount, queue, history };

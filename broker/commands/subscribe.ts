@@ -10,6 +10,7 @@ import { readFlags } from './subscriber-flags.js';
 import { readResume } from './resume-headers.js';
 import { Selector } from '../selector/selector.js';
 import { isTemporaryQueue } from '../destinations/temporary-queues.js';
+import type { ResumeRequest } from '../history/replay.js';
 import type { AckMode } from '../subscription.js';
 import type { CommandContext } from './command-context.js';
 
@@ -51,7 +52,10 @@ function subscribe(context: CommandContext, frame: Frame, destination: string): 
   const isDurable = durableName(context, frame) !== null;
   const flags = readFlags(context, frame, destination, isDurable);
   const durable = prepareDurable(context, frame, destination, selector);
-  return after(joinNodes(context, destination, durable), () => {
+  const joined = after(joinNodes(context, destination, durable), () =>
+    prepareReplay(context, destination, resume, durable.key),
+  );
+  return after(joined, () => {
     if (implied !== null) removeImplied(context, implied);
     const id = frame.headers.get('id') ?? null;
     const durableKey = durable.key;
@@ -80,6 +84,19 @@ function joinNodes(
       context.router.leave(destination, key);
       throw error;
     });
+  });
+}
+
+/** In a cluster: what other nodes have of its history. */
+function prepareReplay(
+  { router }: CommandContext,
+  destination: string,
+  resume: ResumeRequest | null,
+  durableKey: string | null,
+): void | Promise<void> {
+  return router.prepareReplay(destination, resume, durableKey)?.catch((error: unknown) => {
+    router.leave(destination, durableKey);
+    throw error;
   });
 }
 

@@ -12,7 +12,7 @@ export class CursorHeap {
     let at = this.#cursors.push(cursor) - 1;
     while (at > 0) {
       const above = (at - 1) >> 1;
-      if (this.#id(above) <= cursor.messageId) break;
+      if (this.#order(above) <= cursor.order) break;
       this.#cursors[at] = this.#cursors[above] as HistoryCursor;
       at = above;
     }
@@ -34,15 +34,15 @@ export class CursorHeap {
     let at = 0;
     for (;;) {
       let below = 2 * at + 1;
-      if (below + 1 < this.#cursors.length && this.#id(below + 1) < this.#id(below)) below++;
-      if (below >= this.#cursors.length || this.#id(below) >= first.messageId) break;
+      if (below + 1 < this.#cursors.length && this.#order(below + 1) < this.#order(below)) below++;
+      if (below >= this.#cursors.length || this.#order(below) >= first.order) break;
       this.#cursors[at] = this.#cursors[below] as HistoryCursor;
       at = below;
     }
     this.#cursors[at] = first;
   }
 
-  #id(at: number): number {
-    return (this.#cursors[at] as HistoryCursor).messageId;
+  #order(at: number): number {
+    return (this.#cursors[at] as HistoryCursor).order;
   }
 }

@@ -104,15 +104,37 @@ export class Histories {
     return stamped;
   }
 
-  /** Keeps a message that has its place. */
-  keep(log: HistoryLog, offset: number, stamped: Message): void {
+  /** Keeps a message that has its place. @param order as in HistoryEntry */
+  keep(log: HistoryLog, offset: number, stamped: Message, order = stamped.id, ageMs = 0): void {
     const nowEpochMs = this.#parts.clock.epochMs();
     this.#forget(log);
-    log.append(offset, stamped, nowEpochMs);
+    log.append(offset, stamped, nowEpochMs - ageMs, order);
     if (log.trim(nowEpochMs)) tellTrimmed(log, false);
+    this.#kept(log);
+  }
+
+  /** Changes what a log holds that others than this node publish to; it is then the newest, and others may give way. */
+  change(log: HistoryLog, change: () => void): void {
+    this.#forget(log);
+    change();
+    log.trim(this.#parts.clock.epochMs());
+    this.#kept(log);
+  }
+
+  #kept(log: HistoryLog): void {
     this.#remember(log);
     this.#makeRoom();
     if (this.#sweep.wheelSlot < 0) this.#sweepLater();
+  }
+
+  /** Lets a log go: whoever reads in it finds that it is gone. */
+  drop(log: HistoryLog): void {
+    if (this.#newest === log) this.#newest = null;
+    this.#drop(log);
+  }
+
+  has(log: HistoryLog): boolean {
+    return this.#logs.get(log.destination) === log;
   }
 
   /**
@@ -169,7 +191,7 @@ export class Histories {
 
   /** Out of the sums, before the log changes. */
   #forget(log: HistoryLog): void {
-    if (this.#logs.get(log.destination) !== log) return;
+    if (!this.has(log)) return;
     this.#bytes -= log.costBytes;
     this.#messages -= log.size;
   }
@@ -232,7 +254,7 @@ export class Histories {
 
   #drop(log: HistoryLog): void {
     this.#forget(log);
-    this.#logs.delete(log.destination);
+    if (this.has(log)) this.#logs.delete(log.destination);
     log.clear();
     log.storage?.drop();
     log.isForgotten = true;

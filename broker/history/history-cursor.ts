@@ -4,8 +4,8 @@ import type { ReplayStart } from './replay.js';
 
 export class HistoryCursor {
   readonly log: HistoryLog;
-  /** Number of the message to be read next, as it was last seen: what cursors are ordered by. */
-  messageId = 0;
+  /** `order` of the entry to be read next, as it was last seen: what cursors are ordered by. */
+  order = 0;
   /** The reader knows that there is something to read. */
   isQueued = false;
   readonly #picks: readonly number[];

@@ -6,11 +6,19 @@ import type { Message } from '../message.js';
 import type { HistoryOptions } from './history-options.js';
 import type { HistoryStorage } from './history-storage.js';
 
+/** An epoch that another goes on from, and its last offset: both count on in one line. */
+export interface FormerEpoch {
+  readonly epoch: string;
+  readonly end: number;
+}
+
 export interface HistoryEntry {
   readonly offset: number;
   /** As subscribers get it. */
   readonly message: Message;
   readonly publishedEpochMs: number;
+  /** Grows with every message of any history: what several histories are merged by. */
+  readonly order: number;
   /** For `replay:last-value`; null when the topic has one last value. */
   readonly key: string | null;
 }
@@ -24,10 +32,12 @@ const COMPACT_AT = 256;
 
 export class HistoryLog {
   readonly destination: string;
-  readonly epoch: string;
   readonly options: HistoryOptions;
   /** Null: it is kept in memory alone. */
   readonly storage: HistoryStorage | null;
+  #epoch: string;
+  /** Epochs that this one goes on from: positions in them are good up to their ends. Nodes of a cluster have some. */
+  #former: readonly FormerEpoch[] = [];
   /** The last offset that was published; 0 before the first. */
   end = 0;
   /** The greatest offset that is not kept any more; 0 while everything is. */
@@ -45,10 +55,18 @@ export class HistoryLog {
 
   constructor(destination: string, epoch: string, options: HistoryOptions, storage: HistoryStorage | null = null) {
     this.destination = destination;
-    this.epoch = epoch;
+    this.#epoch = epoch;
     this.options = options;
     this.storage = storage;
     this.#latest = options.keyHeader === '' ? null : new Map();
+  }
+
+  get epoch(): string {
+    return this.#epoch;
+  }
+
+  get former(): readonly FormerEpoch[] {
+    return this.#former;
   }
 
   get size(): number {
@@ -65,14 +83,56 @@ export class HistoryLog {
     return LOG_BYTES + this.#bytes + this.size * MESSAGE_BYTES;
   }
 
-  /** @param offset greater than `end`; some may be left out, when nothing was published under them */
-  append(offset: number, message: Message, publishedEpochMs: number): void {
-    const { keyHeader } = this.options;
-    const key = this.#latest === null ? null : (message.headerMap().get(keyHeader) ?? '');
-    this.#entries.push({ offset, message, publishedEpochMs, key });
+  /**
+   * @param offset greater than `end`; some may be left out, when nothing was published under them
+   * @param order as in HistoryEntry; on a node of its own the numbers of messages will do
+   */
+  append(offset: number, message: Message, publishedEpochMs: number, order = message.id): void {
+    const key = this.#keyOf(message);
+    this.#entries.push({ offset, message, publishedEpochMs, order, key });
     this.#bytes += message.weightBytes;
     this.end = offset;
     if (key !== null) this.#latest?.set(key, offset);
+  }
+
+  /**
+   * Takes back what stands right before the oldest entry.
+   * @param older in their order, the last right behind which the oldest entry stands
+   * @param trimmedTo what is in front of them is not here
+   */
+  prepend(older: readonly Omit<HistoryEntry, 'key'>[], trimmedTo: number, trimmedEpochMs: number): void {
+    const entries = older.map((entry) => ({ ...entry, key: this.#keyOf(entry.message) }));
+    for (const { message } of entries) this.#bytes += message.weightBytes;
+    this.#entries = [...entries, ...this.#entries.slice(this.#first)];
+    this.#first = 0;
+    this.trimmedTo = trimmedTo;
+    this.trimmedEpochMs = trimmedEpochMs;
+    for (const { key, offset } of entries.toReversed()) {
+      if (key !== null && this.#latest?.has(key) === false) this.#latest.set(key, offset);
+    }
+  }
+
+  /** Lets go of everything, and goes on behind `offset`: what is before it is lost, or not here. */
+  skipTo(offset: number, publishedEpochMs: number): void {
+    this.clear();
+    this.end = this.trimmedTo = offset;
+    this.trimmedEpochMs = publishedEpochMs;
+  }
+
+  /** The epoch is another from here on, and the count goes on. */
+  continueAs(epoch: string, former: readonly FormerEpoch[]): void {
+    this.#epoch = epoch;
+    this.#former = former;
+  }
+
+  /** Whether that was a place in this history. What is behind it may be gone. */
+  hasReached(epoch: string, offset: number): boolean {
+    if (epoch === this.#epoch) return offset <= this.end;
+    return this.#former.some((former) => former.epoch === epoch && offset <= former.end);
+  }
+
+  #keyOf(message: Message): string | null {
+    return this.#latest === null ? null : (message.headerMap().get(this.options.keyHeader) ?? '');
   }
 
   /** When the newest entry was published; 0 when there is none. */

@@ -30,6 +30,9 @@ export const DEFAULT_HISTORY_OPTIONS: HistoryOptions = {
   keyHeader: '',
 };
 
+/** A rule without anything left open. */
+export type FilledHistoryRule = HistoryOptions & { readonly pattern: string };
+
 /** A wrong value: its option, what it is, and what is wanted. */
 export interface HistoryFault {
   readonly option: string;
@@ -49,7 +52,7 @@ export function findHistoryFault(options: HistoryOptions): HistoryFault | null {
 
 /** Which options a topic has. */
 export class HistoryRules {
-  readonly #index: SubscriptionIndex<{ readonly order: number; readonly options: HistoryOptions }>;
+  readonly #index: SubscriptionIndex<{ readonly order: number; readonly rule: FilledHistoryRule }>;
 
   /**
    * @param rules filled from the defaults
@@ -58,13 +61,13 @@ export class HistoryRules {
   constructor(rules: readonly HistoryRule[], separator: string) {
     this.#index = new SubscriptionIndex(separator);
     for (const [order, rule] of rules.entries()) {
-      this.#index.add(rule.pattern, { order, options: rule as HistoryOptions & HistoryRule });
+      this.#index.add(rule.pattern, { order, rule: rule as FilledHistoryRule });
     }
   }
 
   /** Null: the topic keeps nothing. */
-  of(destination: string): HistoryOptions | null {
+  of(destination: string): FilledHistoryRule | null {
     const [first] = this.#index.match(destination).sort((a, b) => a.order - b.order);
-    return first?.options ?? null;
+    return first?.rule ?? null;
   }
 }

@@ -131,15 +131,15 @@ export class HistoryReader implements MessageSource {
     for (;;) {
       const cursor = this.#heap.first;
       if (cursor === undefined) return undefined;
-      const messageId = cursor.peek()?.message.id;
+      const order = cursor.peek()?.order;
       this.#tellLoss(cursor);
-      if (messageId === undefined) {
+      if (order === undefined) {
         this.#heap.pop();
         cursor.isQueued = false;
-      } else if (messageId === cursor.messageId) return cursor;
+      } else if (order === cursor.order) return cursor;
       else {
         // It was read, or what was to be read next is gone.
-        cursor.messageId = messageId;
+        cursor.order = order;
         this.#heap.sink();
       }
     }
@@ -149,7 +149,7 @@ export class HistoryReader implements MessageSource {
     const entry = cursor.peek();
     this.#tellLoss(cursor);
     if (entry === undefined) return;
-    cursor.messageId = entry.message.id;
+    cursor.order = entry.order;
     cursor.isQueued = true;
     this.#heap.push(cursor);
   }

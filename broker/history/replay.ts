@@ -36,7 +36,7 @@ export interface ReplayStart {
 
 /** Everything behind `position`; null when the log cannot tell or has not got it any more. */
 export function startBehind(log: HistoryLog, position: HistoryPosition): ReplayStart | null {
-  const isKept = position.epoch === log.epoch && position.offset <= log.end && position.offset >= log.trimmedTo;
+  const isKept = log.hasReached(position.epoch, position.offset) && position.offset >= log.trimmedTo;
   return isKept ? { picks: [], next: position.offset + 1, isComplete: true } : null;
 }
 

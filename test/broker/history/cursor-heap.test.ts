@@ -6,9 +6,9 @@ import { HistoryLog } from '../../../broker/history/history-log.js';
 import { DEFAULT_HISTORY_OPTIONS } from '../../../broker/history/history-options.js';
 import { check } from '../../helpers/properties.js';
 
-function cursorAt(messageId: number): HistoryCursor {
+function cursorAt(order: number): HistoryCursor {
   const cursor = new HistoryCursor(new HistoryLog('/topic/a', 'e', DEFAULT_HISTORY_OPTIONS), { picks: [], next: 1 });
-  cursor.messageId = messageId;
+  cursor.order = order;
   return cursor;
 }
 
@@ -27,11 +27,11 @@ t.test('the first is always the one with the oldest message', async (t) => {
         heap.pop();
         if (first !== undefined) model.splice(model.indexOf(first), 1);
       } else if (first !== undefined) {
-        first.messageId += id;
+        first.order += id;
         heap.sink();
       }
-      const oldest = Math.min(...model.map(({ messageId }) => messageId));
-      if ((heap.first?.messageId ?? Infinity) !== oldest) throw new Error(`not the oldest after ${kind}`);
+      const oldest = Math.min(...model.map(({ order }) => order));
+      if ((heap.first?.order ?? Infinity) !== oldest) throw new Error(`not the oldest after ${kind}`);
     }
   });
   check(t, property, 300);
