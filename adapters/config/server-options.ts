@@ -178,11 +178,6 @@ export function resolveServerOptions(given: ServerOptions = {}): ResolvedServerO
     throw new OptionsError(['tcp: got false, wants a listener, since http is false']);
   const local = (http === false || isLoopback(http.host)) && (tcp === false || isLoopback(tcp.host));
   const relay = resolveRelay(given.relay);
-  if (relay !== false && relay.type === 'redis' && broker.history.length > 0) {
-    throw new OptionsError([
-      'broker.history: got rules, wants none with relay.type "redis": offsets are a node\'s own',
-    ]);
-  }
   const data = given.data ?? DEFAULT_SERVER_OPTIONS.data;
   return {
     http,

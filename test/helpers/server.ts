@@ -1,4 +1,5 @@
 /** A whole server on free loopback ports, silent, for tests over real sockets. */
+import { randomUUID } from 'node:crypto';
 import { createClusteredServer } from '../../adapters/clustered-server.js';
 import type { ServerOptions, StompServer, StompServerPorts } from '../../adapters/index.js';
 
@@ -13,12 +14,20 @@ export interface TestServer {
 /** More than 1: the sockets of every test server are held by so many worker processes (test/adapters/workers/suites.test.ts). */
 const WORKERS = Number(process.env['HOOFBEAT_TEST_WORKERS'] ?? 1);
 
+/** Its URL: every test server is a node of a cluster of its own there (test/adapters/redis/suites.test.ts). */
+const REDIS = process.env['HOOFBEAT_TEST_REDIS'];
+
+function clusterOfItsOwn(): ServerOptions {
+  return REDIS === undefined ? {} : { relay: { type: 'redis', url: REDIS, keyPrefix: `${randomUUID()}:` } };
+}
+
 /** Starts a server with `options` over ports 0 and log level silent. */
 export async function startTestServer(options: ServerOptions = {}, ports: StompServerPorts = {}): Promise<TestServer> {
   const server = createClusteredServer(
     {
       data: false,
       workers: WORKERS,
+      ...clusterOfItsOwn(),
       ...options,
       http: options.http === false ? false : { port: 0, ...options.http },
       tcp: options.tcp === false ? false : { port: 0, ...options.tcp },

@@ -1,4 +1,5 @@
 /** One run: a broker in a process of its own, a stream of numbered messages, and subscribers that are cut all the time. */
+import { randomUUID } from 'node:crypto';
 import type { Test } from 'tap';
 import { BrokerProcess } from '../crash/broker-process.js';
 import { temporaryDirectory } from '../helpers/cli.js';
@@ -35,6 +36,8 @@ export interface ResumeReport {
   readonly faults: readonly string[];
 }
 
+/** Its URL: the broker keeps its history there, and is a node of a cluster of its own. */
+const REDIS = process.env['HOOFBEAT_TEST_REDIS'];
 /** How often one subscriber is there in the whole of the stream, were it never away. */
 const LIVES = 16;
 
@@ -93,7 +96,8 @@ class BrokerLives {
     this.#directory = temporaryDirectory(t);
     this.#isDurable = kills > 0;
     const rule = { pattern: '/topic/**', maxMessages, maxBytes: 1024 ** 3, durable: this.#isDurable };
-    this.#options = { http: { port: 0 }, tcp: { port: 0 }, broker: { history: [rule] } };
+    const relay = REDIS === undefined ? false : { type: 'redis', url: REDIS, keyPrefix: `${randomUUID()}:`, leaseMs: 1_000 };
+    this.#options = { http: { port: 0 }, tcp: { port: 0 }, broker: { history: [rule] }, relay };
   }
 
   async start(): Promise<Ports> {
