@@ -88,7 +88,8 @@ export function composeBroker(
   const clock = ports.clock ?? new SystemClock();
   const { authenticator, authorizer, load } = composeAccess(options, ports, { clock, logger });
   const redis = composeRedis(options, { clock, logger });
-  const store = ports.store ?? (redis === null ? composeStore(options, clock) : composeRedisStore(redis, clock));
+  const isShared = redis !== null && options.broker.history.length > 0;
+  const store = ports.store ?? (isShared ? composeRedisStore(redis, clock) : composeStore(options, clock));
   const relays = composeRelays(options, redis, { clock, logger });
   const members = redis?.members ?? null;
   const broker = new Broker(options.broker, { clock, logger, authenticator, authorizer, store, members, ...relays });

@@ -376,7 +376,11 @@ export class Router {
    * @returns undefined when there is nothing to wait for. What rejects with BrokerError `relay-unavailable`, `relay-lost` when
    * something was asked for that cannot be had at the moment
    */
-  prepareReplay(destination: string, request: ResumeRequest | null, durableKey: string | null): Promise<void> | undefined {
+  prepareReplay(
+    destination: string,
+    request: ResumeRequest | null,
+    durableKey: string | null,
+  ): Promise<void> | undefined {
     if (this.sharedHistories === null || !this.#isShared(destination, durableKey)) return undefined;
     if (isPattern(destination)) return this.sharedHistories.prepareAll(destination, request);
     return this.#historyOf(destination) === null ? undefined : this.sharedHistories.prepare(destination, request);
@@ -537,7 +541,15 @@ export class Router {
     }
     if (shared !== null) {
       const stats = this.#stats;
-      return new SharedHistoryTopic(destination, { shared, rule: options, stats, patterns, source, durables, givingWay });
+      return new SharedHistoryTopic(destination, {
+        shared,
+        rule: options,
+        stats,
+        patterns,
+        source,
+        durables,
+        givingWay,
+      });
     }
     return new HistoryTopic(destination, { histories, options, patterns, source, durables, givingWay });
   }

@@ -190,7 +190,8 @@ export class SharedHistory {
 
   #hold(arrived: ArrivedMessages, isEcho: boolean): void {
     const messages = arrived.messages.map(({ number, octets }) => ({ number, octets: owned(octets) }));
-    for (const { octets } of messages) this.#heldBytes += octets instanceof Message ? octets.weightBytes : octets.length;
+    for (const { octets } of messages)
+      this.#heldBytes += octets instanceof Message ? octets.weightBytes : octets.length;
     this.#held.push({ place: arrived.place, messages, isEcho });
     if (this.#heldBytes > MAX_HELD_BYTES) {
       this.#letGo();
@@ -289,7 +290,11 @@ export class SharedHistory {
     this.#takeBack(log, older, trimmed);
   }
 
-  #takeBack(log: HistoryLog, older: HistoryPage['messages'], trimmed: { readonly to: number; readonly ageMs: number }): void {
+  #takeBack(
+    log: HistoryLog,
+    older: HistoryPage['messages'],
+    trimmed: { readonly to: number; readonly ageMs: number },
+  ): void {
     const { cache, clock, nextMessageId } = this.#parts;
     const nowEpochMs = clock.epochMs();
     const entries = older.map(({ offset, number, ageMs, octets }) => ({

@@ -96,7 +96,8 @@ class BrokerLives {
     this.#directory = temporaryDirectory(t);
     this.#isDurable = kills > 0;
     const rule = { pattern: '/topic/**', maxMessages, maxBytes: 1024 ** 3, durable: this.#isDurable };
-    const relay = REDIS === undefined ? false : { type: 'redis', url: REDIS, keyPrefix: `${randomUUID()}:`, leaseMs: 1_000 };
+    const relay =
+      REDIS === undefined ? false : { type: 'redis', url: REDIS, keyPrefix: `${randomUUID()}:`, leaseMs: 1_000 };
     this.#options = { http: { port: 0 }, tcp: { port: 0 }, broker: { history: [rule] }, relay };
   }
 

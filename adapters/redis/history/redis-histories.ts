@@ -83,7 +83,8 @@ export class RedisHistories implements NodeHistories {
 
   async read(request: HistoryPageRequest): Promise<HistoryPage> {
     const { destination, after, upTo = -1, bounds, maxPageMessages, maxPageBytes } = request;
-    const { epoch, offset } = after === 'start' || after === 'end' ? { epoch: '', offset: after === 'end' ? -1 : 0 } : after;
+    const { epoch, offset } =
+      after === 'start' || after === 'end' ? { epoch: '', offset: after === 'end' ? -1 : 0 } : after;
     const { maxMessages, maxBytes, maxAgeMs } = bounds;
     const limits = [maxMessages, maxBytes, maxAgeMs, maxPageMessages, maxPageBytes];
     return pageOf(await this.#run(READ_PAGE, [destination, epoch, offset, upTo, ...limits, createName()]));

@@ -365,10 +365,3 @@ t.test('the relay between nodes: defaults, faults, and the URL not shown', async
     ],
   );
 });
-
-t.test('histories and the relay between nodes exclude each other', async (t) => {
-  const history = [{ pattern: '/topic/x' }];
-  t.strictSame(faultsOf({ relay: { type: 'redis' }, broker: { history } }), [
-    'broker.history: got rules, wants none with relay.type "redis": offsets are a node\'s own',
-  ]);
-});

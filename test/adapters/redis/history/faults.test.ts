@@ -7,7 +7,14 @@ import { randomBytes } from 'node:crypto';
 import t from 'tap';
 import { requireProgram } from '../../../helpers/programs.js';
 import { SeededRandom } from '../../../helpers/seeded-random.js';
-import { CheckingSubscriber, Progress, startKeepingRedis, startNodes, SteadyPublisher, TOPIC } from './history-nodes.js';
+import {
+  CheckingSubscriber,
+  Progress,
+  startKeepingRedis,
+  startNodes,
+  SteadyPublisher,
+  TOPIC,
+} from './history-nodes.js';
 
 const SEED = process.env['HOOFBEAT_HISTORY_SEED'] ?? randomBytes(4).toString('hex');
 const STEPS = Number(process.env['HOOFBEAT_HISTORY_STEPS'] ?? 24);
@@ -66,13 +73,17 @@ t.test(`one sequence for everybody, whatever breaks (seed ${SEED})`, { timeout: 
   last.finish();
   await progress.until('it to settle', () => last.isIdle);
   const end = Math.max(...all.map((each) => each.last), 1);
-  await progress.until('everybody to have everything', () => all.every((each) => each.last >= Math.max(end, ...all.map((one) => one.last))));
+  await progress.until('everybody to have everything', () =>
+    all.every((each) => each.last >= Math.max(end, ...all.map((one) => one.last))),
+  );
   last.leave();
   for (const each of all) each.leave();
   const faults = all.flatMap((each) => each.faults);
   const recovered = all.reduce((sum, each) => sum + each.recovered, 0);
   const losses = all.reduce((sum, each) => sum + each.losses, 0);
-  t.comment(`${told.join(' ')}: ${receipted()} receipted, ${doubtful()} doubtful, ${recovered} resumed, ${losses} losses`);
+  t.comment(
+    `${told.join(' ')}: ${receipted()} receipted, ${doubtful()} doubtful, ${recovered} resumed, ${losses} losses`,
+  );
   t.strictSame(faults.slice(0, 10), []);
   t.equal(losses, 0, 'nothing was lost');
   const [first] = steady;

@@ -24,12 +24,22 @@ export function startKeepingRedis(t: Test): Promise<RedisProcess> {
   return RedisProcess.start(t, ['--dir', dir, '--appendonly', 'yes', '--appendfsync', 'always']);
 }
 
-export async function startNode(t: Test, redis: RedisProcess, broker: ServerOptions['broker'] = {}): Promise<HistoryNode> {
+export async function startNode(
+  t: Test,
+  redis: RedisProcess,
+  broker: ServerOptions['broker'] = {},
+): Promise<HistoryNode> {
   const proxy = await TcpProxy.start(t, redis.port);
   const reconnect = { initialDelayMs: 20, maxDelayMs: 100 };
   const node = await startTestServer({
     http: false,
-    relay: { type: 'redis', url: `redis://127.0.0.1:${proxy.port}`, reconnect, pingIntervalMs: 300, connectTimeoutMs: 1_000 },
+    relay: {
+      type: 'redis',
+      url: `redis://127.0.0.1:${proxy.port}`,
+      reconnect,
+      pingIntervalMs: 300,
+      connectTimeoutMs: 1_000,
+    },
     broker: { history: RULES, ...broker },
   });
   t.teardown(node.stop);
@@ -97,21 +107,25 @@ export class SteadyPublisher {
 
   #connect(): void {
     this.#isConnected = false;
-    this.#link = openLink('tcp', { tcp: this.#port, websocket: 0 }, {
-      onFrame: (frame) => {
-        this.#onFrame(frame);
-        this.#goOn();
-        this.#progress.changed();
+    this.#link = openLink(
+      'tcp',
+      { tcp: this.#port, websocket: 0 },
+      {
+        onFrame: (frame) => {
+          this.#onFrame(frame);
+          this.#goOn();
+          this.#progress.changed();
+        },
+        onEnd: () => {
+          this.doubtful.push(...this.#open.splice(0));
+          if (this.#isStopped) return;
+          setTimeout(() => {
+            if (!this.#isStopped) this.#connect();
+          }, 20);
+          this.#progress.changed();
+        },
       },
-      onEnd: () => {
-        this.doubtful.push(...this.#open.splice(0));
-        if (this.#isStopped) return;
-        setTimeout(() => {
-          if (!this.#isStopped) this.#connect();
-        }, 20);
-        this.#progress.changed();
-      },
-    });
+    );
   }
 
   #onFrame(frame: ServerFrame): void {
@@ -177,19 +191,23 @@ export class CheckingSubscriber {
 
   #connect(): void {
     this.isReady = false;
-    const link = openLink('tcp', { tcp: this.#port, websocket: 0 }, {
-      onFrame: (frame) => {
-        if (frame.command === 'CONNECTED') this.#subscribe(link);
-        else this.#onFrame(frame);
-        this.#progress.changed();
+    const link = openLink(
+      'tcp',
+      { tcp: this.#port, websocket: 0 },
+      {
+        onFrame: (frame) => {
+          if (frame.command === 'CONNECTED') this.#subscribe(link);
+          else this.#onFrame(frame);
+          this.#progress.changed();
+        },
+        // Its SUBSCRIBE asked for what could not be had just now.
+        onEnd: () => {
+          setTimeout(() => {
+            if (this.#link === link) this.#connect();
+          }, 20);
+        },
       },
-      // Its SUBSCRIBE asked for what could not be had just now.
-      onEnd: () => {
-        setTimeout(() => {
-          if (this.#link === link) this.#connect();
-        }, 20);
-      },
-    });
+    );
     this.#link = link;
   }
 
@@ -215,7 +233,7 @@ export class CheckingSubscriber {
   #onReceipt(receipt: ServerFrame): void {
     this.isReady = true;
     const recovered = header(receipt, 'recovered');
-    if (recovered !== undefined !== this.#asked) this.faults.push(`recovered:${recovered ?? 'none'} of RECEIPT`);
+    if ((recovered !== undefined) !== this.#asked) this.faults.push(`recovered:${recovered ?? 'none'} of RECEIPT`);
     if (recovered === 'true') this.recovered++;
     if (recovered === 'false') this.losses++;
     const offset = header(receipt, 'offset');
