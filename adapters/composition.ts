@@ -153,7 +153,9 @@ export function composeRedis(
   ports: RelayPorts,
 ): RedisParts | null {
   if (relay === false || relay.type !== 'redis') return null;
-  const clients = new RedisClients({ ...relay, ca: readAuthorities(relay.tls.caFile) }, ports.clock);
+  const { tls } = relay;
+  const ca = typeof tls === 'boolean' ? undefined : readAuthorities(tls.caFile);
+  const clients = new RedisClients({ ...relay, tls: tls === false ? null : { ca } }, ports.clock);
   const commands = new RedisCommands(relay, { ...ports, clients });
   const keys = new RedisKeys(relay.keyPrefix);
   const nodeId = broker.nodeId === '' ? randomBytes(6).toString('base64url') : broker.nodeId;

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { checkAuth, type AuthOptions } from './auth-options.js';
 import { auth } from './auth-schema.js';
-import { relay } from './relay-schema.js';
+import { checkRelay, relay } from './relay-schema.js';
 import { connectionLog } from './connection-log-schema.js';
 import { flag, strings, text, wholeNumber } from './schema-parts.js';
 import { LOG_LEVELS } from './log-level.js';
@@ -80,6 +80,7 @@ export function checkShape(given: unknown): string[] {
       ...checkEndpointPaths(result.data),
       ...checkProxy(result.data),
       ...checkAuth(result.data.auth as AuthOptions | undefined),
+      ...checkRelay(result.data.relay),
     ];
   return result.error.issues.flatMap((issue) => describe(issue, given, [])).sort();
 }
@@ -122,7 +123,7 @@ function shown(value: unknown, path: readonly PropertyKey[]): string {
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object' && value !== null) return 'an object';
   // A URL has the passcode in it.
-  if (path[0] === 'relay' && /Passcode$|^url$/.test(String(path[1]))) return 'a value that is not shown';
+  if (path[0] === 'relay' && /(passcode|password)$|^url$/i.test(String(path[1]))) return 'a value that is not shown';
   if (path[0] === 'auth' && isSecret(path.slice(1))) return 'a value that is not shown';
   return typeof value === 'string' ? JSON.stringify(value) : `${value as number | boolean | null}`;
 }

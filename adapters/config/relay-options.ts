@@ -5,10 +5,23 @@ export type RelayOptions = StompRelayFileOptions | RedisRelayFileOptions;
 /** Other nodes, which share topics with this one over Redis. */
 export interface RedisRelayFileOptions {
   readonly type: 'redis';
-  /** `redis://user:passcode@host:port`, or `rediss://` with TLS. */
+  /** `redis://user:password@host:port/database`, or `rediss://` with TLS. */
   readonly url?: string | undefined;
-  /** With `rediss://`. */
-  readonly tls?: RelayTlsOptions | undefined;
+  /** Instead of `url`: Redis Sentinels, which know where the master is. */
+  readonly sentinels?: readonly RedisAddressOptions[] | undefined;
+  /** Of the master, at the Sentinels. */
+  readonly sentinelName?: string | undefined;
+  readonly sentinelUsername?: string | undefined;
+  readonly sentinelPassword?: string | undefined;
+  /** Instead of `url`: some nodes of a Redis Cluster, by which the others are found. */
+  readonly clusterNodes?: readonly RedisAddressOptions[] | undefined;
+  /** At Redis itself, where the URL does not say it. */
+  readonly username?: string | undefined;
+  readonly password?: string | undefined;
+  /** Not in a Redis Cluster, which has one alone. */
+  readonly database?: number | undefined;
+  /** For Redis and Sentinels alike; a `url` with `rediss://` has TLS already. True trusts the system's authorities. */
+  readonly tls?: boolean | RelayTlsOptions | undefined;
   /** In front of every channel: the same on all nodes of a cluster, another one for each cluster. */
   readonly keyPrefix?: string | undefined;
   /** From dialling to the first answer. */
@@ -61,6 +74,11 @@ export interface StompRelayFileOptions {
   readonly userRegistryBroadcast?: string | false | undefined;
 }
 
+export interface RedisAddressOptions {
+  readonly host: string;
+  readonly port: number;
+}
+
 export interface RelayTlsOptions {
   /** PEM of authorities to trust; in a configuration file, relative to its directory. Default: the system's. */
   readonly caFile?: string | undefined;
@@ -79,7 +97,15 @@ export type ResolvedRelayOptions = ResolvedStompRelayOptions | ResolvedRedisRela
 export interface ResolvedRedisRelayOptions {
   readonly type: 'redis';
   readonly url: string;
-  readonly tls: RelayTlsOptions;
+  readonly sentinels: readonly RedisAddressOptions[];
+  readonly sentinelName: string;
+  readonly sentinelUsername: string;
+  readonly sentinelPassword: string;
+  readonly clusterNodes: readonly RedisAddressOptions[];
+  readonly username: string;
+  readonly password: string;
+  readonly database: number;
+  readonly tls: boolean | RelayTlsOptions;
   readonly keyPrefix: string;
   readonly connectTimeoutMs: number;
   readonly pingIntervalMs: number;
@@ -92,7 +118,15 @@ export interface ResolvedRedisRelayOptions {
 export const DEFAULT_REDIS_RELAY_OPTIONS: ResolvedRedisRelayOptions = Object.freeze({
   type: 'redis',
   url: 'redis://127.0.0.1:6379',
-  tls: Object.freeze({}),
+  sentinels: Object.freeze([]),
+  sentinelName: 'mymaster',
+  sentinelUsername: '',
+  sentinelPassword: '',
+  clusterNodes: Object.freeze([]),
+  username: '',
+  password: '',
+  database: 0,
+  tls: false,
   keyPrefix: 'hoofbeat:',
   connectTimeoutMs: 10_000,
   pingIntervalMs: 5_000,

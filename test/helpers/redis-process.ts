@@ -6,6 +6,8 @@ import { inTime } from './inbox.js';
 
 const DEADLINE_MS = 20_000;
 const BASE = ['--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
+/** What each kind prints when it takes commands. */
+const READY = /Ready to accept connections|monitor master/;
 
 export class RedisProcess {
   readonly port: number;
@@ -19,7 +21,16 @@ export class RedisProcess {
 
   /** Running, and gone with the test. @param args more of its command line */
   static async start(t: Test, args: readonly string[] = []): Promise<RedisProcess> {
-    const redis = new RedisProcess(await freePort(), args);
+    const port = await freePort();
+    return RedisProcess.#start(t, new RedisProcess(port, ['--port', String(port), ...BASE, ...args]));
+  }
+
+  /** A Sentinel. @param file its configuration, with the port, which it writes into */
+  static startSentinel(t: Test, port: number, file: string): Promise<RedisProcess> {
+    return RedisProcess.#start(t, new RedisProcess(port, [file, '--sentinel']));
+  }
+
+  static async #start(t: Test, redis: RedisProcess): Promise<RedisProcess> {
     t.teardown(() => redis.stop());
     await redis.start();
     return redis;
@@ -30,15 +41,13 @@ export class RedisProcess {
   }
 
   async start(): Promise<void> {
-    const child = spawn('redis-server', ['--port', String(this.port), ...BASE, ...this.#args], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
+    const child = spawn('redis-server', this.#args, { stdio: ['ignore', 'pipe', 'inherit'] });
     this.#child = child;
     let printed = '';
     const ready = new Promise<void>((resolve, reject) => {
       child.stdout.setEncoding('utf8').on('data', (text: string) => {
         printed += text;
-        if (printed.includes('Ready to accept connections')) resolve();
+        if (READY.test(printed)) resolve();
       });
       child.on('close', (code) => {
         reject(new Error(`redis-server ended with ${code}: ${printed}`));
@@ -58,6 +67,16 @@ export class RedisProcess {
     await inTime(ended, 'the end of redis-server', DEADLINE_MS);
   }
 
+  /** As by `kill -9`. */
+  async kill(): Promise<void> {
+    const child = this.#child;
+    this.#child = null;
+    if (child === null || child.exitCode !== null) return;
+    const ended = new Promise((resolve) => child.once('close', resolve));
+    child.kill('SIGKILL');
+    await inTime(ended, 'the end of redis-server', DEADLINE_MS);
+  }
+
   /** Stands still, its connections open, until `resume`. */
   freeze(): void {
     this.#child?.kill('SIGSTOP');
@@ -68,7 +87,19 @@ export class RedisProcess {
   }
 }
 
-export function freePort(): Promise<number> {
+/** Those of this process that somebody was given: the system may give one that is closed again to the next who asks. */
+const given = new Set<number>();
+
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = await anyPort();
+    if (given.has(port)) continue;
+    given.add(port);
+    return port;
+  }
+}
+
+function anyPort(): Promise<number> {
   const server = createServer();
   return new Promise((resolve, reject) => {
     server.once('error', reject);

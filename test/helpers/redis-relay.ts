@@ -20,7 +20,16 @@ export function testRedisClients(url: string, more: Partial<RedisClientsOptions>
   return new RedisClients(
     {
       url,
-      ca: undefined,
+      sentinels: [],
+      sentinelName: 'mymaster',
+      sentinelUsername: '',
+      sentinelPassword: '',
+      clusterNodes: [],
+      username: '',
+      password: '',
+      database: 0,
+      tls: null,
+      keyPrefix: 'test:',
       connectTimeoutMs: 5_000,
       pingIntervalMs: 5_000,
       reconnect: { initialDelayMs: 20, maxDelayMs: 100, jitter: 0.5 },

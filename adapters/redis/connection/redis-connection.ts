@@ -22,7 +22,8 @@ export interface RedisConnectionEvents {
 }
 
 export interface RedisConnectionPorts {
-  readonly create: (options: ClientOptions) => Redis;
+  /** Finds out where to connect, and makes a client that does not connect yet. */
+  readonly create: (options: ClientOptions) => Promise<Redis>;
   readonly clock: Clock;
   readonly reconnect: RedisReconnectOptions;
   /** Redis is asked for a sign of life that often; one interval without ends the connection. */
@@ -32,7 +33,7 @@ export interface RedisConnectionPorts {
 }
 
 /** What is waited for and tried again is decided here, not by the package. */
-const ONE_LIFE: ClientOptions = {
+export const ONE_LIFE: ClientOptions = {
   lazyConnect: true,
   retryStrategy: () => null,
   enableOfflineQueue: false,
@@ -49,6 +50,8 @@ export class RedisConnection {
   readonly #options: ClientOptions;
   readonly #events: RedisConnectionEvents;
   readonly #ports: RedisConnectionPorts;
+  /** Of the attempt that is under way. */
+  #attempt: object | null = null;
   #client: Redis | null = null;
   #isUp = false;
   #failures = 0;
@@ -69,9 +72,47 @@ export class RedisConnection {
 
   connect(): void {
     const { create, connectTimeoutMs } = this.#ports;
-    const client = create({ ...this.#options, ...ONE_LIFE, connectTimeout: connectTimeoutMs });
-    this.#client = client;
+    const attempt = (this.#attempt = {});
     this.#lastError = null;
+    this.#wait(connectTimeoutMs, () => {
+      this.drop(new Error(`not ready within ${connectTimeoutMs} ms`));
+    });
+    create({ ...this.#options, ...ONE_LIFE, connectTimeout: connectTimeoutMs }).then(
+      (client) => {
+        if (this.#attempt === attempt) this.#use(client);
+      },
+      (error: unknown) => {
+        if (this.#attempt === attempt) this.drop(error instanceof Error ? error : new Error(String(error)));
+      },
+    );
+  }
+
+  /** Drops the connection, as if it had been lost. */
+  drop(why: Error): void {
+    if (this.#attempt === null) return;
+    this.#lastError = why;
+    const client = this.#client;
+    if (client === null) {
+      this.#onEnd();
+      return;
+    }
+    muffle(client);
+    client.disconnect();
+  }
+
+  /** For good. */
+  stop(): void {
+    const client = this.#client;
+    this.#client = this.#attempt = null;
+    this.#isUp = false;
+    this.#stopTimers();
+    if (client === null) return;
+    muffle(client);
+    client.disconnect();
+  }
+
+  #use(client: Redis): void {
+    this.#client = client;
     client.on('ready', () => {
       if (this.#client !== client) return;
       this.#stopTimers();
@@ -90,35 +131,17 @@ export class RedisConnection {
     client.on('end', () => {
       if (this.#client === client) this.#onEnd();
     });
-    this.#wait(connectTimeoutMs, () => {
-      this.drop(new Error(`not ready within ${connectTimeoutMs} ms`));
+    // The slot of a channel in a Redis Cluster has another master now.
+    client.on('moved', () => {
+      if (this.#client === client) this.drop(new Error('a slot has moved to another master'));
     });
     // What is wrong is told by the events.
     client.connect().catch(() => undefined);
   }
 
-  /** Drops the connection, as if it had been lost. */
-  drop(why: Error): void {
-    this.#lastError = why;
-    if (this.#client === null) return;
-    muffle(this.#client);
-    this.#client.disconnect();
-  }
-
-  /** For good. */
-  stop(): void {
-    const client = this.#client;
-    this.#client = null;
-    this.#isUp = false;
-    this.#stopTimers();
-    if (client === null) return;
-    muffle(client);
-    client.disconnect();
-  }
-
   #onEnd(): void {
     this.#isUp = false;
-    this.#client = null;
+    this.#client = this.#attempt = null;
     this.#stopTimers();
     this.#wait(this.#nextDelayMs(), () => {
       this.connect();
@@ -170,7 +193,7 @@ export class RedisConnection {
  * The package listens for the first error of a socket alone. TLS has a second one when both sides refuse each other, and an
  * error that nobody hears ends the process.
  */
-function muffle(client: Redis): void {
+export function muffle(client: Redis): void {
   const { stream } = client as { readonly stream?: NodeJS.EventEmitter };
   if (stream?.listeners('error').includes(ignore) === false) stream.on('error', ignore);
 }

@@ -1,7 +1,6 @@
 /** Which channels and globs this node wants of Redis, by what its clients subscribe to. */
-import type { Redis } from 'ioredis';
 import { isPattern } from '../../../broker/destinations/pattern.js';
-import { type Channel, ChannelSet } from '../connection/channel-set.js';
+import type { Channel, ChannelSet } from '../connection/channel-set.js';
 import type { ChannelNames } from './channel-names.js';
 
 /** Redis compares each PUBLISH with every glob of every node: above this a node takes everything instead of one more. */
@@ -13,14 +12,9 @@ export class ChannelInterests {
   /** By destination or pattern, as subscribed: where a pattern is counted depends on what was there before it. */
   readonly #claims = new Map<string, { readonly channel: Channel; count: number }>();
 
-  /** @param soon runs a task once what arrived in this turn was read */
-  constructor(names: ChannelNames, soon: (task: () => void) => void) {
+  constructor(names: ChannelNames, channels: ChannelSet) {
     this.#names = names;
-    this.#channels = new ChannelSet(soon);
-  }
-
-  get isEmpty(): boolean {
-    return this.#claims.size === 0;
+    this.#channels = channels;
   }
 
   /** As `NodeRelay.join`. */
@@ -41,16 +35,6 @@ export class ChannelInterests {
     if (claim === undefined || --claim.count > 0) return;
     this.#claims.delete(destination);
     this.#channels.release(claim.channel);
-  }
-
-  /** A new connection; resolves once everything wanted now is confirmed. Rejects when Redis refuses it. */
-  connected(client: Redis): Promise<void> {
-    return this.#channels.connected(client);
-  }
-
-  /** Who waits has nobody to wait for: what is wanted comes into force with the next connection. */
-  disconnected(): void {
-    this.#channels.disconnected();
   }
 
   #globFor(pattern: string): string {

@@ -2,24 +2,25 @@
  * What this node publishes: gathered while a turn of the event loop lasts, one envelope for each destination, all of them
  * written to Redis at once. What is on its way is bounded; nothing waits for a connection.
  */
-import type { Redis } from 'ioredis';
 import { BrokerError } from '../../../broker/errors.js';
-import type { ChannelNames } from './channel-names.js';
-import { createDeferred, type Deferred, textOf } from '../connection/deferred.js';
+import { createDeferred, type Deferred } from '../connection/deferred.js';
 import { encodeEnvelope, MAX_DESTINATION_BYTES, MESSAGE_OVERHEAD_BYTES } from './node-envelope.js';
+import type { OutgoingEnvelope, RedisLane } from './redis-lane.js';
 
 /** Redis copies an envelope for each node that wants it, as one piece. */
 const MAX_ENVELOPE_BYTES = 256 * 1024;
 
 export interface EnvelopePublisherParts {
   readonly node: Buffer;
-  readonly names: ChannelNames;
+  /** Where envelopes of a destination go out; null: there is no way now. */
+  readonly laneOf: (destination: string) => RedisLane | null;
   readonly soon: (task: () => void) => void;
   readonly maxPendingBytes: number;
 }
 
 interface Envelope {
   readonly destination: string;
+  readonly lane: RedisLane;
   readonly messages: Buffer[];
   bytes: number;
 }
@@ -27,8 +28,6 @@ interface Envelope {
 /** What leaves in one turn. */
 interface Turn {
   readonly envelopes: Envelope[];
-  bytes: number;
-  messages: number;
   /** Null: nobody waits. */
   outcome: Deferred | null;
 }
@@ -42,7 +41,6 @@ export class EnvelopePublisher {
   #wasLastDropped = false;
   #pendingBytes = 0;
   #number = 0;
-  #client: Redis | null = null;
   /** Since start. */
   published = 0;
   dropped = 0;
@@ -51,34 +49,21 @@ export class EnvelopePublisher {
     this.#parts = parts;
   }
 
-  /** Null: the connection is gone. */
-  set client(client: Redis | null) {
-    this.#client = client;
-  }
-
+  /** Whether there is room. */
   get isAccepting(): boolean {
-    return this.#client !== null && this.#pendingBytes < this.#parts.maxPendingBytes;
+    return this.#pendingBytes < this.#parts.maxPendingBytes;
   }
 
   publish(destination: string, octets: Buffer): void {
-    if (!this.isAccepting || Buffer.byteLength(destination) > MAX_DESTINATION_BYTES) {
-      this.dropped++;
-      this.#wasLastDropped = true;
-      return;
-    }
-    this.#wasLastDropped = false;
-    const turn = (this.#turn ??= this.#begin());
     const bytes = octets.length + MESSAGE_OVERHEAD_BYTES;
-    let envelope = this.#open.get(destination);
-    if (envelope === undefined || envelope.bytes + bytes > MAX_ENVELOPE_BYTES) {
-      envelope = { destination, messages: [], bytes: 0 };
-      this.#open.set(destination, envelope);
-      turn.envelopes.push(envelope);
+    const envelope = this.isAccepting ? this.#envelopeFor(destination, bytes) : null;
+    this.#wasLastDropped = envelope === null;
+    if (envelope === null) {
+      this.dropped++;
+      return;
     }
     envelope.messages.push(octets);
     envelope.bytes += bytes;
-    turn.bytes += bytes;
-    turn.messages++;
     this.#pendingBytes += bytes;
   }
 
@@ -96,8 +81,20 @@ export class EnvelopePublisher {
     }
   }
 
+  /** Null: there is no way to send it. */
+  #envelopeFor(destination: string, bytes: number): Envelope | null {
+    const open = this.#open.get(destination);
+    if (open !== undefined && open.bytes + bytes <= MAX_ENVELOPE_BYTES) return open;
+    const lane = this.#parts.laneOf(destination);
+    if (lane === null || Buffer.byteLength(destination) > MAX_DESTINATION_BYTES) return null;
+    const envelope = { destination, lane, messages: [], bytes: 0 };
+    this.#open.set(destination, envelope);
+    (this.#turn ??= this.#begin()).envelopes.push(envelope);
+    return envelope;
+  }
+
   #begin(): Turn {
-    const turn = { envelopes: [], bytes: 0, messages: 0, outcome: null };
+    const turn = { envelopes: [], outcome: null };
     this.#parts.soon(() => {
       if (this.#turn === turn) this.#leave();
     });
@@ -109,36 +106,38 @@ export class EnvelopePublisher {
     if (turn === null) return;
     this.#turn = null;
     this.#open.clear();
-    const sent = this.#send(turn).then((error) => {
+    const byLane = new Map<RedisLane, Envelope[]>();
+    for (const envelope of turn.envelopes) {
+      const others = byLane.get(envelope.lane);
+      if (others === undefined) byLane.set(envelope.lane, [envelope]);
+      else others.push(envelope);
+    }
+    const all = [...byLane].map(([lane, envelopes]) => this.#send(lane, envelopes));
+    const sent = Promise.all(all).then((errors) => {
       this.#inFlight.delete(sent);
-      this.#pendingBytes -= turn.bytes;
-      if (error === null) {
-        this.published += turn.messages;
-        turn.outcome?.resolve();
-      } else {
-        this.dropped += turn.messages;
-        turn.outcome?.reject(lostError(error));
-      }
+      const error = errors.find((one) => one !== null) ?? null;
+      if (error === null) turn.outcome?.resolve();
+      else turn.outcome?.reject(lostError(error));
     });
     this.#inFlight.add(sent);
   }
 
   /** @returns null, or why it is not sure that Redis has all of it */
-  async #send({ envelopes }: Turn): Promise<string | null> {
-    if (this.#client === null) return 'the connection is gone';
-    const { node, names } = this.#parts;
-    try {
-      const pipeline = this.#client.pipeline();
-      for (const { destination, messages } of envelopes) {
-        this.#number = (this.#number + 1) >>> 0;
-        const octets = encodeEnvelope({ node, number: this.#number, destination, messages });
-        pipeline.publish(names.channelOf(destination), octets);
-      }
-      for (const [error] of (await pipeline.exec()) ?? []) if (error !== null) return error.message;
-      return null;
-    } catch (error) {
-      return textOf(error);
+  async #send(lane: RedisLane, envelopes: readonly Envelope[]): Promise<string | null> {
+    const outgoing: OutgoingEnvelope[] = [];
+    let [bytes, count] = [0, 0];
+    for (const { destination, messages, bytes: own } of envelopes) {
+      this.#number = (this.#number + 1) >>> 0;
+      const octets = encodeEnvelope({ node: this.#parts.node, number: this.#number, destination, messages });
+      outgoing.push({ destination, octets });
+      bytes += own;
+      count += messages.length;
     }
+    const error = await lane.send(outgoing);
+    this.#pendingBytes -= bytes;
+    if (error === null) this.published += count;
+    else this.dropped += count;
+    return error;
   }
 }
 

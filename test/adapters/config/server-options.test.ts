@@ -354,14 +354,59 @@ t.test('the relay between nodes: defaults, faults, and the URL not shown', async
   t.match(resolveServerOptions({ relay }).relay, { ...relay, reconnect: { initialDelayMs: 100, jitter: 0 } });
   t.strictSame(
     faultsOf({
-      relay: { type: 'redis', url: 'secret@host', tls: true, keyPrefix: 'a b', pingIntervalMs: 0, host: 'x' },
+      relay: { type: 'redis', url: 'secret@host', tls: 1, keyPrefix: 'a b', pingIntervalMs: 0, host: 'x' },
     }),
     [
       'relay.host: unknown option',
       'relay.keyPrefix: got "a b", wants up to 64 printable characters without space or braces',
       'relay.pingIntervalMs: got 0, wants a number from 1 to 2147483647',
-      'relay.tls: got true, wants an object',
+      'relay.tls: got 1, wants true, false or an object',
       'relay.url: got a value that is not shown, wants redis://host:port or rediss://host:port',
     ],
   );
+});
+
+t.test('where Redis is, is said once', async (t) => {
+  const nodes = [{ host: 's', port: 26_379 }];
+  const redis = (more: object): readonly string[] => faultsOf({ relay: { type: 'redis', ...more } });
+  for (const good of [
+    {
+      sentinels: nodes,
+      sentinelName: 'm',
+      sentinelPassword: 'x',
+      password: 'y',
+      username: 'u',
+      database: 2,
+      tls: true,
+    },
+    { clusterNodes: nodes, password: 'y', tls: { caFile: 'ca.pem' } },
+    { url: 'rediss://h/3', tls: { caFile: 'ca.pem' }, password: 'y' },
+    { url: 'redis://u:p@h', database: 3 },
+  ]) {
+    t.match(resolveServerOptions({ relay: { type: 'redis', ...good } }).relay, good);
+  }
+  t.strictSame(redis({ url: 'redis://h', sentinels: nodes, clusterNodes: nodes, database: 1 }), [
+    'relay.clusterNodes: got a list, wants nothing beside relay.sentinels',
+    'relay.database: got 1, wants 0 with relay.clusterNodes: a Redis Cluster has no other',
+    'relay.url: got a value that is not shown, wants nothing beside relay.sentinels',
+  ]);
+  t.strictSame(redis({ url: 'redis://u:p@h/1', sentinelName: 'm', username: 'u', database: 2, tls: true }), [
+    'relay.database: got 2, wants 0, as relay.url has one',
+    'relay.password: got a value that is not shown, wants none, as relay.url has one',
+    'relay.password: got nothing, wants a password for relay.username',
+    'relay.sentinelName: got a value that is not shown, wants nothing without relay.sentinels',
+    'relay.tls: got TLS, wants a relay.url with rediss://',
+  ]);
+  t.strictSame(redis({ tls: true, sentinels: undefined }), [
+    'relay.tls: got TLS, wants a relay.url with rediss://, relay.sentinels or relay.clusterNodes',
+  ]);
+  t.strictSame(redis({ url: 'redis://[' }), [
+    'relay.url: got a value that is not shown, wants redis://host:port or rediss://host:port',
+  ]);
+  t.strictSame(redis({ sentinels: [], password: 7, clusterNodes: [{ host: 'a b', port: 0 }] }), [
+    'relay.clusterNodes.0.host: got "a b", wants a host name or IP address',
+    'relay.clusterNodes.0.port: got 0, wants a number from 1 to 65535',
+    'relay.password: got a value that is not shown, wants text',
+    'relay.sentinels: got a list, wants at least one node',
+  ]);
 });

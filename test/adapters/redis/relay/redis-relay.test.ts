@@ -150,7 +150,7 @@ t.test('TLS, with an authority of its own', async (t) => {
   const tls = ['--tls-port', port, '--tls-cert-file', files.cert, '--tls-key-file', files.key];
   await RedisProcess.start(t, [...tls, '--tls-ca-cert-file', files.cert, '--tls-auth-clients', 'no']);
   const url = `rediss://localhost:${port}`;
-  const [a, b] = [await startNode(t, url, { ca: cert }), await startNode(t, url, { ca: cert })];
+  const [a, b] = [await startNode(t, url, { tls: { ca: cert } }), await startNode(t, url, { tls: { ca: cert } })];
   await b.relay.join('/topic/x');
   a.publish('/topic/x', '1');
   t.strictSame(await b.next(1), ['/topic/x 1']);
