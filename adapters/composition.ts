@@ -6,7 +6,16 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { Broker } from '../broker/broker.js';
-import type { BrokerRelay, Clock, Framing, Logger, NodeHistories, NodeRelay, Store } from '../broker/ports.js';
+import type {
+  Authenticator,
+  BrokerRelay,
+  Clock,
+  Framing,
+  Logger,
+  NodeHistories,
+  NodeRelay,
+  Store,
+} from '../broker/ports.js';
 import { type AccessPorts, composeAccess } from './access.js';
 import {
   OptionsError,
@@ -22,6 +31,7 @@ import {
   type SessionRecorderPorts,
   SqliteConnectionSink,
 } from './connection-log/index.js';
+import type { Gateway } from './gateways/index.js';
 import { createLogger, type ServerLogger } from './logging/index.js';
 import type { Listener } from './listeners.js';
 import {
@@ -58,6 +68,8 @@ export interface CompositionPorts<Log extends Logger = Logger> extends AccessPor
   readonly connectionSink?: ConnectionSink | undefined;
   /** Where stored messages go, instead of what `data` says; not open yet, and closed with the broker. */
   readonly store?: Store | undefined;
+  /** Ways in for clients that speak something else, on the HTTP server of the application. */
+  readonly gateways?: readonly Gateway[] | undefined;
 }
 
 /** The logger of the options, unless the application brought one. */
@@ -70,6 +82,8 @@ export function composeLogger<Log extends Logger>(
 
 export interface ComposedBroker {
   readonly broker: Broker;
+  /** The one that CONNECT asks. */
+  readonly authenticator: Authenticator;
   /** To be awaited before the broker starts. @throws OptionsError when a file that `auth` names cannot be used */
   readonly loadAccess: () => Promise<void>;
   /** Null when it is off. To be opened before the broker starts, and closed when its last connection is gone. */
@@ -94,7 +108,7 @@ export function composeBroker(
   const members = redis?.members ?? null;
   const broker = new Broker(options.broker, { clock, logger, authenticator, authorizer, store, members, ...relays });
   const connectionLog = composeConnectionLog(options, ports.connectionSink, { events: broker.events, clock, logger });
-  return { broker, loadAccess: load, connectionLog };
+  return { broker, authenticator, loadAccess: load, connectionLog };
 }
 
 /** Where stored messages go: into the directory `data`, or into memory where that is false. Not open yet. */

@@ -16,6 +16,7 @@ export {
   type EmbeddedOptions,
   type HoofbeatPluginOptions,
 } from './embedding/index.js';
+export * from './gateways/index.js';
 export { createLogger, type LoggerOptions, type ServerLogger } from './logging/index.js';
 export { createStompServer, type StompServer, type StompServerPorts } from './stomp-server.js';
 export * from './stores/index.js';

@@ -64,6 +64,11 @@ export interface Connection {
    * copied. Missing is true. Asked only where `bufferedBytes` is above 0.
    */
   readonly holdsMemory?: boolean | undefined;
+  /**
+   * True: the other side is a gateway of this process, which goes on after an ERROR that answers one frame (DESIGN D12);
+   * otherwise ERROR ends the connection.
+   */
+  readonly keepsAfterError?: boolean | undefined;
   /** The HTTP request that opened this connection, once: the connection forgets it. Null on TCP and at the second call. */
   takeHandshake(): Handshake | null;
   /**
@@ -80,6 +85,8 @@ export interface Connection {
   resume(): void;
   /** Sends what was written, then ends in the transport's orderly way; input is discarded from now on. */
   close(reason: CloseReason): void;
+  /** Asks the client for a sign of life; calls back when it comes. Missing where the transport has no such thing. */
+  readonly probe?: ((onAnswer: () => void) => void) | undefined;
   /** Drops unsent octets and ends now. */
   destroy(reason: CloseReason): void;
 }

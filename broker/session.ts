@@ -687,14 +687,16 @@ export class Session
     if (!this.#isOpen) return;
     const refusal = describeRefusal(error, (unknown) => this.#logInternal(unknown));
     this.#reportRefusal(refusal, frame);
-    if (this.options.refusals === 'soft' && this.#state === 'connected' && canBeSoft(refusal)) {
+    const isSoft = this.#state === 'connected' && canBeSoft(refusal);
+    const isKept = this.connection.keepsAfterError === true;
+    if (this.options.refusals === 'soft' && isSoft && !isKept) {
       this.#refuseSoftly(refusal, frame?.headers.get('receipt'));
       return;
     }
     this.#environment.stats.errorsSent++;
     const { headers, body } = errorFrame(refusal, frame?.headers);
     this.#send('ERROR', headers, body);
-    this.close(refusal.closeCode);
+    if (!isSoft || !isKept) this.close(refusal.closeCode);
   }
 
   /** The connection lives; the client is told where it may have subscribed (DESIGN D9). */

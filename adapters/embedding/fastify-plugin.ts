@@ -28,8 +28,9 @@ export interface HoofbeatPluginOptions extends Omit<EmbeddedOptions, 'log'>, Com
  * @throws OptionsError naming every option that is wrong; FST_ERR_DEC_ALREADY_PRESENT when registered twice
  */
 const plugin: FastifyPluginAsync<HoofbeatPluginOptions> = async (app, options) => {
-  const { authenticator, authenticate, authorizer, clock, connectionSink, logger, ...embedded } = options;
-  const ports = { authenticator, authenticate, authorizer, clock, connectionSink, logger: logger ?? app.log };
+  const { authenticator, authenticate, authorizer, clock, connectionSink, gateways, logger, ...embedded } = options;
+  const own = { authenticator, authenticate, authorizer, clock, connectionSink, gateways };
+  const ports = { ...own, logger: logger ?? app.log };
   const mounted = new MountedBroker(embedded, ports);
   app.decorate('broker', mounted.broker);
   app.decorate('connectionLog', mounted.connectionLog);

@@ -5,7 +5,9 @@ import type { Connection, ConnectionListener, ListenAddress, Logger } from '../.
 import { composeBroker, composeEndpoints, composeLogger, composeTcp, type CompositionPorts } from '../composition.js';
 import type { ResolvedServerOptions } from '../config/index.js';
 import type { SessionRecorder } from '../connection-log/index.js';
+import type { Gateway, GatewayHost } from '../gateways/index.js';
 import { keepingProcess, Listeners, logAddresses } from '../listeners.js';
+import { SystemClock } from '../system-clock.js';
 import { attachEndpoints, type AttachedEndpoints } from '../transports/index.js';
 import { type EmbeddedOptions, resolveEmbeddedOptions } from './embedded-options.js';
 
@@ -16,7 +18,10 @@ export class MountedBroker {
   readonly #logger: Logger;
   readonly #listeners: Listeners;
   readonly #loadAccess: () => Promise<void>;
-  readonly #attached = new Map<Server, AttachedEndpoints>();
+  readonly #gateways: readonly Gateway[];
+  readonly #gatewayHost: GatewayHost;
+  /** What sits on each server, the endpoints first. */
+  readonly #attached = new Map<Server, readonly AttachedEndpoints[]>();
   #addresses: readonly ListenAddress[] = [];
   #starting: Promise<void> | null = null;
   #stopping: Promise<void> | null = null;
@@ -25,9 +30,19 @@ export class MountedBroker {
   constructor(options: EmbeddedOptions, ports: CompositionPorts) {
     this.options = resolveEmbeddedOptions(options);
     this.#logger = composeLogger(this.options, ports);
-    const { broker, loadAccess, connectionLog } = composeBroker(this.options, ports, this.#logger);
+    const clock = ports.clock ?? new SystemClock();
+    const composed = composeBroker(this.options, { ...ports, clock }, this.#logger);
+    const { broker, authenticator, loadAccess, connectionLog } = composed;
     this.broker = broker;
     this.connectionLog = connectionLog;
+    this.#gateways = ports.gateways ?? [];
+    this.#gatewayHost = {
+      accept: (connection) => broker.accept(connection),
+      session: (id) => broker.operations.session(id),
+      authenticator,
+      clock,
+      logger: this.#logger,
+    };
     this.#loadAccess = loadAccess;
     this.#listeners = new Listeners((connection) => this.broker.accept(connection));
   }
@@ -42,14 +57,17 @@ export class MountedBroker {
     if (this.#stopping !== null) throw new Error('the broker was stopped');
     if (this.#attached.has(server)) throw new Error('the broker is attached to this server already');
     const accept = (connection: Connection): ConnectionListener | null => this.broker.accept(connection);
-    const attached = attachEndpoints(server, composeEndpoints(this.options), accept, this.#logger);
-    this.#attached.set(server, attached);
-    this.#logger.info({ endpoints: attached.paths }, 'STOMP endpoints attached');
+    const endpoints = attachEndpoints(server, composeEndpoints(this.options), accept, this.#logger);
+    const gateways = this.#gateways.map((gateway) => gateway.attach(server, this.#gatewayHost));
+    this.#attached.set(server, [endpoints, ...gateways]);
+    this.#logger.info({ endpoints: endpoints.paths }, 'STOMP endpoints attached');
+    for (const { paths } of gateways) this.#logger.info({ endpoints: paths }, 'gateway attached');
   }
 
   /** Whether the request was for an endpoint, which then answers it. */
   take(server: Server, request: IncomingMessage, response: ServerResponse): boolean {
-    return this.#attached.get(server)?.take(request, response) === true;
+    // As they stand on the server itself: the gateways, attached last, are in front.
+    return this.#attached.get(server)?.findLast((each) => each.take(request, response)) !== undefined;
   }
 
   /** Lets clients in and opens the `tcp` listener. Calls after the first wait for it. */
@@ -83,10 +101,11 @@ export class MountedBroker {
   async #stop(deadlineMs: number | undefined): Promise<void> {
     // A start under way is let finish, so that what it opened is closed; its failure is its caller's to see.
     await this.#starting?.catch(() => undefined);
-    for (const attached of this.#attached.values()) attached.stopAccepting();
+    const attached = [...this.#attached.values()].flat();
+    for (const each of attached) each.stopAccepting();
     await this.#listeners.stopAccepting();
     await this.broker.stop(deadlineMs);
-    for (const attached of this.#attached.values()) attached.detach();
+    for (const each of attached) each.detach();
     await this.#listeners.close();
     await this.connectionLog?.close();
     this.#addresses = [];

@@ -3,7 +3,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { AcceptConnection, Logger } from '../../broker/ports.js';
+import type { AcceptConnection, Connection, Handshake, Logger } from '../../broker/ports.js';
 import type { OriginOptions } from './origin-policy.js';
 import type { SockJsOptions } from './sockjs-options.js';
 import type { WebSocketOptions } from './websocket-upgrade.js';
@@ -25,12 +25,26 @@ export interface EndpointOptions extends OriginOptions, WebSocketOptions {
  */
 export type PassOn = (session: string, request: IncomingMessage, response: ServerResponse) => boolean;
 
+/** Why a connection is refused: an HTTP status and a line for people. */
+export interface Refusal {
+  readonly status: number;
+  readonly text: string;
+}
+
+/** Asked before a connection is opened; null lets it in. Must not reject. */
+export type Admit = (
+  handshake: Handshake,
+  connection: Pick<Connection, 'transport' | 'remoteAddress'>,
+) => Promise<Refusal | null>;
+
 /** What an endpoint needs of whoever carries it. */
 export interface EndpointHost {
   readonly accept: AcceptConnection;
   readonly logger: Logger;
   /** Missing: every session is this process's. */
   readonly passOn?: PassOn | undefined;
+  /** Missing: who may connect is told after it has connected. */
+  readonly admit?: Admit | undefined;
   /** False while the server drains: what is open goes on, new connections are answered 503. */
   readonly isAccepting: boolean;
 }

@@ -5,7 +5,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { AcceptConnection, Logger } from '../../broker/ports.js';
-import type { EndpointHost, EndpointOptions, HttpEndpoint, PassOn } from './endpoint.js';
+import type { Admit, EndpointHost, EndpointOptions, HttpEndpoint, PassOn } from './endpoint.js';
 import { pathOf, refuseUpgrade } from './http-answers.js';
 import { SockJsEndpoint } from './sockjs-endpoint.js';
 import { continueWithoutUpgrade } from './upgrade-replay.js';
@@ -36,8 +36,9 @@ export function attachEndpoints(
   accept: AcceptConnection,
   logger: Logger,
   passOn?: PassOn,
+  admit?: Admit,
 ): AttachedEndpoints {
-  const host = { accept, logger, passOn, isAccepting: true };
+  const host = { accept, logger, passOn, admit, isAccepting: true };
   const attached = createEndpoints(endpoints, host);
   const ownerOf = (request: IncomingMessage): HttpEndpoint | undefined => {
     const path = pathOf(request);

@@ -2,7 +2,7 @@
 export { TcpTransport, type TcpTransportOptions } from './tcp-transport.js';
 export { HttpTransport, type HttpTransportOptions } from './http-transport.js';
 export { attachEndpoints, type AttachedEndpoints } from './http-endpoints.js';
-export type { EndpointOptions, PassOn } from './endpoint.js';
+export type { Admit, EndpointOptions, PassOn, Refusal } from './endpoint.js';
 export { DEFAULT_SOCKJS_OPTIONS, type SockJsOptions } from './sockjs-options.js';
 export { OriginPolicy, type OriginOptions } from './origin-policy.js';
 export { DEFAULT_MAX_MESSAGE_BYTES, type WebSocketOptions } from './websocket-upgrade.js';

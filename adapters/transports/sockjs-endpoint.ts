@@ -16,10 +16,10 @@ import { OriginPolicy } from './origin-policy.js';
 import { SockJsHttpSessions } from './sockjs-http-sessions.js';
 import { SockJsHeartBeat } from './sockjs-heart-beat.js';
 import { resolveSockJsOptions, type ResolvedSockJsOptions } from './sockjs-options.js';
-import { parseSockJsPath, type SockJsPath } from './sockjs-path.js';
+import { parseSockJsPath, RECEIVING, type SockJsPath } from './sockjs-path.js';
 import { SockJsWebSocketConnection } from './sockjs-websocket-connection.js';
 import { handshakeOf } from './websocket-connection.js';
-import { openConnection, WebSocketEndpoint } from './websocket-endpoint.js';
+import { BEARER, openConnection, whenAdmitted, WebSocketEndpoint } from './websocket-endpoint.js';
 import { WebSocketUpgrade } from './websocket-upgrade.js';
 
 /** 7 and 8 are drafts with the wire format of 13; the SockJS protocol tests still offer them. */
@@ -47,7 +47,7 @@ export class SockJsEndpoint implements HttpEndpoint {
     this.#upgrade = new WebSocketUpgrade({ maxMessageBytes: options.maxMessageBytes });
     this.#heartBeat = new SockJsHeartBeat(this.#options.heartBeatDelayMs);
     this.#trustProxy = options.trustProxy ?? false;
-    this.#sessions = new SockJsHttpSessions(this.#options, host, this.#trustProxy);
+    this.#sessions = new SockJsHttpSessions(this.#options, host);
   }
 
   owns(path: string): boolean {
@@ -92,11 +92,14 @@ export class SockJsEndpoint implements HttpEndpoint {
     const handshake = handshakeOf(request, this.#trustProxy);
     const { maxMessageBytes } = this.#upgrade;
     const options = { handshake, heartBeat: this.#heartBeat, text: this.#options.text, maxMessageBytes };
-    this.#upgrade.accept(request, socket, head, {
-      versions: VERSIONS,
-      onOpen: (ws) => {
-        openConnection(new SockJsWebSocketConnection(ws, socket, options), this.#host);
-      },
+    const connection = { transport: 'sockjs-websocket', remoteAddress: socket.remoteAddress ?? '' } as const;
+    whenAdmitted(this.#host, { handshake, connection, socket }, () => {
+      this.#upgrade.accept(request, socket, head, {
+        versions: VERSIONS,
+        onOpen: (ws) => {
+          openConnection(new SockJsWebSocketConnection(ws, socket, options), this.#host);
+        },
+      });
     });
   }
 
@@ -110,7 +113,7 @@ export class SockJsEndpoint implements HttpEndpoint {
       case 'receive':
         // A script element sends no Origin, so JSONP cannot be kept to the origins that are allowed (Spring S1.35).
         if (path.transport === 'jsonp' && !this.#origins.allowsAll) answer(response, 404, 'Not found');
-        else if (!this.#isElsewhere(path.session, request, response)) this.#sessions.receive(request, response, path);
+        else if (!this.#isElsewhere(path.session, request, response)) this.#receive(request, response, path);
         return;
       case 'send':
         if (this.#isElsewhere(path.session, request, response)) return;
@@ -125,6 +128,21 @@ export class SockJsEndpoint implements HttpEndpoint {
       default:
         this.#sessions.answer(request, response, pathOf(request).slice(this.#prefix.length) || '/');
     }
+  }
+
+  #receive(request: IncomingMessage, response: ServerResponse, path: Extract<SockJsPath, { kind: 'receive' }>): void {
+    const { admit } = this.#host;
+    if (admit === undefined || request.method === 'OPTIONS') {
+      this.#sessions.receive(request, response, path, handshakeOf(request, this.#trustProxy));
+      return;
+    }
+    // Each request is asked about, not only the one that opens the session: its id is in the URL, for others to see.
+    const handshake = handshakeOf(request, this.#trustProxy);
+    const connection = { transport: RECEIVING[path.transport], remoteAddress: request.socket.remoteAddress ?? '' };
+    void admit(handshake, connection).then((refusal) => {
+      if (refusal === null) this.#sessions.receive(request, response, path, handshake);
+      else answer(response, refusal.status, refusal.text, refusal.status === 401 ? BEARER : {});
+    });
   }
 
   /** Whether the request went to the process that has the session. */

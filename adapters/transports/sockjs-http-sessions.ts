@@ -3,6 +3,7 @@
  * the package, which writes the answer.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Handshake } from '../../broker/ports.js';
 import { DRAINING_HEADERS, DRAINING_TEXT, type EndpointHost } from './endpoint.js';
 import { answer } from './http-answers.js';
 import { SockJsHttpConnection } from './sockjs-http-connection.js';
@@ -11,7 +12,6 @@ import type { ResolvedSockJsOptions } from './sockjs-options.js';
 import { SockJsPackage, type PackageSession } from './sockjs-package.js';
 import { RECEIVING, type Receiving, type Sending } from './sockjs-path.js';
 import { messagesOf, readBody } from './sockjs-post.js';
-import { handshakeOf } from './websocket-connection.js';
 
 interface HttpSession {
   /** What the package calls it, and what the client does. */
@@ -27,17 +27,15 @@ const NOT_AN_ARRAY = Buffer.from('null');
 export class SockJsHttpSessions {
   readonly #options: ResolvedSockJsOptions;
   readonly #host: EndpointHost;
-  readonly #trustProxy: boolean;
   readonly #package: SockJsPackage;
   /** By the id that the client chose. */
   readonly #sessions = new Map<string, HttpSession>();
   /** By the package's id: sessions it has not told of yet. */
   readonly #opening = new Map<string, HttpSession>();
 
-  constructor(options: ResolvedSockJsOptions, host: EndpointHost, trustProxy: boolean) {
+  constructor(options: ResolvedSockJsOptions, host: EndpointHost) {
     this.#options = options;
     this.#host = host;
-    this.#trustProxy = trustProxy;
     this.#package = new SockJsPackage(options, host.logger, (id, session) => {
       this.#onOpen(id, session);
     });
@@ -53,6 +51,7 @@ export class SockJsHttpSessions {
     request: IncomingMessage,
     response: ServerResponse,
     path: { readonly session: string; readonly transport: Receiving },
+    handshake: Handshake,
   ): void {
     const known = this.#sessions.get(path.session);
     const isReceiving = request.method === (path.transport.startsWith('xhr') ? 'POST' : 'GET');
@@ -69,7 +68,7 @@ export class SockJsHttpSessions {
     const isPolling = path.transport === 'xhr' || path.transport === 'jsonp';
     // Behind nginx a stream arrives when it ends, unless the answer says this.
     if (!isPolling) response.setHeader('X-Accel-Buffering', 'no');
-    const session = known ?? this.#newSession(request, path);
+    const session = known ?? this.#newSession(request, path, handshake);
     session.connection.beforeReceiver(response);
     this.#package.handle(request, response, { url: url(session.id) });
     session.connection.afterReceiver(response, isPolling);
@@ -124,11 +123,12 @@ export class SockJsHttpSessions {
   #newSession(
     request: IncomingMessage,
     path: { readonly session: string; readonly transport: Receiving },
+    handshake: Handshake,
   ): HttpSession {
     const connection = new SockJsHttpConnection({
       transport: RECEIVING[path.transport],
       remoteAddress: request.socket.remoteAddress ?? '',
-      handshake: handshakeOf(request, this.#trustProxy),
+      handshake,
       inbound: new InboundBuffer(this.#options.maxInboundBytes, this.#options.text),
       responseLimitBytes: this.#options.responseLimitBytes,
     });

@@ -99,6 +99,12 @@ export class WebSocketConnection extends SocketConnection {
     this.ws.terminate();
   }
 
+  /** By a ping of WebSocket's own, which every client answers by itself. */
+  probe(onAnswer: () => void): void {
+    this.ws.once('pong', onAnswer);
+    this.ws.ping();
+  }
+
   /** The close frame follows everything written before, on the same socket. */
   protected closeWith(status: number, text: string): void {
     this.discards = true;

@@ -3,8 +3,10 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Handshake } from '../../broker/ports.js';
 import { CompressedWebSocketConnection } from './compressed-websocket-connection.js';
 import {
+  type Admit,
   DRAINING_HEADERS,
   DRAINING_TEXT,
   type EndpointHost,
@@ -17,6 +19,8 @@ import { handshakeOf, WebSocketConnection, type EndpointSocket } from './websock
 import { WebSocketUpgrade } from './websocket-upgrade.js';
 
 const VERSIONS = ['13'];
+/** What a 401 has to say (RFC 9110, 15.5.2; RFC 6750). */
+export const BEARER = { 'WWW-Authenticate': 'Bearer' };
 /** "Try again later" (IANA's registry of close codes): the broker took no more connections. */
 const REFUSED_STATUS = 1013;
 
@@ -68,6 +72,17 @@ export class WebSocketEndpoint implements HttpEndpoint {
       return;
     }
     const handshake = handshakeOf(request, this.#trustProxy);
+    const connection = { transport: 'websocket', remoteAddress: socket.remoteAddress ?? '' } as const;
+    whenAdmitted(this.#host, { handshake, connection, socket }, () => {
+      this.#open(handshake, request, socket, head);
+    });
+  }
+
+  close(): void {
+    this.#upgrade.terminateAll();
+  }
+
+  #open(handshake: Handshake, request: IncomingMessage, socket: Socket, head: Buffer): void {
     const onOpen = (ws: EndpointSocket): void => {
       const { maxMessageBytes } = this.#upgrade;
       const options = { handshake, typedLines: this.#typedLines, lenientNul: this.#lenientNul, maxMessageBytes };
@@ -80,10 +95,29 @@ export class WebSocketEndpoint implements HttpEndpoint {
     };
     this.#upgrade.accept(request, socket, head, { versions: VERSIONS, onOpen });
   }
+}
 
-  close(): void {
-    this.#upgrade.terminateAll();
+/** Opens at once where nobody has to be asked; else when the answer is there, unless the client has left. */
+export function whenAdmitted(
+  { admit }: EndpointHost,
+  asked: { readonly handshake: Handshake; readonly connection: Parameters<Admit>[1]; readonly socket: Socket },
+  open: () => void,
+): void {
+  if (admit === undefined) {
+    open();
+    return;
   }
+  const { handshake, connection, socket } = asked;
+  const onError = (): void => {
+    socket.destroy();
+  };
+  socket.on('error', onError);
+  void admit(handshake, connection).then((refusal) => {
+    socket.off('error', onError);
+    if (socket.destroyed) return;
+    if (refusal === null) open();
+    else refuseUpgrade(socket, refusal.status, refusal.text, refusal.status === 401 ? BEARER : {});
+  });
 }
 
 /** Shows a new connection to the broker and starts or refuses it. */

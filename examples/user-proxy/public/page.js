@@ -63,7 +63,8 @@ function showTask({ taskId, trackUrl, quantity }) {
 
 async function showWorkers() {
   const { workers } = await (await fetch('api/proxy/workers')).json();
-  byId('workers').replaceChildren(...workers.map(workerCard).reverse());
+  workers.sort((a, b) => a.userId.localeCompare(b.userId));
+  byId('workers').replaceChildren(...workers.map(workerCard));
 }
 
 function workerCard({ userId, healthy, transport, silentForMs, tasks, proxyUrl }) {

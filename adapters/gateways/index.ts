@@ -1,0 +1,13 @@
+/** Ways in for clients that speak something else than STOMP: each has an ordinary session. */
+export type { Gateway, GatewayHost } from './gateway.js';
+export type { GatewayMessage } from './gateway-session.js';
+export { JsonGateway, type JsonGatewayStats } from './json/json-gateway.js';
+export type { JsonGatewayOptions } from './json/json-options.js';
+export {
+  InvalidMessage,
+  type JsonAction,
+  type JsonClient,
+  type JsonMapping,
+  type JsonRefusal,
+} from './json/json-mapping.js';
+export type { RateOptions } from './token-bucket.js';
