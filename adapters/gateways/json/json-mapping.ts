@@ -50,6 +50,8 @@ export interface JsonMapping {
   readonly render: (message: GatewayMessage, client: JsonClient) => unknown;
   /** What a refusal is to the client; undefined: nothing. The connection is kept. */
   readonly refused: (refusal: JsonRefusal) => unknown;
+  /** Said before the gateway closes the connection, e.g. for too many errors; undefined: nothing. */
+  readonly closing?: ((text: string) => unknown) | undefined;
   /** Lets clients in that show nothing at the handshake and say who they are in a message. Missing: 401. */
   readonly lateLogin?:
     | {

@@ -17,6 +17,11 @@ export interface JsonCounts {
 
 const TOO_MANY_ERRORS: CloseReason = { code: 'refused', webSocketStatus: 1008, text: 'Too many errors' };
 const NOT_LET_IN: CloseReason = { code: 'refused', webSocketStatus: 1008, text: 'Not authenticated' };
+type Message = Readonly<Record<string, unknown>>;
+
+/** Stand in the line of messages for what was refused when it came. */
+const TOO_FAST: Message & JsonRefusal = { code: 'rate-limited', text: 'Too many messages', message: null };
+const NOT_JSON: Message & JsonRefusal = { code: 'invalid-json', text: 'A message is one JSON object', message: null };
 /** Messages that wait while one before them is dealt with; more is a flood, though the socket is paused meanwhile. */
 const MAX_WAITING = 256;
 
@@ -30,7 +35,8 @@ export class JsonSession implements ConnectionListener {
   readonly #onGone: (session: JsonSession) => void;
   readonly #bucket: TokenBucket | null;
   #client: JsonClient | null = null;
-  #waiting: Readonly<Record<string, unknown>>[] = [];
+  /** In the order they came, refusals among them, so that answers keep it. */
+  #waiting: Message[] = [];
   #isBusy = false;
   #isGone = false;
   #errors = 0;
@@ -79,17 +85,9 @@ export class JsonSession implements ConnectionListener {
   onBytes(chunk: Buffer): void {
     this.#lastHeardMs = this.#host.clock.nowMs();
     this.#counts.received++;
-    if (this.#bucket?.take(this.#lastHeardMs) === false) {
-      this.#refuse({ code: 'rate-limited', text: 'Too many messages', message: null });
-      return;
-    }
-    const message = parseObject(chunk);
-    if (message === null) {
-      this.#refuse({ code: 'invalid-json', text: 'A message is one JSON object', message: null });
-      return;
-    }
-    this.#waiting.push(message);
-    if (this.#waiting.length > MAX_WAITING) this.#outer.close(TOO_MANY_ERRORS);
+    const isWithinRate = this.#bucket?.take(this.#lastHeardMs) !== false;
+    this.#waiting.push(isWithinRate ? (parseObject(chunk) ?? NOT_JSON) : TOO_FAST);
+    if (this.#waiting.length > MAX_WAITING) this.#closeFor(TOO_MANY_ERRORS);
     else if (!this.#isBusy) void this.#work();
   }
 
@@ -124,6 +122,10 @@ export class JsonSession implements ConnectionListener {
   async #work(): Promise<void> {
     this.#isBusy = true;
     for (let message = this.#waiting.shift(); message !== undefined; message = this.#waiting.shift()) {
+      if (message === TOO_FAST || message === NOT_JSON) {
+        this.#refuse(message === TOO_FAST ? TOO_FAST : NOT_JSON);
+        continue;
+      }
       try {
         await this.#handle(message);
       } catch (error) {
@@ -203,7 +205,13 @@ export class JsonSession implements ConnectionListener {
     this.#host.logger.debug({ session: this.#client?.session.id, code: refusal.code }, refusal.text);
     this.#tell(this.#options.mapping.refused(refusal));
     const { maxErrors } = this.#options;
-    if (maxErrors !== false && this.#errors > maxErrors) this.#outer.close(TOO_MANY_ERRORS);
+    if (maxErrors !== false && this.#errors > maxErrors) this.#closeFor(TOO_MANY_ERRORS);
+  }
+
+  #closeFor(reason: CloseReason): void {
+    this.#tell(this.#options.mapping.closing?.(reason.text));
+    this.#waiting = [];
+    this.#outer.close(reason);
   }
 
   #tell(message: unknown): void {
