@@ -3,6 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { closeReason, type CloseCode } from './close-reason.js';
 import { BrokerError } from './errors.js';
 import { FrameWriter } from './frame-writer.js';
+import { BrokerCluster } from './cluster/broker-cluster.js';
+import { NodeQuestions } from './cluster/node-questions.js';
 import { BrokerOperations } from './operations/broker-operations.js';
 import type { OperatedSession } from './operations/operated-session.js';
 import { resolveBrokerOptions, type BrokerOptions, type Partially } from './options.js';
@@ -154,6 +156,9 @@ export class Broker implements HandlerGroup {
   readonly events: SessionEvents;
   /** What operators of this node see and do. */
   readonly operations: BrokerOperations;
+  /** What operators see and do over all nodes; of this one alone where there are no others. */
+  readonly cluster: BrokerCluster<StatsSnapshot>;
+  readonly #questions: NodeQuestions;
   readonly #handlers: HandlerRegistry;
   readonly #template: MessagingTemplate;
   readonly #requests: Requests;
@@ -198,6 +203,7 @@ export class Broker implements HandlerGroup {
       journal,
       nextMessageId,
       userOf: (sessionId) => registry.get(sessionId)?.principal?.name ?? null,
+      isHere: (sessionId) => registry.get(sessionId) !== undefined,
       replyAddresses,
       createEpoch: () => createId(9),
       nodeId,
@@ -268,6 +274,16 @@ export class Broker implements HandlerGroup {
       environment: this.#environment,
       handlers,
       isAccepting: () => this.#isAccepting,
+    });
+    const { cluster } = router;
+    this.#questions = new NodeQuestions({ cluster, members, nodeId, clock, logger, createId: createToken });
+    this.cluster = new BrokerCluster({
+      questions: this.#questions,
+      operations: this.operations,
+      members,
+      nodeId,
+      stats: () => this.stats(),
+      health: () => this.health(),
     });
     this.#handlers = handlers;
     this.#relay = relay;
@@ -579,6 +595,7 @@ export class Broker implements HandlerGroup {
     const { clock, registry, journal } = this.#environment;
     for (const session of registry.values()) session.close('server-shutdown');
     this.#requests.stop();
+    this.#questions.stop();
     if (registry.size > 0) await this.#sessionsGone(clock.nowMs() + deadlineMs);
     for (const session of registry.values()) session.connection.destroy(closeReason('server-shutdown'));
     this.#relayedUsers?.stop();

@@ -19,6 +19,7 @@ const CLOSE_CODES: Readonly<Record<string, CloseCode | undefined>> = Object.free
   'credentials-expired': 'credentials-expired',
   'heart-beat-timeout': 'heart-beat-timeout',
   'server-shutdown': 'server-shutdown',
+  'session-revoked': 'closed-by-server',
   internal: 'internal',
 });
 

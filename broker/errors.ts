@@ -21,6 +21,7 @@ const BROKER_ERRORS = {
   'subscription-exists': 'SUBSCRIBE with an id that is in use on this session',
   'subscription-unknown': 'UNSUBSCRIBE with an id that is not in use on this session',
   'subscription-revoked': 'an operator ended the subscription',
+  'session-revoked': 'an operator ended the session',
   'client-id-displaced': 'another connection of the same user took over this `client-id`',
   'ack-unknown': 'ACK or NACK of a message that is not pending on this session',
   'transaction-exists': 'BEGIN with an id that is open on this session',

@@ -1,4 +1,21 @@
 /** The engine without transports: for those who bring their own composition root. */
+export type {
+  BrokerCluster,
+  ClusterAnswer,
+  EndOptions,
+  NodeInfo,
+  PageOptions,
+  SubscriptionFilter,
+} from './cluster/broker-cluster.js';
+export type { AskOptions, NodeAnswer } from './cluster/node-questions.js';
+export type {
+  ClusterSession,
+  ClusterSubscription,
+  ClusterUser,
+  SessionFilter,
+  SessionPage,
+  UserPage,
+} from './cluster/node-views.js';
 export { Broker, type BrokerPorts, type StatsSnapshot } from './broker.js';
 export type {
   ErrorHandler,

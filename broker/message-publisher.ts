@@ -26,6 +26,8 @@ interface Recipient {
   /** Sessions that are there. */
   readonly ids: Iterable<string>;
   readonly user: string;
+  /** Null: all sessions of the user, or the sender's own. */
+  readonly sessionId: string | null;
   readonly rest: string;
   /** It is for the user, not for one session: it may be kept. */
   readonly mayBeKept: boolean;
@@ -78,7 +80,7 @@ export class MessagePublisher {
   ): void {
     const { users, interceptors } = this.#parts;
     const ids = users.sessionsOf(user, sessionId);
-    const recipient: Recipient = { ids, user, rest, mayBeKept: sessionId === null, senderId: null };
+    const recipient: Recipient = { ids, user, sessionId, rest, mayBeKept: sessionId === null, senderId: null };
     if (interceptors.broker === null) {
       this.#toSessions(recipient, headers, body, unit);
       return;
@@ -127,12 +129,12 @@ export class MessagePublisher {
   #recipientOf({ user, rest }: UserDestination, senderId: string | null): Recipient {
     const { users } = this.#parts;
     const isOwn = senderId !== null && users.isOwn(user, senderId);
-    return { ids: users.resolve(user, senderId), user, rest, mayBeKept: !isOwn, senderId };
+    return { ids: users.resolve(user, senderId), user, sessionId: null, rest, mayBeKept: !isOwn, senderId };
   }
 
   /** One message, shared by the sessions: all see the same `/user/queue/…`. Kept when none of them is there for it. */
   #toSessions(
-    { ids, user, rest, mayBeKept, senderId }: Recipient,
+    { ids, user, sessionId, rest, mayBeKept, senderId }: Recipient,
     headers: Iterable<readonly [string, string]>,
     body: Buffer,
     unit: WriteUnit,
@@ -150,8 +152,15 @@ export class MessagePublisher {
       const visible = withDestination(headers, users.visibleDestination(rest));
       const message = Message.fromHeaders(nextMessageId(), visible, body);
       message.originId = senderId;
+      const { clusterUsers: others } = router;
+      const isOwn = !mayBeKept && sessionId === null;
+      const isElsewhere = others?.mayBeElsewhere({ sessionId }, isOwn) === true;
+      if (isElsewhere) others.check(unit);
       for (const id of ids) if (users.publish(id, rest, message, unit)) isTaken = true;
       if (!isTaken && mayBeKept) isTaken = router.inbox.keep({ user, rest }, message, unit, senderId !== null);
+      if (isElsewhere) others.publish({ user, sessionId, rest }, message, unit);
+      // Nobody knows what becomes of it there.
+      isTaken ||= isElsewhere;
     } else router.kinds.check(rest);
     if (!isTaken) stats.messagesDropped++;
   }

@@ -29,6 +29,7 @@ import { BrokerFeed } from './feed/broker-feed.js';
 import { Presence } from './presence/presence.js';
 import { ServerTopics } from './server-topics.js';
 import { Cluster } from './cluster/cluster.js';
+import { ClusterUsers, userChannel } from './cluster/cluster-users.js';
 import { SharedHistories } from './cluster/shared-histories.js';
 import { SharedHistoryTopic } from './cluster/shared-history-topic.js';
 import { SharedTopic } from './cluster/shared-topic.js';
@@ -60,6 +61,8 @@ export interface RouterParts {
   readonly nextMessageId: () => number;
   /** The user of a session; null: anonymous. */
   readonly userOf: (sessionId: string) => string | null;
+  /** Whether this node has the session. */
+  readonly isHere: (sessionId: string) => boolean;
   readonly replyAddresses: ReplyAddresses;
   /** Names one incarnation of a history: letters, digits, `-` and `_` only, never the same again. */
   readonly createEpoch: () => string;
@@ -97,7 +100,10 @@ export class Router {
   /** Destinations of an external broker; null: there is none. */
   readonly relayed: RelayedDestinations | null;
   /** Null: a single node. */
-  readonly #cluster: Cluster | null;
+  readonly cluster: Cluster | null;
+  /** Sessions of users on other nodes; null: a single node. */
+  readonly clusterUsers: ClusterUsers | null;
+  readonly #userOf: RouterParts['userOf'];
   readonly #nextMessageId: () => number;
   /** `/topic/$…`, which the server alone publishes to. */
   readonly serverTopics: ServerTopics;
@@ -118,7 +124,7 @@ export class Router {
       parts;
     this.#options = options;
     this.#nextMessageId = nextMessageId;
-    this.#cluster = parts.nodeRelay === null ? null : new Cluster(parts.nodeRelay);
+    this.cluster = parts.nodeRelay === null ? null : new Cluster(parts.nodeRelay);
     this.#stats = stats;
     this.#logger = logger;
     this.#patterns = new SubscriptionIndex(options.destinations.separator);
@@ -173,6 +179,12 @@ export class Router {
       this.#topicSource,
       this.inbox.source,
     );
+    this.#userOf = parts.userOf;
+    const { users, isHere } = parts;
+    this.clusterUsers =
+      this.cluster === null
+        ? null
+        : new ClusterUsers({ cluster: this.cluster, destinations: this.users, users, nextMessageId, isHere });
     this.relayed = relay === null ? null : this.#relayTo(relay, parts);
     this.#unkept = {
       app: new UnkeptRoute('app', stats),
@@ -274,10 +286,15 @@ export class Router {
 
   /**
    * A message that another node published: for subscribers here alone.
-   * @returns whether it could be read, and is of a topic that nodes share
+   * @returns whether it could be read, and is of a topic that nodes share, or for a user
    */
   receive(destination: string, octets: Buffer): boolean {
     try {
+      const listener = this.cluster?.listenerOf(destination);
+      if (listener !== undefined) {
+        listener(octets, destination);
+        return true;
+      }
       const message = decodeForeign(this.#nextMessageId(), octets);
       const route = this.route(destination);
       if (!(route instanceof SharedTopic)) return false;
@@ -406,23 +423,38 @@ export class Router {
    * Before a subscription is made: has other nodes pass on what they publish there. To be followed by `subscribe`, or by
    * `leave` when it comes to nothing. @returns as `NodeRelay.join`
    */
-  join(destination: string, durableKey: string | null): Promise<void> | undefined {
+  join(destination: string, durableKey: string | null, sessionId: string): Promise<void> | undefined {
     if (this.kinds.reserved.covers(destination)) return this.serverTopics.join(destination);
+    if (this.kinds.of(destination) === 'user') return this.#joinUser(destination, durableKey, sessionId);
     if (!this.#isShared(destination, durableKey)) return undefined;
-    const joined = this.#sharesHistory(destination) ? undefined : this.#cluster?.join(destination);
+    const joined = this.#sharesHistory(destination) ? undefined : this.cluster?.join(destination);
     const histories = this.sharedHistories?.join(destination, isPattern(destination));
     if (joined === undefined) return histories;
     return histories === undefined ? joined : Promise.all([joined, histories]).then(() => undefined);
   }
 
-  leave(destination: string, durableKey: string | null): void {
+  leave(destination: string, durableKey: string | null, sessionId: string): void {
     if (this.kinds.reserved.covers(destination)) {
       this.serverTopics.leave(destination);
       return;
     }
+    const user = this.#channelOf(destination, durableKey, sessionId);
+    if (user !== null) this.cluster?.leave(user);
     if (!this.#isShared(destination, durableKey)) return;
-    if (!this.#sharesHistory(destination)) this.#cluster?.leave(destination);
+    if (!this.#sharesHistory(destination)) this.cluster?.leave(destination);
     this.sharedHistories?.leave(destination, isPattern(destination));
+  }
+
+  #joinUser(destination: string, durableKey: string | null, sessionId: string): Promise<void> | undefined {
+    const user = this.#channelOf(destination, durableKey, sessionId);
+    return user === null ? undefined : this.cluster?.join(user);
+  }
+
+  /** Where what is for its user arrives; null: it is not under `/user`, or of nobody: anonymous sessions need no channel. */
+  #channelOf(destination: string, durableKey: string | null, sessionId: string): string | null {
+    if (this.cluster === null || durableKey !== null || this.kinds.of(destination) !== 'user') return null;
+    const user = this.#userOf(sessionId);
+    return user === null ? null : userChannel(user);
   }
 
   /** What is published there goes by way of its history. */
@@ -432,7 +464,7 @@ export class Router {
 
   /** Whatever is fanned out, unless it outlives its session. */
   #isShared(destination: string, durableKey: string | null): boolean {
-    if (this.#cluster === null || durableKey !== null) return false;
+    if (this.cluster === null || durableKey !== null) return false;
     const kind = this.kinds.of(destination);
     return kind === 'topic' || (kind === 'queue' && this.kinds.isBroadcast(destination));
   }
@@ -480,7 +512,9 @@ export class Router {
     if (this.relayed?.remove(subscription) === true) return;
     const kind = this.kinds.of(destination);
     if (kind === 'server') this.serverTopics.remove(subscription);
-    if (kind === 'server' || this.#cluster !== null) this.leave(destination, subscription.durableKey);
+    if (kind === 'server' || this.cluster !== null) {
+      this.leave(destination, subscription.durableKey, subscription.sessionId);
+    }
     if (kind === 'server') return;
     if (kind === 'topic') this.#presence.unsubscribed(subscription, isSessionOver);
     if (subscription.durableKey !== null) this.durables.detach(subscription, subscription.durableKey);
@@ -535,9 +569,9 @@ export class Router {
     const { histories, durables, sharedHistories: shared } = this;
     const [patterns, source] = [this.#patterns, this.#topicSource];
     if (options === null) {
-      return this.#cluster === null
+      return this.cluster === null
         ? new Topic(destination, patterns, source, durables, givingWay)
-        : new SharedTopic(this.#cluster, destination, patterns, source, durables, givingWay);
+        : new SharedTopic(this.cluster, destination, patterns, source, durables, givingWay);
     }
     if (shared !== null) {
       const stats = this.#stats;

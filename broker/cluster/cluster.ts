@@ -8,8 +8,12 @@ import type { Message } from '../message.js';
 import type { NodeRelay } from '../ports.js';
 import type { WriteUnit } from '../storage/write-unit.js';
 
+/** @param octets as another node gave them to `tell`; may be a view of what they arrived in */
+type ChannelListener = (octets: Buffer, channel: string) => void;
+
 export class Cluster {
   readonly #relay: NodeRelay;
+  readonly #listeners = new Map<string, ChannelListener>();
 
   constructor(relay: NodeRelay) {
     this.#relay = relay;
@@ -27,8 +31,47 @@ export class Cluster {
 
   /** To the other nodes, after the subscribers here. @param unit whose RECEIPT is to wait for it; null: nobody waits */
   publish(destination: string, message: Message, unit: WriteUnit | null): void {
-    this.#relay.publish(destination, encodeMessage(message));
+    this.#publishNow(destination, encodeMessage(message), unit);
+  }
+
+  /** As `publish`, once the unit takes effect; what `octets` are is known to the channel alone. */
+  publishOctets(channel: string, octets: Buffer, unit: WriteUnit): void {
+    unit.show(() => {
+      this.#publishNow(channel, octets, unit);
+    });
+  }
+
+  #publishNow(channel: string, octets: Buffer, unit: WriteUnit | null): void {
+    this.#relay.publish(channel, octets);
     if (unit?.isReceipted === true) unit.confirmedBy(this.#relay.accepted());
+  }
+
+  /** Whether what is published now can be handed over. */
+  get isReachable(): boolean {
+    return this.#relay.isAccepting;
+  }
+
+  /** The nodes' own talk, on a channel that begins with `/$`; lost when they cannot be reached. */
+  tell(channel: string, octets: Buffer): void {
+    this.#relay.publish(channel, octets);
+  }
+
+  /** Hears what other nodes tell on a channel, for good. */
+  hear(channel: string, listener: ChannelListener): void {
+    this.#listeners.set(channel, listener);
+    // In force with the first connection.
+    this.#relay.join(channel)?.catch(() => undefined);
+  }
+
+  /** As `hear`, of all channels below one, `/$x/`; which of them are wanted is said by `join` and `leave`. */
+  hearBelow(prefix: string, listener: ChannelListener): void {
+    this.#listeners.set(prefix, listener);
+  }
+
+  /** Who hears a channel; undefined for destinations. */
+  listenerOf(channel: string): ChannelListener | undefined {
+    if (!channel.startsWith('/$')) return undefined;
+    return this.#listeners.get(channel) ?? this.#listeners.get(channel.slice(0, channel.indexOf('/', 1) + 1));
   }
 
   /** A subscription that is to be: wants what other nodes publish. As `NodeRelay.join`. */

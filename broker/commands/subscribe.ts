@@ -79,9 +79,9 @@ function joinNodes(
   { key, ready }: PreparedDurable,
 ): void | Promise<void> {
   return after(ready, () => {
-    const joined = context.router.join(destination, key);
+    const joined = context.router.join(destination, key, context.id);
     return joined?.catch((error: unknown) => {
-      context.router.leave(destination, key);
+      context.router.leave(destination, key, context.id);
       throw error;
     });
   });
@@ -89,27 +89,27 @@ function joinNodes(
 
 /** In a cluster: what other nodes have of its history. */
 function prepareReplay(
-  { router }: CommandContext,
+  { router, id }: CommandContext,
   destination: string,
   resume: ResumeRequest | null,
   durableKey: string | null,
 ): void | Promise<void> {
   return router.prepareReplay(destination, resume, durableKey)?.catch((error: unknown) => {
-    router.leave(destination, durableKey);
+    router.leave(destination, durableKey, id);
     throw error;
   });
 }
 
 /** When the subscription cannot be made after all, nobody here wants what other nodes publish for it. */
 function orLeave<T>(
-  { router }: CommandContext,
+  { router, id }: CommandContext,
   { destination, durableKey }: { readonly destination: string; readonly durableKey: string | null },
   make: () => T,
 ): T {
   try {
     return make();
   } catch (error) {
-    router.leave(destination, durableKey);
+    router.leave(destination, durableKey, id);
     throw error;
   }
 }

@@ -4,8 +4,9 @@
  */
 import type { HandlerEntry } from '../application/handler-registry.js';
 import type { MessageHeaders } from '../application/messaging-template.js';
-import { encodePayload } from '../application/payload.js';
+import { type EncodedPayload, encodePayload } from '../application/payload.js';
 import type { UserHandle } from '../application/user-registry.js';
+import { BrokerError } from '../errors.js';
 import { WriteUnit } from '../storage/write-unit.js';
 import type { SessionEnvironment } from '../session-environment.js';
 import type { DestinationDetails, SessionDetails } from './details.js';
@@ -58,6 +59,10 @@ export class BrokerOperations {
     return this.#environment.users.handles();
   }
 
+  user(name: string): UserHandle | undefined {
+    return this.#environment.users.get(name);
+  }
+
   get subscriptionCount(): number {
     return this.#environment.stats.subscriptions;
   }
@@ -100,18 +105,30 @@ export class BrokerOperations {
 
   // ——— What is done ———
 
-  /** Ends a session as `SessionHandle.disconnect` does. @returns false when there is none of that id */
-  disconnect(sessionId: string): boolean {
+  /**
+   * Ends a session as `SessionHandle.disconnect` does.
+   * @param reason told to the client in an ERROR frame, `code:session-revoked`; without it there is none
+   * @returns false when there is none of that id
+   */
+  disconnect(sessionId: string, reason?: string): boolean {
     const session = this.#environment.registry.get(sessionId);
-    session?.close('closed-by-server');
+    if (reason === undefined) session?.close('closed-by-server');
+    else session?.refuse(new BrokerError('session-revoked', reason));
     return session !== undefined;
   }
 
-  /** Ends all sessions of a user. @returns how many */
-  disconnectUser(name: string): number {
+  /** Ends all sessions of a user. @param reason as `disconnect` @returns how many */
+  disconnectUser(name: string, reason?: string): number {
     const sessions = this.#environment.users.get(name)?.sessions ?? [];
-    for (const session of sessions) session.disconnect();
+    for (const { id } of sessions) this.disconnect(id, reason);
     return sessions.length;
+  }
+
+  /** What the rules allowed a session is asked again. @returns false when there is none of that id */
+  forgetAllowed(sessionId: string): boolean {
+    const session = this.#environment.registry.get(sessionId);
+    session?.forgetAllowed();
+    return session !== undefined;
   }
 
   /**
@@ -129,11 +146,19 @@ export class BrokerOperations {
    * @param destination behind the user, e.g. `/queue/notices`
    * @returns how many sessions were there. @throws BrokerError as `convertAndSend`
    */
-  async broadcast(destination: string, payload: unknown, headers: MessageHeaders = {}): Promise<number> {
+  broadcast(destination: string, payload: unknown, headers: MessageHeaders = {}): Promise<number> {
+    return this.broadcastEncoded(destination, encodePayload(payload), headers);
+  }
+
+  /** As `broadcast`, with octets and what they are. */
+  async broadcastEncoded(
+    destination: string,
+    { body, contentType }: EncodedPayload,
+    headers: MessageHeaders,
+  ): Promise<number> {
     const { registry, publisher, journal, clock, router } = this.#environment;
     const rest = destination.startsWith('/') ? destination : `/${destination}`;
     router.kinds.check(rest);
-    const { body, contentType } = encodePayload(payload);
     const list: [string, string][] = Object.entries(headers).map(([name, value]) => [name, String(value)]);
     list.push(['content-type', contentType]);
     // Those who come while it runs are not meant.

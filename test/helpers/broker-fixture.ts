@@ -5,6 +5,7 @@ import type {
   Authenticator,
   Authorizer,
   BrokerRelay,
+  ClusterMembers,
   Framing,
   Handshake,
   NodeRelay,
@@ -26,6 +27,7 @@ export interface FixturePorts {
   readonly store?: Store | undefined;
   readonly relay?: BrokerRelay | undefined;
   readonly nodeRelay?: NodeRelay | undefined;
+  readonly members?: ClusterMembers | undefined;
 }
 
 export class BrokerFixture {
@@ -46,7 +48,7 @@ export class BrokerFixture {
     authenticator: Authenticator = BY_LOGIN,
     level = 'info',
     authorizer: Authorizer | null = null,
-    { clock = new FakeClock(), store, relay, nodeRelay }: FixturePorts = {},
+    { clock = new FakeClock(), store, relay, nodeRelay, members }: FixturePorts = {},
   ) {
     this.clock = clock;
     const logger = recordingLogger(this.log, level);
@@ -54,7 +56,7 @@ export class BrokerFixture {
     const heartBeat = { sendMs: 0, receiveMs: 0 };
     this.broker = new Broker(
       { nodeId: 'n', heartBeat, ...options },
-      { clock, logger, authenticator, authorizer, store, relay, nodeRelay },
+      { clock, logger, authenticator, authorizer, store, relay, nodeRelay, members },
     );
     this.started = this.broker.start();
   }
