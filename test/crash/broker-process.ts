@@ -60,6 +60,15 @@ export class BrokerProcess {
     return child.signalCode === 'SIGKILL';
   }
 
+  /** Stands still, its connections open, until `resume`. */
+  freeze(): void {
+    this.#command.child.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.#command.child.kill('SIGCONT');
+  }
+
   /** SIGTERM. @throws Error with what it printed, when it does not end well */
   async stop(): Promise<void> {
     this.#command.child.kill('SIGTERM');
