@@ -26,6 +26,11 @@ export class UserRegistry {
     return { name, sessions: [...sessions.values()], session: (id) => sessions.get(id) };
   }
 
+  /** Live: what comes and goes during the walk is seen or not. */
+  names(): IterableIterator<string> {
+    return this.#users.keys();
+  }
+
   all(): UserHandle[] {
     return [...this.handles()];
   }

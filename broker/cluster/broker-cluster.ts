@@ -218,13 +218,13 @@ export class BrokerCluster<S> {
     const { questions, operations, nodeId, stats } = this.#parts;
     questions.answer('info', () => this.#info());
     questions.answer('stats', stats);
-    questions.answer('user-names', () => packNames(namesOf(operations)));
+    questions.answer('user-names', () => packNames(operations.userNames()));
     questions.answer('user', (args) => {
       const { name } = args as { readonly name: string };
       return this.#users([name]);
     });
     questions.answer('users', (args) => {
-      return this.#users(firstBehind(namesOf(operations), (name) => name, args as PageRequest));
+      return this.#users(firstBehind(operations.userNames(), (name) => name, args as PageRequest));
     });
     questions.answer('sessions', (args) => {
       const asked = args as PageRequest & SessionFilter;
@@ -296,10 +296,6 @@ export class BrokerCluster<S> {
 }
 
 type SessionLike = NonNullable<ReturnType<BrokerOperations['session']>>;
-
-function* namesOf(operations: BrokerOperations): Generator<string> {
-  for (const { name } of operations.users()) yield name;
-}
 
 function pageOf({ limit, after = '' }: PageOptions): PageRequest {
   return { limit: limitOf(limit), after };

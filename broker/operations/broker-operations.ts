@@ -59,6 +59,10 @@ export class BrokerOperations {
     return this.#environment.users.handles();
   }
 
+  userNames(): IterableIterator<string> {
+    return this.#environment.users.names();
+  }
+
   user(name: string): UserHandle | undefined {
     return this.#environment.users.get(name);
   }

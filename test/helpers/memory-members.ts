@@ -1,5 +1,5 @@
 /** Members of a cluster in one process: nodes come, leave and are given up when a test says so. */
-import type { ClusterMembers, MembershipListener } from '../../broker/ports.js';
+import type { ClusterMembers, MembershipListener, RelayProblem } from '../../broker/ports.js';
 
 export class MemoryMembership {
   readonly #members = new Set<MemoryMembers>();
@@ -11,7 +11,7 @@ export class MemoryMembership {
 
 export class MemoryMembers implements ClusterMembers {
   readonly nodeId: string;
-  readonly problem = null;
+  problem: RelayProblem | null = null;
   #run = 1;
   readonly #all: Set<MemoryMembers>;
   readonly #listeners = new Set<MembershipListener>();
