@@ -49,6 +49,7 @@ export type TransportName =
   | 'sockjs-eventsource'
   | 'sockjs-htmlfile'
   | 'sockjs-jsonp'
+  | 'socket.io'
   | 'memory';
 
 /** A byte pipe to one client; knows no STOMP. Created by a transport, owned by one session. */

@@ -10,4 +10,13 @@ export {
   type JsonMapping,
   type JsonRefusal,
 } from './json/json-mapping.js';
+export { SocketIoGateway, type SocketIoGatewayStats } from './socketio/socketio-gateway.js';
+export type {
+  SocketIoAction,
+  SocketIoClient,
+  SocketIoEvent,
+  SocketIoMapping,
+  SocketIoOptions,
+} from './socketio/socketio-mapping.js';
+export type { SocketIoServer } from './socketio/socketio-server.js';
 export type { RateOptions } from './token-bucket.js';

@@ -91,14 +91,14 @@ function isSockJs(endpoint: EndpointOptions): boolean {
   return endpoint.sockjs !== undefined && endpoint.sockjs !== false;
 }
 
-interface Interceptor {
+export interface Interceptor {
   /** Returns whether the request was taken. */
   onRequest(request: IncomingMessage, response: ServerResponse): boolean;
   onUpgrade(request: IncomingMessage, socket: Socket, head: Buffer): boolean;
 }
 
 /** Stands in front of the server's `emit`: the one place before all listeners, those that are added later included. */
-function takeOver(server: Server, interceptor: Interceptor): void {
+export function takeOver(server: Server, interceptor: Interceptor): void {
   const emit = server.emit.bind(server) as (event: string | symbol, ...values: unknown[]) => boolean;
   const emitUnlessOurs = (event: string | symbol, ...values: unknown[]): boolean => {
     if (event === 'request') {

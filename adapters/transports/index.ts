@@ -1,7 +1,8 @@
 /** The ways in for clients: TCP, TLS, WebSocket and SockJS. */
 export { TcpTransport, type TcpTransportOptions } from './tcp-transport.js';
 export { HttpTransport, type HttpTransportOptions } from './http-transport.js';
-export { attachEndpoints, type AttachedEndpoints } from './http-endpoints.js';
+export { attachEndpoints, type AttachedEndpoints, takeOver } from './http-endpoints.js';
+export { handshakeOf } from './websocket-connection.js';
 export type { Admit, EndpointOptions, PassOn, Refusal } from './endpoint.js';
 export { DEFAULT_SOCKJS_OPTIONS, type SockJsOptions } from './sockjs-options.js';
 export { OriginPolicy, type OriginOptions } from './origin-policy.js';
