@@ -68,9 +68,8 @@ export function composeAccess(
       csrf === null ? chain : new CsrfAuthenticator(chain, { ...csrf, expectedToken: tokenFromCookie(csrf.cookie) }),
     authorizer,
     load: async () => {
-      if (jwt !== null)
-        await loading(`jwt.${'secretFile' in jwt.keys ? 'secretFile' : 'keyFile'}`, () => tokens?.load());
-      if (passwords !== null) await loading('passwordFile', () => passwords.load());
+      if (jwt !== null) await loadKeys(jwt, tokens);
+      if (passwords !== null) await loading('auth.passwordFile', () => passwords.load());
     },
   };
 }
@@ -91,10 +90,16 @@ function composeIdentifiers(
   return all.filter((identifier) => identifier !== null);
 }
 
-function composeJwt(options: ResolvedJwtOptions, clock: Clock, logger: Logger): JwtAuthenticator {
+/** @param at what the options are called */
+export function composeJwt(
+  options: ResolvedJwtOptions,
+  clock: Clock,
+  logger: Logger,
+  at = 'auth.jwt',
+): JwtAuthenticator {
   const { keys, ...rest } = options;
   if ('secret' in keys && Buffer.byteLength(keys.secret) < MIN_SECRET_BYTES) {
-    logger.warn({}, `auth.jwt.secret is short: fewer than ${MIN_SECRET_BYTES} octets can be guessed`);
+    logger.warn({}, `${at}.secret is short: fewer than ${MIN_SECRET_BYTES} octets can be guessed`);
   }
   return new JwtAuthenticator({ ...rest, keys: composeKeys(keys, clock, logger), clock });
 }
@@ -125,11 +130,20 @@ function warnOf({ auth }: ResolvedServerOptions, identifiers: number, logger: Lo
   }
 }
 
+/** @throws OptionsError for a file that cannot be used */
+export function loadKeys(
+  { keys }: ResolvedJwtOptions,
+  tokens: JwtAuthenticator | null,
+  at = 'auth.jwt',
+): Promise<void> {
+  return loading(`${at}.${'secretFile' in keys ? 'secretFile' : 'keyFile'}`, () => tokens?.load());
+}
+
 async function loading(option: string, load: () => Promise<void> | undefined): Promise<void> {
   try {
     await load();
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    throw new OptionsError([`auth.${option}: cannot be used: ${code ?? message}`]);
+    throw new OptionsError([`${option}: cannot be used: ${code ?? message}`]);
   }
 }

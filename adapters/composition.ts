@@ -16,7 +16,7 @@ import type {
   NodeRelay,
   Store,
 } from '../broker/ports.js';
-import { type AccessPorts, composeAccess } from './access.js';
+import type { AccessPorts } from './access.js';
 import {
   OptionsError,
   type ResolvedEndpoint,
@@ -45,6 +45,7 @@ import {
   RedisStore,
 } from './redis/index.js';
 import { socketDial, StompRelay } from './relays/index.js';
+import { ReloadableAccess } from './reloadable-access.js';
 import { MemoryStore, SqliteStore } from './stores/index.js';
 import { SystemClock } from './system-clock.js';
 import {
@@ -84,8 +85,8 @@ export interface ComposedBroker {
   readonly broker: Broker;
   /** The one that CONNECT asks. */
   readonly authenticator: Authenticator;
-  /** To be awaited before the broker starts. @throws OptionsError when a file that `auth` names cannot be used */
-  readonly loadAccess: () => Promise<void>;
+  /** To be loaded before the broker starts. */
+  readonly access: ReloadableAccess;
   /** Null when it is off. To be opened before the broker starts, and closed when its last connection is gone. */
   readonly connectionLog: SessionRecorder | null;
 }
@@ -100,7 +101,8 @@ export function composeBroker(
   logger: Logger,
 ): ComposedBroker {
   const clock = ports.clock ?? new SystemClock();
-  const { authenticator, authorizer, load } = composeAccess(options, ports, { clock, logger });
+  const access = new ReloadableAccess(options, ports, { clock, logger });
+  const { authenticator, authorizer } = access;
   const redis = composeRedis(options, { clock, logger });
   const isShared = redis !== null && options.broker.history.length > 0;
   const store = ports.store ?? (isShared ? composeRedisStore(redis, clock) : composeStore(options, clock));
@@ -108,7 +110,7 @@ export function composeBroker(
   const members = redis?.members ?? null;
   const broker = new Broker(options.broker, { clock, logger, authenticator, authorizer, store, members, ...relays });
   const connectionLog = composeConnectionLog(options, ports.connectionSink, { events: broker.events, clock, logger });
-  return { broker, authenticator, loadAccess: load, connectionLog };
+  return { broker, authenticator, access, connectionLog };
 }
 
 /** Where stored messages go: into the directory `data`, or into memory where that is false. Not open yet. */
@@ -285,8 +287,9 @@ function endpointOptions({ sockjs, ...endpoint }: ResolvedEndpoint): EndpointOpt
   };
 }
 
-async function readTls(
-  listener: 'http' | 'tcp',
+/** @throws OptionsError when one of them cannot be read */
+export async function readTls(
+  listener: 'http' | 'tcp' | 'admin',
   files: TlsFileOptions | undefined,
 ): Promise<{ tls?: { cert: Buffer; key: Buffer } }> {
   if (files === undefined) return {};

@@ -64,7 +64,7 @@ export async function keepingProcess(work: () => Promise<void>): Promise<void> {
 }
 
 /** One line for whoever started the server. */
-function bindFault(host: string, port: number, error: unknown): string {
+export function bindFault(host: string, port: number, error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
   const where = `port ${port} on ${host}`;
   switch (code) {

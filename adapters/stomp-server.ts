@@ -1,6 +1,8 @@
 /** A server of its own: options in, a running broker with its listeners out; behind `hoofbeat serve`, and for embedding. */
+import type { FastifyInstance } from 'fastify';
 import type { Broker } from '../broker/broker.js';
 import type { AcceptConnection, ListenAddress } from '../broker/ports.js';
+import type { ReloadResult } from './admin/index.js';
 import type { ConnectionLog, SessionRecorder } from './connection-log/index.js';
 import { type CompositionPorts, composeBroker, composeHttp, composeLogger, composeTcp } from './composition.js';
 import {
@@ -11,9 +13,14 @@ import {
 } from './config/index.js';
 import { keepingProcess, Listeners, logAddresses } from './listeners.js';
 import type { ServerLogger } from './logging/index.js';
+import { type LookedAfter, lookAfter } from './looked-after.js';
+import type { ReloadableAccess } from './reloadable-access.js';
 
 /** What an embedding application may bring instead of what the options would make; the logger is pino's. */
-export type StompServerPorts = CompositionPorts<ServerLogger>;
+export interface StompServerPorts extends CompositionPorts<ServerLogger> {
+  /** Reads the options again, for `reload`. Default: they cannot change. @throws OptionsError */
+  readonly readOptions?: (() => Promise<ServerOptions>) | undefined;
+}
 
 export interface StompServer {
   readonly broker: Broker;
@@ -29,6 +36,13 @@ export interface StompServer {
    * UnusableSinkError when the file of the connection log is none, or of a later version
    */
   start(): Promise<readonly ListenAddress[]>;
+  /**
+   * Reads the options again (port `readOptions`) and takes on what a running server can: `log.level`, `auth`,
+   * `broker.limits.maxConnections`; what needs a restart is told.
+   * @param isDryRun changes nothing
+   * @throws OptionsError naming every option that is wrong, and nothing has changed; Error without `readOptions`
+   */
+  reload(isDryRun?: boolean): Promise<ReloadResult>;
   /**
    * Stops accepting, writes what is queued, closes sessions (WebSocket status 1001), frees the ports.
    * @param deadlineMs after which connections that have not closed are cut; default 5,000. Calls after the first wait for it.
@@ -67,6 +81,8 @@ export interface WaysInParts {
   readonly accept: AcceptConnection;
   readonly options: ResolvedServerOptions;
   readonly logger: ServerLogger;
+  /** Puts the admin API on the application of the endpoints, where it has no port of its own. */
+  readonly share: (app: FastifyInstance) => void;
 }
 
 class OwnListeners implements WaysIn {
@@ -79,8 +95,10 @@ class OwnListeners implements WaysIn {
   }
 
   async open(): Promise<readonly ListenAddress[]> {
-    const { options, logger } = this.#parts;
-    return this.#listeners.open([...(await composeTcp(options, logger)), ...(await composeHttp(options, logger))]);
+    const { options, logger, share } = this.#parts;
+    const http = await composeHttp(options, logger);
+    for (const { transport } of http) share(transport.app);
+    return this.#listeners.open([...(await composeTcp(options, logger)), ...http]);
   }
 
   stopAccepting(): Promise<void> {
@@ -99,7 +117,8 @@ export class ComposedServer implements StompServer {
   readonly connectionLog: SessionRecorder | null;
   readonly #logger: ServerLogger;
   readonly #waysIn: WaysIn;
-  readonly #loadAccess: () => Promise<void>;
+  readonly #access: ReloadableAccess;
+  readonly #lookedAfter: LookedAfter;
   #addresses: readonly ListenAddress[] = [];
   #starting: Promise<readonly ListenAddress[]> | null = null;
   #stopping: Promise<void> | null = null;
@@ -107,12 +126,22 @@ export class ComposedServer implements StompServer {
   constructor(options: ResolvedServerOptions, ports: StompServerPorts, createWaysIn: (parts: WaysInParts) => WaysIn) {
     this.options = options;
     this.#logger = composeLogger(options, ports);
-    const { broker, loadAccess, connectionLog } = composeBroker(options, ports, this.#logger);
+    const { broker, access, connectionLog } = composeBroker(options, ports, this.#logger);
     this.broker = broker;
     this.connectionLog = connectionLog;
-    this.#loadAccess = loadAccess;
+    this.#access = access;
+    const { readOptions, clock } = ports;
+    this.#lookedAfter = lookAfter(options, {
+      broker,
+      access,
+      clock,
+      logger: this.#logger,
+      addresses: () => this.#addresses,
+      read: readOptions === undefined ? null : async () => resolveFor(await readOptions(), ports),
+    });
     const accept: AcceptConnection = (connection) => broker.accept(connection);
-    this.#waysIn = createWaysIn({ accept, options, logger: this.#logger });
+    const { admin } = this.#lookedAfter;
+    this.#waysIn = createWaysIn({ accept, options, logger: this.#logger, share: (app) => admin?.share(app) });
   }
 
   get addresses(): readonly ListenAddress[] {
@@ -125,22 +154,31 @@ export class ComposedServer implements StompServer {
     return this.#starting;
   }
 
+  reload(isDryRun = false): Promise<ReloadResult> {
+    return this.#lookedAfter.reload(isDryRun);
+  }
+
   stop(deadlineMs?: number): Promise<void> {
     this.#stopping ??= keepingProcess(() => this.#stop(deadlineMs));
     return this.#stopping;
   }
 
   async #start(): Promise<readonly ListenAddress[]> {
-    await this.#loadAccess();
+    const { admin } = this.#lookedAfter;
+    await this.#access.load();
     await this.connectionLog?.open();
     try {
+      // First: a store may take its time to open, and somebody may ask how it goes.
+      const address = (await admin?.open()) ?? null;
       await this.broker.start();
-      this.#addresses = await this.#waysIn.open();
+      const addresses = await this.#waysIn.open();
+      this.#addresses = address === null ? addresses : [...addresses, address];
       logAddresses(this.#addresses, this.#logger);
     } catch (error) {
       await keepingProcess(async () => {
         await this.broker.stop(0);
         await this.connectionLog?.close();
+        await admin?.close();
       });
       throw error;
     }
@@ -154,6 +192,7 @@ export class ComposedServer implements StompServer {
     await this.broker.stop(deadlineMs);
     await this.#waysIn.close();
     await this.connectionLog?.close();
+    await this.#lookedAfter.admin?.close();
     this.#addresses = [];
   }
 }

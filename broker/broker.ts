@@ -523,10 +523,10 @@ export class Broker implements HandlerGroup {
 
   /** A transport's new connection. Null when the node is full, not started, draining, or stopping. */
   accept(connection: Connection): ConnectionListener | null {
-    const { registry, stats, options, wheel, logger } = this.#environment;
+    const { registry, stats, wheel, logger } = this.#environment;
     stats.connectionsTotal++;
-    const { isAccepting } = this.operations;
-    if (!isAccepting || registry.size >= options.limits.maxConnections) {
+    const { isAccepting, maxConnections } = this.operations;
+    if (!isAccepting || registry.size >= maxConnections) {
       stats.connectionsRefused++;
       const code = isAccepting ? 'limit-exceeded' : 'server-shutdown';
       logger.warn(

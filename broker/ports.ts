@@ -115,6 +115,8 @@ export interface ListenAddress {
   readonly port: number;
   /** Paths of the STOMP endpoints, on http and https. */
   readonly endpoints: readonly string[];
+  /** The admin API alone is there; missing is false. */
+  readonly isAdmin?: boolean | undefined;
 }
 
 /** A way in for clients. */

@@ -311,6 +311,11 @@ export class Router {
     return this.#routes.size;
   }
 
+  /** Of these, the ones for one consumer each. */
+  get queueCount(): number {
+    return this.#routes.queueCount;
+  }
+
   /** In the order they were first used; live. */
   *destinationDetails(): Generator<DestinationDetails> {
     for (const route of this.#routes.values()) yield detailsOf(route);

@@ -1,10 +1,14 @@
 /** What environment and flags say about a server, laid over what its configuration file says (DESIGN D14). */
+import type { AdminOptions } from '../config/admin-options.js';
 import { LOG_LEVELS, type LogLevel } from '../config/log-level.js';
 import type { RelayOptions } from '../config/relay-options.js';
 import { OptionsError } from '../config/options-error.js';
 import type { ServerOptions } from '../config/server-options.js';
 import { parseWorkers, WORKERS_WANTED, type WorkersOption } from '../config/workers-option.js';
 import { readVariable, type Environment } from './environment.js';
+
+/** What the audit log calls whoever shows the token of the environment. */
+const FROM_ENVIRONMENT = 'environment';
 
 export interface Overrides {
   /** For every listener. */
@@ -14,6 +18,10 @@ export interface Overrides {
   readonly data?: string | false | undefined;
   readonly workers?: WorkersOption | undefined;
   readonly logLevel?: LogLevel | undefined;
+  /** Of the admin API, which it opens. */
+  readonly adminPort?: number | undefined;
+  /** A token of the admin API with role admin, which it opens. */
+  readonly adminToken?: string | undefined;
   /** Of a cluster over Redis. */
   readonly redisUrl?: string | undefined;
 }
@@ -45,6 +53,8 @@ export function readEnvironment(environment: Environment): Overrides {
     data: read('HOOFBEAT_DATA'),
     workers,
     logLevel,
+    adminPort: port('HOOFBEAT_ADMIN_PORT'),
+    adminToken: read('HOOFBEAT_ADMIN_TOKEN'),
     redisUrl: read('HOOFBEAT_REDIS_URL'),
   };
   if (faults.length > 0) throw new OptionsError(faults.sort());
@@ -68,9 +78,20 @@ export function applyOverrides(options: ServerOptions, over: Overrides): ServerO
     http: listener(options.http, over.host, over.httpPort),
     tcp: listener(options.tcp, over.host, over.tcpPort),
     ...(over.data === undefined ? {} : { data: over.data }),
+    ...(over.adminPort === undefined && over.adminToken === undefined ? {} : { admin: admin(options.admin, over) }),
     ...(over.workers === undefined ? {} : { workers: over.workers }),
     ...(over.redisUrl === undefined ? {} : { relay: overRedis(options.relay, over.redisUrl) }),
     ...(over.logLevel === undefined ? {} : { log: { ...options.log, level: over.logLevel } }),
+  };
+}
+
+function admin(given: ServerOptions['admin'], { adminPort: port, adminToken: token }: Overrides): AdminOptions {
+  const options = typeof given === 'object' ? given : {};
+  const named = (options.tokens ?? []).filter(({ name }) => name !== FROM_ENVIRONMENT);
+  return {
+    ...options,
+    ...(port === undefined ? {} : { port }),
+    ...(token === undefined ? {} : { tokens: [...named, { name: FROM_ENVIRONMENT, role: 'admin', token }] }),
   };
 }
 

@@ -1,6 +1,6 @@
 /** Puts the subcommands together and turns what they throw into lines on standard error and an exit code. */
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { packageVersion } from '../package-version.js';
 import { OptionsError } from '../config/options-error.js';
 import type { Environment } from './environment.js';
 import { CliError, ExitCode } from './exit-code.js';
@@ -57,10 +57,4 @@ function report(error: unknown): ExitCode {
   }
   process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
   return ExitCode.failure;
-}
-
-/** From the package itself, three folders up from dist/adapters/cli. */
-function packageVersion(): string {
-  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { readonly version: string }).version;
 }

@@ -2,13 +2,15 @@
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ListenAddress } from '../../broker/ports.js';
-import { readConfigFile, type LogLevel, type WorkersOption } from '../config/index.js';
+import { readConfigFile, type LogLevel, type ServerOptions, type WorkersOption } from '../config/index.js';
 import { createClusteredServer } from '../clustered-server.js';
 import type { StompServer } from '../stomp-server.js';
 import { readVariable, type Environment } from './environment.js';
 import { CliError } from './exit-code.js';
 import { applyOverrides, readEnvironment } from './overrides.js';
 
+/** Behind which the admin API begins. */
+const ADMIN_PATH = '/api/v1';
 /** Where a server of its own keeps what is stored. */
 export const DEFAULT_DATA = './hoofbeat-data';
 
@@ -17,6 +19,7 @@ export interface ServeFlags {
   readonly host?: string;
   readonly httpPort?: number;
   readonly tcpPort?: number;
+  readonly adminPort?: number;
   readonly data?: string;
   readonly memory?: true;
   readonly workers?: WorkersOption;
@@ -27,13 +30,15 @@ export interface ServeFlags {
 /** Resolves after SIGTERM or SIGINT, once everything is closed. @throws CliError, OptionsError */
 export async function runServer(flags: ServeFlags, environment: Environment, version: string): Promise<void> {
   const file = flags.config ?? readVariable(environment, 'HOOFBEAT_CONFIG');
-  const fromFile = file === undefined ? {} : await readConfigFile(file);
-  const options = applyOverrides(applyOverrides({ data: DEFAULT_DATA, ...fromFile }, readEnvironment(environment)), {
-    ...flags,
-    data: flags.memory === true ? false : flags.data,
-  });
+  const readOptions = async (): Promise<ServerOptions> => {
+    const fromFile = file === undefined ? {} : await readConfigFile(file);
+    return applyOverrides(applyOverrides({ data: DEFAULT_DATA, ...fromFile }, readEnvironment(environment)), {
+      ...flags,
+      data: flags.memory === true ? false : flags.data,
+    });
+  };
   const faults: string[] = [];
-  const server = createClusteredServer(options, {}, (text) => {
+  const server = createClusteredServer(await readOptions(), { readOptions }, (text) => {
     faults.push(text);
     process.emit('SIGTERM');
   });
@@ -45,6 +50,7 @@ export async function runServer(flags: ServeFlags, environment: Environment, ver
   } catch (error) {
     throw new CliError(error instanceof Error ? error.message : String(error));
   }
+  if (file !== undefined) reloadOnHangUp(server);
   process.stdout.write(flags.json === true ? jsonLine(server, version) : banner(server, version));
   await stopped;
   const [fault] = faults;
@@ -55,6 +61,16 @@ export async function runServer(flags: ServeFlags, environment: Environment, ver
 function onSignal(stop: () => Promise<void>): Promise<void> {
   return new Promise((resolve, reject) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop().then(resolve, reject));
+  });
+}
+
+/** As other servers do; on a terminal the signal says that the terminal is gone, and ends the process. */
+function reloadOnHangUp(server: StompServer): void {
+  if (process.stdin.isTTY) return;
+  process.on('SIGHUP', () => {
+    server.reload().catch((error: unknown) => {
+      process.stderr.write(`reload: ${error instanceof Error ? error.message : String(error)}\n`);
+    });
   });
 }
 
@@ -94,6 +110,7 @@ function commandName(): string {
 function urlsOf(server: StompServer, address: ListenAddress): [string, string][] {
   const authority = `${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`;
   if (address.transport === 'tcp') return [['TCP', `tcp://${authority}`]];
+  if (address.isAdmin === true) return [['Admin API', `${address.transport}://${authority}${ADMIN_PATH}`]];
   if (address.transport === 'tls') return [['TLS', `tls://${authority}`]];
   const secure = address.transport === 'https' ? 's' : '';
   const { http } = server.options;

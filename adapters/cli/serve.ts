@@ -8,9 +8,10 @@ import type { ServeFlags } from './run-server.js';
 const HELP = `
 Environment (flags win over it, it wins over the file; an empty variable counts as not set):
   HOOFBEAT_CONFIG, HOOFBEAT_HOST, HOOFBEAT_HTTP_PORT, HOOFBEAT_TCP_PORT, HOOFBEAT_DATA, HOOFBEAT_WORKERS,
-  HOOFBEAT_LOG_LEVEL
+  HOOFBEAT_LOG_LEVEL, HOOFBEAT_ADMIN_PORT, HOOFBEAT_ADMIN_TOKEN (opens the admin API, role admin)
 
 Logs go to standard error. SIGTERM and SIGINT close every session in an orderly way and exit 0.
+SIGHUP reads the configuration file again, unless a terminal sends it.
 Beyond loopback anonymous clients are refused unless the file says auth.anonymous: true.
 
 Examples:
@@ -26,6 +27,7 @@ export function addServeCommand(program: Command, environment: Environment, vers
     .option('--host <host>', 'address that every listener binds (default: 127.0.0.1)')
     .option('--http-port <port>', 'WebSocket and SockJS; 0 picks a free one (default: 8080)', parsePort)
     .option('--tcp-port <port>', 'STOMP over TCP; 0 picks a free one (default: 61613)', parsePort)
+    .option('--admin-port <port>', 'admin API, which this opens; 0 picks a free one (default: 8081)', parsePort)
     .option('--data <directory>', 'where stored messages are kept (default: ./hoofbeat-data)')
     .addOption(new Option('--memory', 'keep everything in memory, nothing on disk').conflicts('data'))
     .option(

@@ -169,23 +169,27 @@ export function resolveAuth(given: AuthOptions = {}, isLocal: boolean): Resolved
 
 /** Every contradiction that the form alone does not show, one line each. */
 export function checkAuth({ jwt }: AuthOptions = {}): string[] {
-  if (jwt === undefined) return [];
+  return jwt === undefined ? [] : checkJwt(jwt, 'auth.jwt');
+}
+
+/** @param at what the options are called */
+export function checkJwt(jwt: JwtOptions, at: string): string[] {
   const names = (['secret', 'secretFile', 'keyFile', 'jwksUrl'] as const).filter((name) => jwt[name] !== undefined);
   const [source, second] = names;
-  if (source === undefined) return ['auth.jwt: got no key, wants one of secret, secretFile, keyFile, jwksUrl'];
-  if (second !== undefined) return [`auth.jwt: got ${names.join(' and ')}, wants one of them`];
+  if (source === undefined) return [`${at}: got no key, wants one of secret, secretFile, keyFile, jwksUrl`];
+  if (second !== undefined) return [`${at}: got ${names.join(' and ')}, wants one of them`];
   const isSecret = source === 'secret' || source === 'secretFile';
   const faults = (jwt.algorithms ?? []).flatMap((algorithm, index) => {
     const wantsSecret = algorithm.startsWith('HS');
     // A file of keys may hold a JWK that is a secret.
     if (wantsSecret === isSecret || (source === 'keyFile' && wantsSecret)) return [];
     const wants = wantsSecret ? 'an algorithm with public keys' : 'one with a shared secret';
-    return [`auth.jwt.algorithms.${index}: got "${algorithm}" with ${source}, wants ${wants}`];
+    return [`${at}.algorithms.${index}: got "${algorithm}" with ${source}, wants ${wants}`];
   });
   return faults;
 }
 
-function resolveJwt(given: JwtOptions): ResolvedJwtOptions {
+export function resolveJwt(given: JwtOptions): ResolvedJwtOptions {
   const standard = DEFAULT_AUTH_OPTIONS.jwt;
   const isSecret = given.secret !== undefined || given.secretFile !== undefined;
   return {

@@ -16,7 +16,7 @@ const user = z.strictObject(
   { error: 'an object with login and passcode' },
 );
 
-const jwt = z.strictObject(
+export const jwt = z.strictObject(
   {
     secret: text.optional(),
     secretFile: text.optional(),

@@ -2,11 +2,13 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parseDocument } from 'yaml';
-import type { AuthOptions } from './auth-options.js';
+import type { AdminOptions } from './admin-options.js';
+import type { AuthOptions, JwtOptions } from './auth-options.js';
 import type { ConnectionLogOptions } from './connection-log-options.js';
 import { OptionsError } from './options-error.js';
 import type { RelayOptions } from './relay-options.js';
-import { type ServerOptions, type TlsFileOptions, resolveServerOptions } from './server-options.js';
+import { type ServerOptions, resolveServerOptions } from './server-options.js';
+import type { TlsFileOptions } from './tls-options.js';
 
 /**
  * Reads and checks a file. Relative paths in it are resolved against its directory.
@@ -22,6 +24,7 @@ export async function readConfigFile(file: string): Promise<ServerOptions> {
     ...(options.tcp ? { tcp: withTls(options.tcp, directory) } : {}),
     ...(options.auth ? { auth: withAuthFiles(options.auth, directory) } : {}),
     ...(options.connectionLog ? { connectionLog: withLogFile(options.connectionLog, directory) } : {}),
+    ...(typeof options.admin === 'object' ? { admin: withAdminFiles(options.admin, directory) } : {}),
     ...(options.relay ? { relay: withAuthorities(options.relay, directory) } : {}),
   };
 }
@@ -68,11 +71,29 @@ async function readText(file: string): Promise<string> {
 
 function withAuthFiles({ passwordFile, jwt, ...auth }: AuthOptions, directory: string): AuthOptions {
   const resolve = (file: string | undefined): string | undefined => file && path.resolve(directory, file);
-  const { secretFile, keyFile, ...rest } = jwt ?? {};
   return {
     ...auth,
     ...(passwordFile === undefined ? {} : { passwordFile: resolve(passwordFile) }),
-    ...(jwt === undefined ? {} : { jwt: { ...rest, secretFile: resolve(secretFile), keyFile: resolve(keyFile) } }),
+    ...(jwt === undefined ? {} : { jwt: withKeyFiles(jwt, directory) }),
+  };
+}
+
+function withKeyFiles({ secretFile, keyFile, ...rest }: JwtOptions, directory: string): JwtOptions {
+  const resolve = (file: string | undefined): string | undefined => file && path.resolve(directory, file);
+  return { ...rest, secretFile: resolve(secretFile), keyFile: resolve(keyFile) };
+}
+
+function withAdminFiles({ jwt, tokens, ...admin }: AdminOptions, directory: string): AdminOptions {
+  return {
+    ...withTls(admin, directory),
+    ...(jwt === undefined ? {} : { jwt: withKeyFiles(jwt, directory) }),
+    ...(tokens === undefined
+      ? {}
+      : {
+          tokens: tokens.map(({ tokenFile, ...token }) =>
+            tokenFile === undefined ? token : { ...token, tokenFile: path.resolve(directory, tokenFile) },
+          ),
+        }),
   };
 }
 

@@ -1,5 +1,13 @@
 /** Options of a server and the file they are read from. */
 export {
+  type AdminOptions,
+  type AdminRoleName,
+  type AdminTokenOptions,
+  DEFAULT_ADMIN_OPTIONS,
+  MIN_TOKEN_LENGTH,
+  type ResolvedAdminOptions,
+} from './admin-options.js';
+export {
   type AuthOptions,
   type CsrfFileOptions,
   DEFAULT_AUTH_OPTIONS,
@@ -46,5 +54,5 @@ export {
   type ServerOptions,
   type SockJsFileOptions,
   type TcpOptions,
-  type TlsFileOptions,
 } from './server-options.js';
+export type { TlsFileOptions } from './tls-options.js';

@@ -3,17 +3,17 @@
  * Each `error` text is what the option wants; checkShape puts the path and the value before it.
  */
 import { z } from 'zod';
+import { type AdminOptions, checkAdmin } from './admin-options.js';
+import { admin } from './admin-schema.js';
 import { checkAuth, type AuthOptions } from './auth-options.js';
 import { auth } from './auth-schema.js';
 import { checkRelay, relay } from './relay-schema.js';
 import { connectionLog } from './connection-log-schema.js';
-import { flag, strings, text, wholeNumber } from './schema-parts.js';
+import { flag, host, strings, text, tls, wholeNumber } from './schema-parts.js';
 import { LOG_LEVELS } from './log-level.js';
 import { MAX_WORKERS, WORKERS_WANTED } from './workers-option.js';
 
-const host = z.string({ error: 'a host name or IP address' }).regex(/^[^\s/]+$/, 'a host name or IP address');
 const port = wholeNumber(65_535);
-const tls = z.strictObject({ certFile: text, keyFile: text }, { error: 'an object with certFile and keyFile' });
 
 const sockJs = z.strictObject({
   heartbeatDelayMs: wholeNumber(2_147_483_647, 1).optional(),
@@ -66,6 +66,7 @@ const serverOptions = z.strictObject(
     auth: auth.optional(),
     connectionLog: connectionLog.optional(),
     relay: relay.optional(),
+    admin: admin.optional(),
     // The broker checks its own options: resolveBrokerOptions is the one place that knows them.
     broker: z.record(z.string(), z.unknown(), { error: 'an object' }).optional(),
   },
@@ -81,6 +82,8 @@ export function checkShape(given: unknown): string[] {
       ...checkProxy(result.data),
       ...checkAuth(result.data.auth as AuthOptions | undefined),
       ...checkRelay(result.data.relay),
+      ...checkAdmin(result.data.admin as boolean | AdminOptions | undefined),
+      ...checkAdminPort(result.data),
     ];
   return result.error.issues.flatMap((issue) => describe(issue, given, [])).sort();
 }
@@ -124,7 +127,10 @@ function shown(value: unknown, path: readonly PropertyKey[]): string {
   if (typeof value === 'object' && value !== null) return 'an object';
   // A URL has the passcode in it.
   if (path[0] === 'relay' && /(passcode|password)$|^url$/i.test(String(path[1]))) return 'a value that is not shown';
-  if (path[0] === 'auth' && isSecret(path.slice(1))) return 'a value that is not shown';
+  if (path[0] === 'admin' && path[1] === 'tokens' && !/^(name|role|tokenFile)$/.test(String(path[3]))) {
+    return 'a value that is not shown';
+  }
+  if ((path[0] === 'auth' || path[0] === 'admin') && isSecret(path.slice(1))) return 'a value that is not shown';
   return typeof value === 'string' ? JSON.stringify(value) : `${value as number | boolean | null}`;
 }
 
@@ -137,6 +143,14 @@ function isSecret([part, index, name]: readonly PropertyKey[]): boolean {
 function checkProxy({ tcp }: z.infer<typeof serverOptions>): string[] {
   if (tcp === undefined || tcp === false || tcp.proxyProtocol !== true || tcp.tls === undefined) return [];
   return ['tcp.proxyProtocol: got true, wants false with tcp.tls: let the proxy end TLS'];
+}
+
+/** On the port of `http` only where there is one, and where that is the broker's own process. */
+function checkAdminPort({ admin: given, http: listens, workers: count = 1 }: z.infer<typeof serverOptions>): string[] {
+  if (typeof given !== 'object' || given.port !== 'http') return [];
+  if (listens === false) return ['admin.port: got "http", wants a number, since http is false'];
+  if (count === 1) return [];
+  return ['admin.port: got "http", wants a number with workers: the port of http is theirs, and the broker is not'];
 }
 
 function checkEndpointPaths(options: z.infer<typeof serverOptions>): string[] {

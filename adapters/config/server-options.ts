@@ -5,6 +5,7 @@
 import { BrokerError } from '../../broker/errors.js';
 import { type BrokerOptions, type Partially, resolveBrokerOptions } from '../../broker/options.js';
 import type { LogLevel } from './log-level.js';
+import { type AdminOptions, type ResolvedAdminOptions, resolveAdmin } from './admin-options.js';
 import { type AuthOptions, type ResolvedAuthOptions, resolveAuth } from './auth-options.js';
 import {
   type ConnectionLogOptions,
@@ -14,6 +15,7 @@ import {
 import { type RelayOptions, type ResolvedRelayOptions, resolveRelay } from './relay-options.js';
 import { OptionsError } from './options-error.js';
 import { checkShape } from './options-schema.js';
+import type { TlsFileOptions } from './tls-options.js';
 import { resolveWorkers, type WorkersOption } from './workers-option.js';
 
 export interface ServerOptions {
@@ -37,6 +39,8 @@ export interface ServerOptions {
   readonly connectionLog?: boolean | ConnectionLogOptions | undefined;
   /** Destinations that an external STOMP broker has, or other nodes that share topics over Redis. Default false. */
   readonly relay?: RelayOptions | false | undefined;
+  /** Looking after the running server over HTTP; true takes every default. Default false. */
+  readonly admin?: boolean | AdminOptions | undefined;
   readonly broker?: Partially<BrokerOptions> | undefined;
 }
 
@@ -56,12 +60,6 @@ export interface TcpOptions {
   readonly tls?: TlsFileOptions | undefined;
   /** Each connection begins with a PROXY header of HAProxy's: only where nobody else can reach the port; not with `tls`. */
   readonly proxyProtocol?: boolean | undefined;
-}
-
-/** PEM files; in a configuration file, relative to its directory. */
-export interface TlsFileOptions {
-  readonly certFile: string;
-  readonly keyFile: string;
 }
 
 /** One path at which STOMP clients are served. */
@@ -118,6 +116,7 @@ export interface ResolvedServerOptions {
   readonly auth: ResolvedAuthOptions;
   readonly connectionLog: ResolvedConnectionLogOptions | false;
   readonly relay: ResolvedRelayOptions | false;
+  readonly admin: ResolvedAdminOptions | false;
   readonly broker: BrokerOptions;
 }
 
@@ -191,6 +190,7 @@ export function resolveServerOptions(given: ServerOptions = {}): ResolvedServerO
     auth: resolveAuth(given.auth, local),
     connectionLog: resolveConnectionLog(given.connectionLog, data),
     relay,
+    admin: resolveAdmin(given.admin),
     broker,
   };
 }

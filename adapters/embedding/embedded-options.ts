@@ -28,6 +28,9 @@ export function resolveEmbeddedOptions(given: EmbeddedOptions = {}): ResolvedSer
   const { endpoints, tcp, ...rest } = given;
   if (Object.hasOwn(rest, 'http')) throw new OptionsError(['http: unknown option; the paths are given as endpoints']);
   requireOneProcess(given);
+  if (typeof given.admin === 'object' && given.admin.port === 'http') {
+    throw new OptionsError(['admin.port: got "http", wants a number: the HTTP server is the application\'s own']);
+  }
   try {
     return resolveServerOptions({ ...rest, tcp: tcp ?? false, http: { host: ANYWHERE, endpoints } });
   } catch (error) {

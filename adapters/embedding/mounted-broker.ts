@@ -7,6 +7,9 @@ import type { ResolvedServerOptions } from '../config/index.js';
 import type { SessionRecorder } from '../connection-log/index.js';
 import type { Gateway, GatewayHost } from '../gateways/index.js';
 import { keepingProcess, Listeners, logAddresses } from '../listeners.js';
+import type { ComposedAdmin } from '../admin-composition.js';
+import { lookAfter } from '../looked-after.js';
+import type { ReloadableAccess } from '../reloadable-access.js';
 import { SystemClock } from '../system-clock.js';
 import { attachEndpoints, type AttachedEndpoints } from '../transports/index.js';
 import { type EmbeddedOptions, resolveEmbeddedOptions } from './embedded-options.js';
@@ -17,7 +20,8 @@ export class MountedBroker {
   readonly connectionLog: SessionRecorder | null;
   readonly #logger: Logger;
   readonly #listeners: Listeners;
-  readonly #loadAccess: () => Promise<void>;
+  readonly #access: ReloadableAccess;
+  readonly #admin: ComposedAdmin | null;
   readonly #gateways: readonly Gateway[];
   readonly #gatewayHost: GatewayHost;
   /** What sits on each server, the endpoints first. */
@@ -32,7 +36,7 @@ export class MountedBroker {
     this.#logger = composeLogger(this.options, ports);
     const clock = ports.clock ?? new SystemClock();
     const composed = composeBroker(this.options, { ...ports, clock }, this.#logger);
-    const { broker, authenticator, loadAccess, connectionLog } = composed;
+    const { broker, authenticator, access, connectionLog } = composed;
     this.broker = broker;
     this.connectionLog = connectionLog;
     this.#gateways = ports.gateways ?? [];
@@ -43,7 +47,15 @@ export class MountedBroker {
       clock,
       logger: this.#logger,
     };
-    this.#loadAccess = loadAccess;
+    this.#access = access;
+    this.#admin = lookAfter(this.options, {
+      broker,
+      access,
+      clock,
+      logger: this.#logger,
+      addresses: () => this.#addresses,
+      read: null,
+    }).admin;
     this.#listeners = new Listeners((connection) => this.broker.accept(connection));
   }
 
@@ -82,17 +94,20 @@ export class MountedBroker {
   }
 
   async #start(): Promise<void> {
-    await this.#loadAccess();
+    await this.#access.load();
     const listeners = await composeTcp(this.options, this.#logger);
     await this.connectionLog?.open();
     try {
+      const address = (await this.#admin?.open()) ?? null;
       await this.broker.start();
-      this.#addresses = await this.#listeners.open(listeners);
+      const addresses = await this.#listeners.open(listeners);
+      this.#addresses = address === null ? addresses : [...addresses, address];
       logAddresses(this.#addresses, this.#logger);
     } catch (error) {
       await keepingProcess(async () => {
         await this.broker.stop(0);
         await this.connectionLog?.close();
+        await this.#admin?.close();
       });
       throw error;
     }
@@ -108,6 +123,7 @@ export class MountedBroker {
     for (const each of attached) each.detach();
     await this.#listeners.close();
     await this.connectionLog?.close();
+    await this.#admin?.close();
     this.#addresses = [];
   }
 }

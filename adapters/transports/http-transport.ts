@@ -27,6 +27,7 @@ export interface HttpTransportOptions {
 /** Node's defaults are 60 s and 300 s; STOMP clients send small requests, and slow ones only hold sockets. */
 const HEADERS_TIMEOUT_MS = 15_000;
 const REQUEST_TIMEOUT_MS = 60_000;
+const MAX_PARAM_LENGTH = 4_096;
 
 export class HttpTransport implements Transport {
   readonly name: 'http' | 'https';
@@ -44,6 +45,8 @@ export class HttpTransport implements Transport {
       // Long polling alone would write a line for each client and second; refusals have lines of their own.
       logController: new LogController({ disableRequestLogging: true }),
       requestTimeout: REQUEST_TIMEOUT_MS,
+      // Destinations stand in paths of the admin API, encoded.
+      routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
       forceCloseConnections: true,
     };
     this.app = options.tls === undefined ? fastify(common) : fastify({ ...common, https: options.tls });

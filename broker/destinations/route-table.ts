@@ -12,6 +12,7 @@ const LOOKS = 2;
 export class RouteTable {
   readonly #maxUnsubscribed: number;
   readonly #routes = new Map<string, Route>();
+  #queues = 0;
   /** Without a subscriber. Some of them hold messages. */
   readonly #unsubscribed = new OldestFirstMap<string, Route>();
 
@@ -23,6 +24,11 @@ export class RouteTable {
 
   get size(): number {
     return this.#routes.size;
+  }
+
+  /** Of these, the ones for one consumer each. */
+  get queueCount(): number {
+    return this.#queues;
   }
 
   /** In the order they were made; live. */
@@ -37,6 +43,7 @@ export class RouteTable {
   /** A new route, without subscriber yet. */
   add(route: Route): void {
     this.#routes.set(route.destination, route);
+    if (route.kind === 'queue') this.#queues++;
     this.#release(route);
   }
 
@@ -76,5 +83,6 @@ export class RouteTable {
     route.isLive = false;
     this.#unsubscribed.delete(route.destination);
     this.#routes.delete(route.destination);
+    if (route.kind === 'queue') this.#queues--;
   }
 }

@@ -30,6 +30,7 @@ export class BrokerOperations {
   constructor(parts: BrokerOperationsParts) {
     this.#parts = parts;
     this.#environment = parts.environment;
+    this.maxConnections = parts.environment.options.limits.maxConnections;
     const { clock, registry } = parts.environment;
     this.#drain = new Drain(clock, registry);
   }
@@ -74,6 +75,11 @@ export class BrokerOperations {
   /** Topics and queues that are remembered, at most; those of sessions (`/user`, `/temp-queue`) are not among them. */
   get destinationCount(): number {
     return this.#environment.router.destinationCount;
+  }
+
+  /** Of these, the queues for one consumer each. */
+  get queueCount(): number {
+    return this.#environment.router.queueCount;
   }
 
   /** In the order they were first used; live. */
@@ -178,6 +184,9 @@ export class BrokerOperations {
     }
     return sent;
   }
+
+  /** How many connections there may be; those above a new limit stay. At first as the options say. */
+  maxConnections: number;
 
   /** Whether new connections are let in. */
   get isAccepting(): boolean {

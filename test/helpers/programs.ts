@@ -33,6 +33,7 @@ const PROGRAMS = {
   prlimit: { package: 'util-linux', probe: ['prlimit', '--version'] },
   // A node of its own is started by test/helpers/rabbitmq.ts.
   'rabbitmq-server': { package: 'rabbitmq-server', probe: ['/usr/bin/test', '-x', RABBITMQ] },
+  curl: { package: 'curl', probe: ['curl', '--version'] },
   'redis-server': { package: 'redis-server', probe: ['redis-server', '--version'] },
   chromium: { package: 'chromium', probe: ['/usr/bin/test', '-x', CHROMIUM] },
 } as const satisfies Record<string, Program>;

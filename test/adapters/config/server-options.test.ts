@@ -243,6 +243,7 @@ t.test('a server without any listener is refused', async (t) => {
 t.test('the JSON Schema knows the same keys and allows no others', async (t) => {
   const schema = serverOptionsJsonSchema() as { properties: object; additionalProperties: boolean };
   t.strictSame(Object.keys(schema.properties).sort(), [
+    'admin',
     'auth',
     'broker',
     'connectionLog',

@@ -1,0 +1,63 @@
+/** What the admin API is made of, and what it asks of the server around it. */
+import type { Broker } from '../../broker/broker.js';
+import type { Clock, ListenAddress, Logger } from '../../broker/ports.js';
+import type { AdminAccess } from './admin-access.js';
+import type { AuditLog } from './audit-log.js';
+import type { EventLoopWatch } from './event-loop-watch.js';
+import type { PageReader } from './paging/page-reader.js';
+
+/** One option that a reload would change. */
+export interface ConfigurationChange {
+  /** E.g. `log.level`. */
+  readonly path: string;
+  /** As JSON; secrets are not shown. */
+  readonly from: unknown;
+  readonly to: unknown;
+}
+
+export interface ReloadResult {
+  /** Nothing was changed: it was only asked what would be. */
+  readonly isDryRun: boolean;
+  /** Taken on at once. */
+  readonly applied: readonly ConfigurationChange[];
+  /** Take effect at the next start. */
+  readonly needsRestart: readonly ConfigurationChange[];
+}
+
+/** A STOMP endpoint of the configuration. */
+export interface ServedEndpoint {
+  readonly path: string;
+  readonly isSockJs: boolean;
+}
+
+/** The server that is looked after. */
+export interface AdministeredServer {
+  readonly version: string;
+  readonly startedEpochMs: number;
+  readonly workers: number;
+  readonly addresses: readonly ListenAddress[];
+  readonly endpoints: readonly ServedEndpoint[];
+  /** As resolved, with secrets hidden. */
+  configuration(): Readonly<Record<string, unknown>>;
+  /**
+   * Reads the configuration again and takes on what a running server can. Null: there is nothing to read it from.
+   * @throws Error of several lines naming every fault; nothing is changed then
+   */
+  readonly reload: ((isDryRun: boolean) => Promise<ReloadResult>) | null;
+}
+
+/** A logger whose level can be set while it runs; pino's. */
+export interface AdjustableLogger extends Logger {
+  level: string;
+}
+
+export interface AdminParts {
+  readonly broker: Broker;
+  readonly clock: Clock;
+  readonly logger: AdjustableLogger;
+  readonly access: AdminAccess;
+  readonly audit: AuditLog;
+  readonly pages: PageReader;
+  readonly eventLoop: EventLoopWatch;
+  readonly server: AdministeredServer;
+}

@@ -1,0 +1,16 @@
+/** The admin API: looking after a running server over HTTP. */
+export { ADMIN_ROLES, AdminAccess, type AdminRole, type AdminToken, type VerifyToken } from './admin-access.js';
+export type {
+  AdjustableLogger,
+  AdministeredServer,
+  AdminParts,
+  ConfigurationChange,
+  ReloadResult,
+  ServedEndpoint,
+} from './admin-parts.js';
+export { type AdminPluginOptions, API_PREFIX, registerAdmin } from './admin-plugin.js';
+export { AdminServer, type AdminServerOptions } from './admin-server.js';
+export { type AuditEntry, AuditLog } from './audit-log.js';
+export { EventLoopWatch } from './event-loop-watch.js';
+export { PageReader } from './paging/page-reader.js';
+export { PROBLEM_CODES, type ProblemBody, type ProblemCode } from './problem.js';

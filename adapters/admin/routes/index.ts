@@ -1,0 +1,27 @@
+/** Every route of the admin API. */
+import type { AdminParts } from '../admin-parts.js';
+import type { AdminRoute } from '../admin-route.js';
+import { destinationRoutes } from './destination-routes.js';
+import { documentRoutes } from './document-routes.js';
+import { healthRoutes } from './health-routes.js';
+import { messageRoutes } from './message-routes.js';
+import { queueRoutes } from './queue-routes.js';
+import { serverRoutes } from './server-routes.js';
+import { sessionRoutes } from './session-routes.js';
+import { statsRoutes } from './stats-routes.js';
+import { userRoutes } from './user-routes.js';
+
+/** In the order of the document. */
+export function adminRoutes(parts: AdminParts): readonly AdminRoute[] {
+  return [
+    ...healthRoutes(parts),
+    ...statsRoutes(parts),
+    ...sessionRoutes(parts),
+    ...userRoutes(parts),
+    ...destinationRoutes(parts),
+    ...queueRoutes(parts),
+    ...messageRoutes(parts),
+    ...serverRoutes(parts),
+    ...documentRoutes(parts),
+  ];
+}

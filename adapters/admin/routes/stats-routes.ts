@@ -1,0 +1,60 @@
+/** Counters: those that Spring's WebSocketMessageBrokerStats logs, all of the broker's own, and what the process takes. */
+import type { AdminParts } from '../admin-parts.js';
+import { type AdminRoute, route } from '../admin-route.js';
+import { stats } from '../schemas.js';
+
+export function statsRoutes({ broker, clock, eventLoop, server }: AdminParts): AdminRoute[] {
+  return [
+    route({
+      method: 'GET',
+      path: '/stats',
+      operation: 'getStats',
+      tag: 'statistics',
+      summary: 'What was counted since the start, and what is there now',
+      role: 'viewer',
+      response: stats,
+      handle: () => {
+        const counted = broker.stats();
+        const { rss, heapUsed, external } = process.memoryUsage();
+        const { operations } = broker;
+        return {
+          server: {
+            version: server.version,
+            startedAt: new Date(server.startedEpochMs).toISOString(),
+            uptimeMs: Math.max(0, Math.round(clock.epochMs() - server.startedEpochMs)),
+            processId: process.pid,
+            workers: server.workers,
+            memory: { rssBytes: rss, heapUsedBytes: heapUsed, externalBytes: external },
+            eventLoopDelay: eventLoop.delay(),
+          },
+          sessions: sessionsOf(counted),
+          users: operations.userCount,
+          destinations: operations.destinationCount,
+          drain: { ...operations.drain.state },
+          broker: { ...counted },
+        };
+      },
+    }),
+  ];
+}
+
+type Counted = ReturnType<AdminParts['broker']['stats']>;
+
+/** Spring S13.1. */
+function sessionsOf({ connections, closed }: Counted) {
+  const current = (...names: readonly (keyof Counted['connections']['byTransport'])[]): number =>
+    names.reduce((sum, name) => sum + (connections.byTransport[name] ?? 0), 0);
+  return {
+    total: connections.total,
+    current: connections.current,
+    tcp: current('tcp', 'tls'),
+    webSocket: current('websocket', 'sockjs-websocket'),
+    httpStreaming: current('sockjs-xhr-streaming', 'sockjs-eventsource', 'sockjs-htmlfile'),
+    httpPolling: current('sockjs-xhr-polling', 'sockjs-jsonp'),
+    closedAbnormally: {
+      sendLimit: closed['slow-consumer'],
+      noMessages: closed['connect-timeout'],
+      transportError: connections.transportErrors,
+    },
+  };
+}

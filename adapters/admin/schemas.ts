@@ -1,0 +1,153 @@
+/** What requests and answers of the admin API look like; names and descriptions are those of its document. */
+import { z } from 'zod';
+
+const count = z.int().min(0);
+const bytes = z.int().min(0);
+const time = z.iso.datetime().describe('ISO 8601 in UTC');
+const text = z.string();
+
+export const MAX_PAGE = 1_000;
+
+/** What every list takes. */
+export const pageQuery = {
+  limit: z.coerce.number().int().min(1).max(MAX_PAGE).default(100).describe('Most items of one page'),
+  cursor: z.string().min(1).max(4_096).optional().describe('`next` of the page before; same order and filters'),
+};
+
+export function pageOf<T extends z.ZodType>(item: T) {
+  return z.object({
+    items: z.array(item),
+    next: text.nullable().describe('Cursor of the next page; null: this was the last one'),
+    total: count.describe('How many there are at the moment, whatever the filters'),
+  });
+}
+
+export const connection = z.object({
+  id: text.describe('Of its session'),
+  transport: text,
+  remoteAddress: text,
+  state: z.enum(['awaiting-connect', 'authenticating', 'connected', 'closing', 'closed']),
+  user: text.nullable(),
+  connectedAt: time,
+  silentForMs: z.int().min(0).describe('Since octets arrived last, to about 50 ms'),
+  queuedBytes: bytes.describe('In the outbox'),
+  transportBytes: bytes.describe('With the transport, not sent yet'),
+});
+
+export const session = connection.extend({
+  version: z.enum(['1.0', '1.1', '1.2']),
+  clientId: text.nullable(),
+  roles: z.array(text),
+  subscriptions: count,
+});
+
+export const subscription = z.object({
+  sessionId: text,
+  number: z.int().min(1).describe('Names the subscription within its session'),
+  id: text.nullable().describe('As the client named it; null on STOMP 1.0 without one'),
+  destination: text,
+  user: text.nullable(),
+  ack: z.enum(['auto', 'client', 'client-individual']),
+  window: count.describe('Most deliveries that may wait for their ACK'),
+  pending: count.describe('Deliveries that wait for their ACK'),
+  selector: text.nullable(),
+  isExclusive: z.boolean(),
+  isBrowser: z.boolean(),
+  durableName: text.nullable(),
+});
+
+export const user = z.object({
+  name: text,
+  sessions: count,
+  sessionIds: z.array(text).describe('The first hundred'),
+});
+
+export const queue = z.object({
+  destination: text,
+  depth: count.describe('Messages that wait, for a consumer or for their time'),
+  bytes: bytes.describe('Of these'),
+  delayed: count.describe('Messages that wait for their time'),
+  unsettled: count.describe('Delivered and not settled'),
+  consumers: count,
+  deadLetter: text.nullable().describe('Where messages go that are given up; null: nowhere'),
+  isDurable: z.boolean().describe('Every message is stored'),
+});
+
+export const destination = z.object({
+  destination: text,
+  kind: z.enum(['topic', 'queue']),
+  subscribers: count.describe('To this very name; subscriptions to patterns are not among them'),
+  depth: count.describe('Of a queue: messages that wait'),
+  history: z.object({ messages: count, bytes }).nullable().describe('Of a topic that keeps messages'),
+});
+
+export const queueMessage = z.object({
+  number: z.int().min(1).describe('Names the message within its queue'),
+  messageId: text,
+  priority: z.int().min(0).max(9),
+  deliveries: count,
+  isStored: z.boolean(),
+  expiresAt: time.nullable(),
+  headers: z.array(z.tuple([text, text])).describe('Names and values, in the order of the frame'),
+  body: text.describe('Text, or base64'),
+  encoding: z.enum(['utf8', 'base64']),
+  bodyBytes: bytes,
+  isCut: z.boolean().describe('Only the first part of the body is shown'),
+});
+
+export const auditEntry = z.object({
+  number: z.int().min(1),
+  at: time,
+  actor: text,
+  role: z.enum(['viewer', 'operator', 'admin']),
+  address: text,
+  operation: text,
+  subject: z.record(z.string(), z.unknown()),
+  outcome: text.describe('`done`, or the code of the problem that refused it'),
+});
+
+export const health = z.object({
+  isLive: z.literal(true),
+  isReady: z.boolean().describe('Takes connections, and can store what it is to store'),
+  isDegraded: z.boolean().describe('Something does not work; clients of what does are served'),
+  problems: z.array(z.object({ part: text, code: text, message: text, since: time })),
+});
+
+export const stats = z.object({
+  server: z.object({
+    version: text,
+    startedAt: time,
+    uptimeMs: z.int().min(0),
+    processId: z.int(),
+    workers: z.int().min(1),
+    memory: z.object({ rssBytes: bytes, heapUsedBytes: bytes, externalBytes: bytes }),
+    eventLoopDelay: z.object({ p50Ms: z.number(), p99Ms: z.number(), maxMs: z.number() }),
+  }),
+  sessions: z
+    .object({
+      total: count.describe('Since start'),
+      current: count,
+      tcp: count,
+      webSocket: count,
+      httpStreaming: count,
+      httpPolling: count,
+      closedAbnormally: z.object({ sendLimit: count, noMessages: count, transportError: count }),
+    })
+    .describe('As WebSocketMessageBrokerStats of Spring counts them'),
+  users: count,
+  destinations: count,
+  drain: z.object({ isActive: z.boolean(), perSecond: z.number(), remaining: count }),
+  broker: z.looseObject({}).describe('Every counter of the broker, as `broker.stats()` has them'),
+});
+
+/** What is sent; one of `body` and `base64`. */
+export const outgoing = {
+  body: z.unknown().optional().describe('Text is sent as text, anything else as JSON'),
+  base64: z.base64().optional().describe('Octets, instead of `body`'),
+  headers: z
+    .record(z.string().min(1).max(256), z.string().max(16_384))
+    .optional()
+    .describe('Further headers of the message, e.g. `persistent`'),
+};
+
+export const change = z.object({ path: text, from: z.unknown(), to: z.unknown() });
