@@ -62,6 +62,7 @@ export function composeAdmin(options: ResolvedAdminOptions, ports: AdminPorts): 
     allowedOrigins: options.allowedOrigins,
     rateLimit: options.rateLimit === false ? null : options.rateLimit,
     docs: options.docs,
+    metrics: options.metrics,
   };
   let server: AdminServer | null = null;
   return {

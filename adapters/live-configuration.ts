@@ -19,7 +19,7 @@ export interface LiveConfigurationParts {
 /** Paths whose change takes effect at once, each with all that is under it. */
 const LIVE = ['log.level', 'auth', 'broker.limits.maxConnections'] as const;
 /** Names of options that are nobody's to see. */
-const SECRET = /(passcode|password|token|secret|url)$/i;
+const SECRET = /(passcode|password|token|secret)$|^(jwks)?url$/i;
 const HIDDEN = '***';
 
 export class LiveConfiguration {

@@ -274,6 +274,7 @@ export class Broker implements HandlerGroup {
       environment: this.#environment,
       handlers,
       isAccepting: () => this.#isAccepting,
+      lastMessageNumber: () => numbers.last,
     });
     const { cluster } = router;
     this.#questions = new NodeQuestions({ cluster, members, nodeId, clock, logger, createId: createToken });

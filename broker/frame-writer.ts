@@ -8,6 +8,7 @@ import type { Message } from './message.js';
 import type { FlushScheduler, Outbox } from './outbox.js';
 import { SharedBatch } from './shared-batch.js';
 import type { DeliveryHead } from './delivery.js';
+import type { DeliverySampler } from './operations/delivery-sampler.js';
 import type { TimerWheel } from './timer-wheel.js';
 
 const ARENA_BYTES = 1024 * 1024;
@@ -31,6 +32,8 @@ export class FrameWriter implements FlushScheduler {
   #batchEnd = 0;
   #dirty: Outbox[] = [];
   #isScheduled = false;
+  /** Null: nobody wants to know how long deliveries take. */
+  sampler: DeliverySampler | null = null;
   /** Whether outbound interceptors are registered. */
   interceptsOutbound = false;
   /** Frames written since start, heart-beats not counted. */
@@ -45,6 +48,7 @@ export class FrameWriter implements FlushScheduler {
     this.#dirty.push(outbox);
     if (this.#isScheduled) return;
     this.#isScheduled = true;
+    this.sampler?.beginTurn();
     this.#clock.soon(() => {
       this.flushAll();
     });
@@ -66,10 +70,13 @@ export class FrameWriter implements FlushScheduler {
 
   /** Writes what the outbox holds, as far as the transport takes it. */
   flushNow(outbox: Outbox): void {
-    if (outbox.isEmpty || isBackedUp(outbox)) return;
+    if (outbox.isEmpty) return;
+    const isSampled = this.sampler?.begin(outbox) === true;
+    if (isBackedUp(outbox)) return;
     if (this.#batch.octets !== null && outbox.isAlike(this.#batch)) this.#writeAgain(outbox, this.#batch.octets);
     else this.#build(outbox);
     outbox.lastWriteMs = this.#wheel.nowMs;
+    if (isSampled) this.sampler?.end();
   }
 
   #build(outbox: Outbox): void {

@@ -36,6 +36,7 @@ export type { Reply, RequestOptions } from './application/requests.js';
 export type { PathVariables } from './application/path-variables.js';
 export type { SessionEvent, SessionEventMap, SessionEvents } from './application/session-events.js';
 export type { BrokerOperations } from './operations/broker-operations.js';
+export type { DeliveryObserver } from './operations/delivery-sampler.js';
 export type * from './operations/details.js';
 export type { DrainState } from './operations/drain.js';
 export type { BrowsePlace, MoveOptions, MoveResult, QueueOperations } from './operations/queue-operations.js';

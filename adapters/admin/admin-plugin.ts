@@ -10,6 +10,7 @@ import type { z } from 'zod';
 import type { Actor } from './admin-access.js';
 import type { AdminParts } from './admin-parts.js';
 import type { AdminRoute } from './admin-route.js';
+import { BrokerMetrics } from './metrics/broker-metrics.js';
 import { registerDocuments } from './documents/register-documents.js';
 import { healthRoutes } from './routes/health-routes.js';
 import { adminRoutes } from './routes/index.js';
@@ -22,6 +23,8 @@ export interface AdminPluginOptions {
   readonly rateLimit: { readonly max: number; readonly windowMs: number } | null;
   /** Serves `/docs`. */
   readonly docs: boolean;
+  /** Serves `/metrics`, to viewers or to everybody. */
+  readonly metrics: 'token' | 'open' | false;
 }
 
 export const API_PREFIX = '/api/v1';
@@ -86,6 +89,18 @@ export async function registerAdmin(
   const forViewers = [...limited, viewer] as onRequestAsyncHookHandler[];
   if (options.docs && !parts.access.isClosed) {
     await registerDocuments(app, { parts, routes, prefix: API_PREFIX, onRequest: forViewers });
+  }
+  if (options.metrics === 'open' || (options.metrics === 'token' && !parts.access.isClosed)) {
+    const metrics = new BrokerMetrics(parts.broker, parts.server.version);
+    app.addHook('onClose', async () => {
+      metrics.stop();
+    });
+    app.get('/metrics', { onRequest: options.metrics === 'open' ? limited : forViewers }, async (_request, reply) =>
+      reply
+        .type(metrics.contentType)
+        .serializer(String)
+        .send(await metrics.scrape()),
+    );
   }
   await app.register(
     async (scope) => {

@@ -10,6 +10,7 @@ import { BrokerError } from '../errors.js';
 import { WriteUnit } from '../storage/write-unit.js';
 import type { SessionEnvironment } from '../session-environment.js';
 import type { DestinationDetails, SessionDetails } from './details.js';
+import { type DeliveryObserver, DeliverySampler } from './delivery-sampler.js';
 import { Drain } from './drain.js';
 import { QueueOperations } from './queue-operations.js';
 
@@ -17,6 +18,8 @@ export interface BrokerOperationsParts {
   readonly environment: SessionEnvironment;
   readonly handlers: { entries(): Iterable<HandlerEntry> };
   readonly isAccepting: () => boolean;
+  /** Of the messages taken on so far. */
+  readonly lastMessageNumber: () => number;
 }
 
 /** In one turn of the event loop: about a millisecond of work. */
@@ -195,6 +198,12 @@ export class BrokerOperations {
 
   get drain(): Pick<Drain, 'start' | 'cancel' | 'state'> {
     return this.#drain;
+  }
+
+  /** Has samples of deliveries shown to `observer`, one for all; null: to nobody, which is the default and costs nothing. */
+  observeDeliveries(observer: DeliveryObserver | null): void {
+    const { clock, writer } = this.#environment;
+    writer.sampler = observer === null ? null : new DeliverySampler(clock, this.#parts.lastMessageNumber, observer);
   }
 
   /** Whether every frame is written to the log, at level debug; costs the fast path of SEND meanwhile. */

@@ -21,6 +21,11 @@ export class MessageNumbers {
     this.#reserve();
   }
 
+  /** The one given last; 0 before the first. */
+  get last(): number {
+    return this.#last;
+  }
+
   next(): number {
     if (++this.#last > this.#reserved) this.#reserve();
     return this.#last;

@@ -34,6 +34,7 @@ const PROGRAMS = {
   // A node of its own is started by test/helpers/rabbitmq.ts.
   'rabbitmq-server': { package: 'rabbitmq-server', probe: ['/usr/bin/test', '-x', RABBITMQ] },
   curl: { package: 'curl', probe: ['curl', '--version'] },
+  promtool: { package: 'prometheus', probe: ['promtool', '--version'] },
   'redis-server': { package: 'redis-server', probe: ['redis-server', '--version'] },
   chromium: { package: 'chromium', probe: ['/usr/bin/test', '-x', CHROMIUM] },
 } as const satisfies Record<string, Program>;
