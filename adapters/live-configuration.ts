@@ -3,7 +3,7 @@
  * about who is let in and what they may do, and how many connections there may be. All else needs a restart, and is told.
  */
 import type { Broker } from '../broker/broker.js';
-import type { ConfigurationChange, ReloadResult } from './admin/index.js';
+import type { AdjustableLogger, ConfigurationChange, ReloadResult } from './admin/index.js';
 import type { ResolvedServerOptions } from './config/index.js';
 import type { ReloadableAccess } from './reloadable-access.js';
 
@@ -11,7 +11,7 @@ export interface LiveConfigurationParts {
   readonly broker: Broker;
   readonly access: ReloadableAccess;
   /** Whose level is set. */
-  readonly logger: { level: string };
+  readonly logger: Pick<AdjustableLogger, 'level' | 'info'>;
   /** Reads it again, checked and with defaults. @throws OptionsError */
   readonly read: () => Promise<ResolvedServerOptions>;
 }
@@ -67,6 +67,8 @@ export class LiveConfiguration {
     broker.operations.tracesFrames = next.log.level === 'debug' || next.log.level === 'trace';
     broker.operations.maxConnections = next.broker.limits.maxConnections;
     this.#current = withLive(this.#current, applied);
+    const names = (list: readonly ConfigurationChange[]): string[] => list.map(({ path }) => path);
+    logger.info({ applied: names(result.applied), needsRestart: names(result.needsRestart) }, 'configuration reloaded');
     return result;
   }
 

@@ -29,7 +29,8 @@ export async function registerDocuments(app: FastifyInstance, ports: DocumentPor
   await app.register(swaggerUi, {
     routePrefix: '/docs',
     staticCSP: SWAGGER_CSP,
-    theme: { title: 'hoofbeat admin API' },
+    // The bar on top is the package's own, and asks for other documents.
+    theme: { title: 'hoofbeat admin API', css: [{ filename: 'hoofbeat.css', content: '.topbar { display: none; }' }] },
     uiConfig: { deepLinking: true, validatorUrl: null },
   });
   const page = (url: string, type: string, text: string): void => {
