@@ -267,6 +267,9 @@ export class GatewaySession implements Connection {
 
   async #confirmed(command: 'SUBSCRIBE' | 'UNSUBSCRIBE' | 'SEND', headers: HeaderList, body?: Buffer): Promise<void> {
     if (this.#isGone) throw new BrokerError('internal', 'The connection is gone');
+    // The one character that STOMP has no escape for: it would end the frame, and what follows would be another one.
+    const broken = headers.find(([, value]) => value.includes('\0'));
+    if (broken !== undefined) throw new BrokerError('header-invalid', `A NUL cannot stand in ${broken[0]}`);
     const receipt = `r${++this.#lastId}`;
     const confirmed = new Promise<Frame>((resolve, reject) => {
       this.#receipts.set(receipt, { resolve, reject });
