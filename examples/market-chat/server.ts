@@ -35,7 +35,7 @@ export async function createMarketChatApp(options: MarketChatOptions = {}): Prom
   });
   const crossOrigin = { origin: [...allowedOrigins], credentials: true };
   const io = new Server({ path: '/ws', serveClient: false, cors: crossOrigin });
-  const gateway = new SocketIoGateway({ io, mapping: CHAT_EVENTS });
+  const gateway = new SocketIoGateway({ io, mapping: CHAT_EVENTS, rate: { perSecond: 20, burst: 50 } });
   await app.register(cors, crossOrigin);
   await app.register(hoofbeat, {
     // STOMP clients with the same cookie see the same chats.

@@ -2,6 +2,7 @@
 import type { SessionHandle } from '../../../broker/application/session-handle.js';
 import type { Handshake, Principal } from '../../../broker/ports.js';
 import type { GatewayMessage } from '../gateway-session.js';
+import type { RateOptions } from '../token-bucket.js';
 import type { SocketIoServer } from './socketio-server.js';
 
 export interface SocketIoClient {
@@ -46,6 +47,8 @@ export interface SocketIoOptions {
   /** Not attached yet; its `path`, `cors` and the rest are the application's. */
   readonly io: SocketIoServer;
   readonly mapping: SocketIoMapping;
+  /** Events of one client; beyond it they are refused. Default: false, as many as it likes. */
+  readonly rate?: RateOptions | false | undefined;
   /** Believe `X-Forwarded-For`, in the connection log. Default false. */
   readonly trustProxy?: boolean | undefined;
 }

@@ -5,6 +5,7 @@ import type { Handshake } from '../../../broker/ports.js';
 import type { GatewayHost } from '../gateway.js';
 import { type GatewayMessage, GatewaySession, type OuterConnection } from '../gateway-session.js';
 import type { SocketIoAction, SocketIoClient, SocketIoMapping } from './socketio-mapping.js';
+import { type RateOptions, TokenBucket } from '../token-bucket.js';
 import { bufferedBytesOf, type SocketIoSocket } from './socketio-server.js';
 
 /** Events that wait while one before them is dealt with; Socket.IO cannot be paused. */
@@ -13,6 +14,7 @@ const MAX_WAITING = 1_000;
 interface Waiting {
   readonly event: string;
   readonly args: readonly unknown[];
+  readonly isTooFast: boolean;
 }
 
 type Acknowledge = (answer: Readonly<Record<string, unknown>>) => void;
@@ -24,6 +26,7 @@ export class SocketIoSession implements OuterConnection {
   readonly #host: GatewayHost;
   readonly #handshake: Handshake;
   readonly #inner: GatewaySession;
+  readonly #bucket: TokenBucket | null;
   readonly #onRefused: (event: string) => void;
   #client: SocketIoClient | null = null;
   #waiting: Waiting[] = [];
@@ -33,13 +36,18 @@ export class SocketIoSession implements OuterConnection {
     socket: SocketIoSocket,
     mapping: SocketIoMapping,
     host: GatewayHost,
-    parts: { readonly handshake: Handshake; readonly onRefused: (event: string) => void },
+    parts: {
+      readonly handshake: Handshake;
+      readonly rate: RateOptions | false;
+      readonly onRefused: (event: string) => void;
+    },
   ) {
     this.#socket = socket;
     this.#mapping = mapping;
     this.#host = host;
     this.#handshake = parts.handshake;
     this.#onRefused = parts.onRefused;
+    this.#bucket = parts.rate === false ? null : new TokenBucket(parts.rate, host.clock.nowMs());
     this.#inner = new GatewaySession(host, this, parts.handshake, {
       onMessage: (message) => {
         this.#onMessage(message);
@@ -73,7 +81,8 @@ export class SocketIoSession implements OuterConnection {
   /** The client is in: its events count from now on. */
   async start(): Promise<void> {
     this.#socket.onAny((event, ...args) => {
-      this.#waiting.push({ event, args });
+      const isTooFast = this.#bucket?.take(this.#host.clock.nowMs()) === false;
+      this.#waiting.push({ event, args, isTooFast });
       if (this.#waiting.length > MAX_WAITING) this.destroy();
       else if (!this.#isBusy) void this.#work();
     });
@@ -118,12 +127,13 @@ export class SocketIoSession implements OuterConnection {
     this.#isBusy = false;
   }
 
-  async #handle({ event, args }: Waiting): Promise<void> {
+  async #handle({ event, args, isTooFast }: Waiting): Promise<void> {
     const last = args.at(-1);
     const acknowledge = typeof last === 'function' ? (last as Acknowledge) : null;
     const values = acknowledge === null ? args : args.slice(0, -1);
     let action: SocketIoAction | undefined;
     try {
+      if (isTooFast) throw new BrokerError('limit-exceeded', 'Too many events');
       const handler = Object.hasOwn(this.#mapping.events, event) ? this.#mapping.events[event] : undefined;
       if (handler === undefined || this.#client === null) throw new Error(`Unknown event: ${event.slice(0, 100)}`);
       const meant = await handler(this.#client, ...values);
