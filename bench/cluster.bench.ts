@@ -60,7 +60,7 @@ async function reference(): Promise<Record<string, string>> {
 
 if (redisVersion() === null) throw new Error("Debian's redis-server is not installed");
 const startedAt = new Date();
-const peers = new PeerPool(makeDataDirectory(), [], nodeArguments);
+const peers = new PeerPool(makeDataDirectory(), []);
 const progress = new Progress(parts.length);
 const bench: ClusterBench = { settings, peers, progress, nodeArguments };
 const results: ScenarioResult[] = [];

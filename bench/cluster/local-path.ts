@@ -12,14 +12,14 @@ import type { ClusterBench } from './cluster-bench.js';
 import { verdictsOf } from './verdicts.js';
 
 /** One of two nodes: the CPU time is its own, not that of Redis or the other. */
-const clustered: Peer = {
+const clustered = (nodeArguments: readonly string[]): Peer => ({
   ...hoofbeat,
   name: 'hoofbeat, one of two',
-  start: async (_, nodeArguments) => {
+  start: async () => {
     const redis = await startRedis();
-    const start = (): Promise<ServerProcess> =>
-      ServerProcess.start('hoofbeat-server', [`--redis=${redis.url}`], nodeArguments);
-    const [node, other] = [await start(), await start()];
+    const cluster = [`--redis=${redis.url}`];
+    const node = await ServerProcess.start('hoofbeat-server', cluster, nodeArguments);
+    const other = await ServerProcess.start('hoofbeat-server', cluster);
     return {
       ...runningPeer(node),
       stop: async () => {
@@ -28,7 +28,7 @@ const clustered: Peer = {
       },
     };
   },
-};
+});
 
 const over = (peer: Peer): Contender => ({
   name: peer.name,
@@ -53,7 +53,7 @@ export async function localPath(bench: ClusterBench): Promise<ScenarioResult> {
     clients: { pairs: 50 },
     round: { window, bodyBytes: 128 },
   });
-  const contenders = [over(clustered), over(hoofbeat)];
+  const contenders = [over(clustered(bench.nodeArguments)), over(hoofbeat)];
   const fanOuts = bench.settings.isQuick
     ? [fanOut(100, 1)]
     : [fanOut(1, 1), fanOut(1, 16), fanOut(100, 1), fanOut(100, 16)];
