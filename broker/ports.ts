@@ -590,7 +590,7 @@ export interface NodeRelayEvents {
 
 /** What a relay between nodes has counted since start; all of them messages but `gaps`. */
 export interface NodeRelayCounts {
-  /** Accepted for other nodes, whether or not any of them wants it. */
+  /** Accepted for other nodes, also where none of them wants it but that was not known. */
   readonly published: number;
   readonly received: number;
   /** Not handed over, or not surely: other nodes could not be reached, or too much was on its way. */
@@ -613,6 +613,11 @@ export interface NodeRelay {
   readonly isAccepting: boolean;
   /** Begins to connect; resolves after the first attempt, whether it succeeded or not: others follow by themselves. */
   start(events: NodeRelayEvents): Promise<void>;
+  /**
+   * Whether another node may want what is published there now; false only where it is sure that none does, and that one whose
+   * `join` comes later is waited for. Asked for each message.
+   */
+  isWanted(destination: string): boolean;
   /** Takes a message on for the other nodes. @param octets not written again by the caller; kept for this turn at most */
   publish(destination: string, octets: Buffer): void;
   /**

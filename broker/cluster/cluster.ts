@@ -31,13 +31,13 @@ export class Cluster {
 
   /** To the other nodes, after the subscribers here. @param unit whose RECEIPT is to wait for it; null: nobody waits */
   publish(destination: string, message: Message, unit: WriteUnit | null): void {
-    this.#publishNow(destination, encodeMessage(message), unit);
+    if (this.#relay.isWanted(destination)) this.#publishNow(destination, encodeMessage(message), unit);
   }
 
   /** As `publish`, once the unit takes effect; what `octets` are is known to the channel alone. */
   publishOctets(channel: string, octets: Buffer, unit: WriteUnit): void {
     unit.show(() => {
-      this.#publishNow(channel, octets, unit);
+      if (this.#relay.isWanted(channel)) this.#publishNow(channel, octets, unit);
     });
   }
 

@@ -23,6 +23,8 @@ export class MemoryNodeRelay implements NodeRelay {
   readonly counts = { published: 0, received: 0, dropped: 0, gaps: 0 };
   /** Destinations and patterns, with their claims. */
   readonly claims = new Map<string, number>();
+  /** Destinations that it is sure nobody wants. */
+  readonly unwanted = new Set<string>();
   problem: RelayProblem | null = null;
   /** Set, what is asked for is answered by `answer` alone. */
   isHeld = false;
@@ -43,6 +45,10 @@ export class MemoryNodeRelay implements NodeRelay {
     this.#nodes.add(this);
     events.onAvailable(true);
     return Promise.resolve();
+  }
+
+  isWanted(destination: string): boolean {
+    return !this.unwanted.has(destination);
   }
 
   publish(destination: string, octets: Buffer): void {

@@ -40,10 +40,13 @@ export function testRedisClients(url: string, more: Partial<RedisClientsOptions>
 }
 
 export function testRedisRelay(url: string, more: TestRelayOptions = {}, log: LogLine[] = []): RedisRelay {
-  return new RedisRelay(
-    { keyPrefix: 'test:', separator: '/', maxPendingBytes: 1024 * 1024, ...more },
-    { clients: testRedisClients(url, more), clock, logger: recordingLogger(log, 'info') },
-  );
+  const options = { keyPrefix: 'test:', separator: '/', maxPendingBytes: 1024 * 1024, ...more };
+  const logger = recordingLogger(log, 'info');
+  const keys = new RedisKeys(options.keyPrefix);
+  // What those say in the log is not the relay's.
+  const shared = { clients: testRedisClients(url, more), clock, logger: recordingLogger([], 'info'), keys };
+  const commands = new RedisCommands(options, shared);
+  return new RedisRelay(options, { ...shared, logger, commands, signals: new RedisSignals(shared) });
 }
 
 export function testRedisCommands(

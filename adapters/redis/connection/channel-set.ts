@@ -24,6 +24,7 @@ export interface Channel {
 
 export class ChannelSet {
   readonly #soon: (task: () => void) => void;
+  readonly #onConfirmed: ((channels: readonly Channel[]) => Promise<void>) | undefined;
   readonly #channels: Readonly<Record<ChannelKind, Map<string, Channel>>> = {
     exact: new Map(),
     glob: new Map(),
@@ -35,9 +36,13 @@ export class ChannelSet {
   #client: Redis | null = null;
   #isScheduled = false;
 
-  /** @param soon runs a task once what arrived in this turn was read */
-  constructor(soon: (task: () => void) => void) {
+  /**
+   * @param soon runs a task once what arrived in this turn was read
+   * @param onConfirmed what has to happen between Redis' confirmation of some of one kind and their being in force
+   */
+  constructor(soon: (task: () => void) => void, onConfirmed?: (channels: readonly Channel[]) => Promise<void>) {
     this.#soon = soon;
+    this.#onConfirmed = onConfirmed;
   }
 
   get isEmpty(): boolean {
@@ -144,6 +149,7 @@ export class ChannelSet {
       }
       throw refusal;
     }
+    if (this.#client === client) await this.#onConfirmed?.(channels);
     if (this.#client !== client) return;
     for (const channel of channels) {
       channel.isLive = channel.claims > 0;

@@ -5,6 +5,8 @@ import type { ChannelNames } from './channel-names.js';
 
 /** Redis compares each PUBLISH with every glob of every node: above this a node takes everything instead of one more. */
 const MAX_GLOBS = 256;
+/** Above this nobody asks which of them match one channel. */
+const MAX_COMPARED_GLOBS = 16;
 
 export class ChannelInterests {
   readonly #names: ChannelNames;
@@ -35,6 +37,17 @@ export class ChannelInterests {
     if (claim === undefined || --claim.count > 0) return;
     this.#claims.delete(destination);
     this.#channels.release(claim.channel);
+  }
+
+  /** Those that bring what is published on a channel; null where that cannot be said, or is changing. */
+  matching(channel: string): readonly Channel[] | null {
+    const globs = this.#channels.of('glob');
+    if (globs.size > MAX_COMPARED_GLOBS) return null;
+    const matching: Channel[] = [];
+    const exact = this.#channels.of('exact').get(channel);
+    if (exact !== undefined) matching.push(exact);
+    for (const glob of globs.values()) if (this.#names.matches(glob.name, channel)) matching.push(glob);
+    return matching.every(({ isLive }) => isLive) ? matching : null;
   }
 
   #globFor(pattern: string): string {

@@ -3,7 +3,7 @@
  * cannot publish.
  */
 import type { Redis } from 'ioredis';
-import { ChannelSet } from '../connection/channel-set.js';
+import { type Channel, ChannelSet } from '../connection/channel-set.js';
 import type { RedisAddress } from '../connection/cluster-topology.js';
 import { textOf } from '../connection/deferred.js';
 import type { RedisClients } from '../connection/redis-clients.js';
@@ -25,6 +25,10 @@ export interface LaneEvents {
 export interface LanePorts {
   readonly clients: RedisClients;
   readonly soon: (task: () => void) => void;
+  /** As ChannelSet. */
+  readonly onConfirmed?: ((channels: readonly Channel[]) => Promise<void>) | undefined;
+  /** An envelope has been taken. @param receivers subscriptions that the server has given it to */
+  readonly onTaken?: ((destination: string, receivers: number) => void) | undefined;
   /** Of a Redis Cluster: where the lane's server is. */
   readonly where?: (() => Promise<RedisAddress>) | undefined;
 }
@@ -59,7 +63,7 @@ export class RedisLane {
     this.#ports = ports;
     this.#write = write;
     this.#events = events;
-    this.channels = new ChannelSet(ports.soon);
+    this.channels = new ChannelSet(ports.soon, ports.onConfirmed);
   }
 
   get isUp(): boolean {
@@ -107,7 +111,12 @@ export class RedisLane {
     try {
       const pipeline = this.#publishing.pipeline();
       for (const envelope of envelopes) this.#write(pipeline, envelope, this);
-      for (const [error] of (await pipeline.exec()) ?? []) if (error !== null) return error.message;
+      const replies = (await pipeline.exec()) ?? [];
+      for (const [error] of replies) if (error !== null) return error.message;
+      const { onTaken } = this.#ports;
+      if (onTaken !== undefined) {
+        for (const [k, { destination }] of envelopes.entries()) onTaken(destination, Number(replies[k]?.[1]));
+      }
       return null;
     } catch (error) {
       return textOf(error);

@@ -15,6 +15,9 @@ import { ChannelNames } from './channel-names.js';
 import { EnvelopePublisher } from './envelope-publisher.js';
 import { decodeEnvelope, isEnvelopeOf, NODE_TAG_BYTES } from './node-envelope.js';
 import type { RedisClients } from '../connection/redis-clients.js';
+import type { RedisCommands } from '../connection/redis-commands.js';
+import type { RedisKeys } from '../connection/redis-keys.js';
+import type { RedisSignals } from '../connection/redis-signals.js';
 import type { RedisLane, Way } from './redis-lane.js';
 import type { RelayWays } from './relay-ways.js';
 import { SingleWays } from './single-ways.js';
@@ -30,6 +33,9 @@ export interface RedisRelayOptions {
 
 export interface RedisRelayPorts {
   readonly clients: RedisClients;
+  readonly commands: RedisCommands;
+  readonly signals: RedisSignals;
+  readonly keys: RedisKeys;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -56,7 +62,7 @@ export class RedisRelay implements NodeRelay {
     const soon = (task: () => void): void => {
       ports.clock.soon(task);
     };
-    this.#ways = new SingleWays({ clients: ports.clients, names, soon });
+    this.#ways = new SingleWays({ ...ports, names, soon, node: this.#node });
     this.#publisher = new EnvelopePublisher({
       node: this.#node,
       laneOf: (destination) => this.#ways.laneOf(destination),
@@ -94,6 +100,10 @@ export class RedisRelay implements NodeRelay {
     });
   }
 
+  isWanted(destination: string): boolean {
+    return this.#ways.isWanted(destination);
+  }
+
   publish(destination: string, octets: Buffer): void {
     this.#publisher.publish(destination, octets);
   }
@@ -114,7 +124,7 @@ export class RedisRelay implements NodeRelay {
     // A Redis that does not answer any more loses its connection by the sign of life that is missing.
     await this.#publisher.settled();
     this.#events = null;
-    this.#ways.stop();
+    await this.#ways.stop();
     this.#problem = this.#wasAvailable = null;
   }
 
@@ -147,6 +157,8 @@ export class RedisRelay implements NodeRelay {
     if (isEnvelopeOf(octets, this.#node) || this.#events === null) return;
     try {
       const { node, number, destination, messages } = decodeEnvelope(octets);
+      // One that asks who is there.
+      if (messages.length === 0) return;
       if (lane.isRepeated(node, number)) return;
       this.#received += messages.length;
       for (const message of messages) this.#events.onMessage(destination, message);

@@ -14,8 +14,10 @@ export interface RelayWays {
   start(events: RelayWaysEvents): Promise<void>;
   /** Where envelopes of a destination go out; null: that part of Redis cannot be reached. */
   laneOf(destination: string): RedisLane | null;
+  /** As `NodeRelay.isWanted`. */
+  isWanted(destination: string): boolean;
   /** As `NodeRelay.join`. */
   join(destination: string): Promise<void> | undefined;
   leave(destination: string): void;
-  stop(): void;
+  stop(): Promise<void>;
 }

@@ -207,6 +207,19 @@ t.test('a SEND that is lost on its way is told to who waits for its RECEIPT', as
   t.equal(sender.error(), 'relay-lost');
 });
 
+t.test('where no other node wants anything, nothing is handed over, and nobody waits', async (t) => {
+  const [a] = await twoNodes();
+  const [sender, here] = [a.fixture.connect(), a.fixture.connect()];
+  here.subscribe('1', '/topic/x');
+  a.relay.unwanted.add('/topic/x');
+  a.relay.isHeld = true;
+  sender.publish('/topic/x', '1');
+  sender.publish('/topic/x', '2', { receipt: 'two' });
+  t.strictSame(receipts(await framesOf(a, sender)), ['two']);
+  t.strictSame(here.bodies(), ['1', '2']);
+  t.equal(a.relay.counts.published, 0);
+});
+
 t.test('durable subscriptions are their own node’s', async (t) => {
   const [a, b] = await twoNodes();
   const durable = b.fixture.connect({ 'client-id': 'c' });

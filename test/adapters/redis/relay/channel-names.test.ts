@@ -25,8 +25,18 @@ t.test('destinations and patterns are channels and globs under the prefix', asyn
   t.equal(names.globOf('/topic/*/x[1]/b?c'), 'shop\\*:topic:topic/*/x\\[1\\]/b*c');
   t.equal(names.globOf('/topic/**'), 'shop\\*:topic:topic*');
   t.equal(names.globOf('/topic/**/x'), 'shop\\*:topic:topic*/x');
+  t.equal(names.globOf('/**/**/{x}/'), 'shop\\*:topic:*');
   t.equal(names.globOf('/topic/{id:[0-9]+}.json'), 'shop\\*:topic:topic/*.json');
   t.equal(names.everything, 'shop\\*:topic:*');
+});
+
+t.test('what Redis gives to whom can be told', async (t) => {
+  const names = new ChannelNames('p:', '/');
+  const glob = names.globOf('/topic/*/x[1]/b?c');
+  t.ok(names.matches(glob, names.channelOf('/topic/a/x[1]/bxc')));
+  t.ok(names.matches(glob, names.channelOf('/topic/a/b/x[1]/b\n\u{1F40E}c')));
+  t.notOk(names.matches(glob, names.channelOf('/topic/a/x1/bxc')));
+  t.notOk(names.matches(glob, names.channelOf('/topic/a/x[1]/bxcd')));
 });
 
 t.test('the glob of a pattern matches whatever the pattern does', async (t) => {
@@ -50,6 +60,7 @@ t.test('the glob of a pattern matches whatever the pattern does', async (t) => {
       if (!isMatched(write(pattern), write(destination), separator)) return;
       const [glob, channel] = [names.globOf(write(pattern)), names.channelOf(write(destination))];
       if (!globMatches(glob, channel)) throw new Error(`${glob} does not match ${channel}`);
+      if (!names.matches(glob, channel)) throw new Error(`${glob} is not said to match ${channel}`);
     }),
     5_000,
   );

@@ -128,7 +128,9 @@ t.test('a channel that Redis does not let be is refused to who asks for it', asy
   const redis = await RedisProcess.start(t);
   // No more than the README asks for.
   const commands = ['publish', 'subscribe', 'unsubscribe', 'psubscribe', 'punsubscribe', 'ping', 'info', 'client'];
-  const rights = ['-@all', ...commands.map((name) => `+${name}`), 'resetchannels', '&test:topic:topic/open'];
+  const inScripts = ['eval', 'evalsha', 'time', 'hget', 'hset', 'hdel', 'hexists', 'hkeys', 'pexpire'];
+  const channels = ['~{test:}*', 'resetchannels', '&test:topic:topic/open', '&{test:}*'];
+  const rights = ['-@all', ...[...commands, ...inScripts].map((name) => `+${name}`), ...channels];
   t.equal(await command(redis, 'ACL', 'SETUSER', 'node', 'on', '>pass', ...rights), '+OK\r\n');
   const node = await startNode(t, redis.url.replace('//', '//node:pass@'));
   await node.relay.join('/topic/open');
