@@ -39,7 +39,7 @@ if (parts.length === 0)
   throw new Error(`--only=: got ${flags.only}, wants names out of ${Object.keys(PARTS).join(', ')}`);
 const rounds = flags.rounds === undefined ? (flags.quick ? 3 : 5) : Number(flags.rounds);
 if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`--rounds=: got ${flags.rounds ?? ''}, wants 1 or more`);
-const settings = { isQuick: flags.quick, rounds, roundMs: flags.quick ? 80 : 250, springJar: null };
+const settings = { isQuick: flags.quick, rounds, roundMs: flags.quick ? 80 : 150, springJar: null };
 const nodeArguments =
   flags.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${path.resolve(flags.profile)}`];
 

@@ -18,7 +18,7 @@ const FIGURES: readonly Figure[] = [
 export async function addedLatency(bench: ClusterBench): Promise<ScenarioResult> {
   const start = performance.now();
   const { isQuick, rounds } = bench.settings;
-  const roundMs = isQuick ? 300 : 2_000;
+  const roundMs = isQuick ? 300 : 1_000;
   const places: readonly (readonly [subscribers: number, messagesPerSecond: number])[] = isQuick
     ? [[1, 500]]
     : [
