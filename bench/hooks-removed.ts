@@ -33,7 +33,12 @@ const CUTS: readonly Cut[] = [
   },
   // For each frame of the strict path: CONNECT, SUBSCRIBE, SEND with a receipt.
   { file: 'broker/session.js', find: /if \(interceptors\.inbound === null\)/g, replacement: 'if (true)', times: 1 },
-  { file: 'broker/session.js', find: /if \(this\.#access === null \|\| decided === null\)/g, replacement: 'if (true)', times: 1 },
+  {
+    file: 'broker/session.js',
+    find: /if \(this\.#access === null \|\| decided === null\)/g,
+    replacement: 'if (true)',
+    times: 1,
+  },
   {
     file: 'broker/message-publisher.js',
     find: /if \(interceptors\.broker === null\)/g,
