@@ -140,6 +140,30 @@ export const stats = z.object({
   broker: z.looseObject({}).describe('Every counter of the broker, as `broker.stats()` has them'),
 });
 
+/** Of what was asked of all nodes. */
+export const missing = z
+  .array(text)
+  .describe('Nodes that did not answer in time: what was asked may have happened there or not');
+
+export const node = z.object({
+  nodeId: text,
+  incarnation: text.nullable().describe('Of this run; null without other nodes'),
+  isOk: z.boolean(),
+  isAccepting: z.boolean().describe('New connections are let in'),
+  sessions: count,
+  users: count,
+  subscriptions: count,
+});
+
+/** Of ending sessions. */
+export const endQuery = z.strictObject({
+  reason: text
+    .min(1)
+    .max(500)
+    .optional()
+    .describe('Told to the client in an ERROR frame; without it the connection just closes'),
+});
+
 /** What is sent; one of `body` and `base64`. */
 export const outgoing = {
   body: z.unknown().optional().describe('Text is sent as text, anything else as JSON'),

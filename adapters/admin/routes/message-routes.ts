@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { AdminParts } from '../admin-parts.js';
 import { type AdminRoute, route } from '../admin-route.js';
-import { outgoing } from '../schemas.js';
+import { missing, outgoing } from '../schemas.js';
 import { payloadOf } from './payload-of.js';
 
 const destination = z.string().min(1).max(1_024);
@@ -31,16 +31,18 @@ export function messageRoutes({ broker }: AdminParts): AdminRoute[] {
       path: '/broadcast',
       operation: 'broadcast',
       tag: 'messages',
-      summary: 'Send to every session that is connected, at its own /user destination',
+      summary: 'Send to every session that is connected, on all nodes, at its own /user destination',
       role: 'operator',
       body: z.strictObject({ destination: destination.describe('Behind /user, e.g. `/queue/notices`'), ...outgoing }),
-      response: z.object({ sessions: z.int() }),
+      response: z.object({ sessions: z.int(), missing }),
       status: 202,
       problems: ['broker-refused', 'unavailable'],
       subject: ({ body }) => ({ destination: body.destination }),
-      handle: async ({ body }) => ({
-        sessions: await broker.operations.broadcast(body.destination, payloadOf(body), body.headers ?? {}),
-      }),
+      handle: async ({ body }) => {
+        const { destination: to, headers = {} } = body;
+        const { merged, missing: silent } = await broker.cluster.broadcast(to, payloadOf(body), headers);
+        return { sessions: merged, missing: [...silent] };
+      },
     }),
   ];
 }

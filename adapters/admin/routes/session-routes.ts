@@ -4,7 +4,7 @@ import type { SessionDetails, SubscriptionDetails } from '../../../broker/index.
 import type { AdminParts } from '../admin-parts.js';
 import { type AdminRoute, route } from '../admin-route.js';
 import { Problem } from '../problem.js';
-import { connection, pageOf, pageQuery, session, subscription } from '../schemas.js';
+import { connection, endQuery, missing, pageOf, pageQuery, session, subscription } from '../schemas.js';
 import { connectionView, sessionView, subscriptionView } from '../views.js';
 import { type ListSpec, readList, sortNames } from './list.js';
 
@@ -133,18 +133,20 @@ export function sessionRoutes(parts: AdminParts): AdminRoute[] {
       path: '/sessions/:session',
       operation: 'disconnectSession',
       tag: 'sessions',
-      summary: 'End a session: what is queued is written, then the connection closes',
+      summary: 'End a session, on whatever node: what is queued is written, then the connection closes',
       role: 'operator',
       params: sessionParams,
-      response: z.object({ disconnected: z.int() }),
+      query: endQuery,
+      response: z.object({ disconnected: z.int(), missing }),
       problems: ['not-found'],
       subject: ({ params }) => ({
         session: params.session,
         user: operations.session(params.session)?.user?.name ?? null,
       }),
-      handle: ({ params }) => {
-        if (!operations.disconnect(params.session)) throw new Problem('not-found', 'There is no session of that id');
-        return { disconnected: 1 };
+      handle: async ({ params, query }) => {
+        const { merged, missing: silent } = await broker.cluster.disconnect(params.session, query);
+        if (merged === 0 && silent.length === 0) throw new Problem('not-found', 'There is no session of that id');
+        return { disconnected: merged, missing: [...silent] };
       },
     }),
     route({
@@ -152,15 +154,16 @@ export function sessionRoutes(parts: AdminParts): AdminRoute[] {
       path: '/sessions/:session/subscriptions/:number',
       operation: 'endSubscription',
       tag: 'sessions',
-      summary: 'End a subscription',
+      summary: 'End a subscription, on whatever node',
       description: 'The client is told on /user/queue/errors (code subscription-revoked), if it listens there.',
       role: 'operator',
       params: z.object({ session: text, number: z.coerce.number().int().min(1) }),
-      response: z.object({ ended: z.int() }),
+      response: z.object({ ended: z.int(), missing }),
       problems: ['not-found'],
       subject: ({ params }) => ({ ...params }),
-      handle: ({ params }) => {
-        if (operations.unsubscribe(params.session, params.number)) return { ended: 1 };
+      handle: async ({ params }) => {
+        const { merged, missing: silent } = await broker.cluster.unsubscribe(params.session, params.number);
+        if (merged > 0 || silent.length > 0) return { ended: merged, missing: [...silent] };
         throw new Problem('not-found', 'The session has no subscription of that number');
       },
     }),

@@ -1,10 +1,33 @@
 /** Counters: those that Spring's WebSocketMessageBrokerStats logs, all of the broker's own, and what the process takes. */
+import { z } from 'zod';
 import type { AdminParts } from '../admin-parts.js';
 import { type AdminRoute, route } from '../admin-route.js';
-import { stats } from '../schemas.js';
+import { missing, node, stats } from '../schemas.js';
 
 export function statsRoutes({ broker, clock, eventLoop, server }: AdminParts): AdminRoute[] {
   return [
+    route({
+      method: 'GET',
+      path: '/cluster',
+      operation: 'listNodes',
+      tag: 'statistics',
+      summary: 'The nodes that answer, and what all of them count together',
+      role: 'viewer',
+      response: z.object({
+        nodes: z.array(node),
+        missing,
+        together: z.looseObject({}).describe('Every counter, added up'),
+      }),
+      problems: ['unavailable'],
+      handle: async () => {
+        const [nodes, counted] = await Promise.all([broker.cluster.nodes(), broker.cluster.stats()]);
+        return {
+          nodes: nodes.merged.map((each) => ({ ...each })),
+          missing: [...new Set([...nodes.missing, ...counted.missing])],
+          together: { ...counted.merged },
+        };
+      },
+    }),
     route({
       method: 'GET',
       path: '/stats',

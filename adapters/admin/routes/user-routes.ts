@@ -4,7 +4,7 @@ import type { UserHandle } from '../../../broker/index.js';
 import type { AdminParts } from '../admin-parts.js';
 import { type AdminRoute, route } from '../admin-route.js';
 import { Problem } from '../problem.js';
-import { outgoing, pageOf, pageQuery, user } from '../schemas.js';
+import { endQuery, missing, outgoing, pageOf, pageQuery, user } from '../schemas.js';
 import { userView } from '../views.js';
 import { readList, sortNames } from './list.js';
 import { payloadOf } from './payload-of.js';
@@ -77,16 +77,17 @@ export function userRoutes({ broker, pages }: AdminParts): AdminRoute[] {
       path: '/users/:user/sessions',
       operation: 'disconnectUser',
       tag: 'users',
-      summary: 'End all sessions of a user',
+      summary: 'End all sessions of a user, on all nodes',
       role: 'operator',
       params: userParams,
-      response: z.object({ disconnected: z.int() }),
+      query: endQuery,
+      response: z.object({ disconnected: z.int(), missing }),
       problems: ['not-found'],
       subject: ({ params }) => ({ user: params.user }),
-      handle: ({ params }) => {
-        const disconnected = operations.disconnectUser(params.user);
-        if (disconnected === 0) throw new Problem('not-found', 'That user has no session');
-        return { disconnected };
+      handle: async ({ params, query }) => {
+        const { merged, missing: silent } = await broker.cluster.disconnectUser(params.user, query);
+        if (merged === 0 && silent.length === 0) throw new Problem('not-found', 'That user has no session');
+        return { disconnected: merged, missing: [...silent] };
       },
     }),
     route({

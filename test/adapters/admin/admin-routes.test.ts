@@ -52,6 +52,14 @@ const CASES: Readonly<Record<string, Case>> = {
       broker: { subscriptions: 2, stomp: { connect: 1, connected: 1 } },
     },
   },
+  listNodes: {
+    path: '/cluster',
+    expect: {
+      nodes: [{ isOk: true, isAccepting: true, sessions: 1, users: 1 }],
+      missing: [],
+      together: { subscriptions: 2 },
+    },
+  },
   listConnections: {
     path: '/connections?transport=tcp&state=connected&user=ann&address=127.',
     bad: badPages('/connections'),
@@ -66,13 +74,13 @@ const CASES: Readonly<Record<string, Case>> = {
   disconnectSession: {
     path: '/sessions/SESSION',
     bad: [[`/sessions/${'x'.repeat(1_025)}`]],
-    expect: { disconnected: 1 },
+    expect: { disconnected: 1, missing: [] },
     after: ({ ann }) => ann.closed(),
   },
   endSubscription: {
     path: '/sessions/SESSION/subscriptions/1',
     bad: [['/sessions/SESSION/subscriptions/x'], ['/sessions/SESSION/subscriptions/0']],
-    expect: { ended: 1 },
+    expect: { ended: 1, missing: [] },
     after: async ({ admin, ann }) => {
       await admin.server.broker.convertAndSend('/topic/t', 'nobody');
       await ann.fence();
