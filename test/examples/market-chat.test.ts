@@ -129,9 +129,9 @@ t.test('M3, M10: joining without the right to see the chat is ignored and counte
 t.test('M11: too many events at once are refused', async (t) => {
   const url = await start(t);
   const client = await connect(t, url, await logIn(url, 'ann'));
-  const answers = await Promise.all(Array.from({ length: 60 }, () => emit(client, 'clientLeaveRoom', 'clock')));
+  const answers = await Promise.all(Array.from({ length: 250 }, () => emit(client, 'clientLeaveRoom', 'clock')));
   t.match(answers[0], { status: 'ok' });
-  t.match(answers[59], { status: 'error', code: 'limit-exceeded' });
+  t.match(answers[249], { status: 'error', code: 'limit-exceeded' });
 });
 
 t.test('the REST API by curl', async (t) => {

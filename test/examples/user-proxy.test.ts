@@ -7,6 +7,7 @@ import { createTestBroker, type TestBroker, type TestSubscription } from '../../
 import { type LogLine, recordingLogger } from '../../adapters/testing/recorded-log.js';
 import { BROKER_OPTIONS, createUserProxyApp, nameGuests, registerUserProxy } from '../../examples/user-proxy/server.js';
 import { UserPool } from '../../examples/user-proxy/user-pool.js';
+import { pickFreePort } from '../../adapters/workers/free-port.js';
 import { Browser } from '../helpers/chromium.js';
 import { connectLegacy, curl, listen, picture, subscribeLegacy } from '../helpers/example.js';
 import { DEADLINE_MS, Inbox } from '../helpers/inbox.js';
@@ -119,7 +120,7 @@ async function start(t: Test): Promise<{
   pool: UserPool;
   app: Awaited<ReturnType<typeof createUserProxyApp>>['app'];
 }> {
-  const tcpPort = 20_000 + (process.pid % 20_000);
+  const tcpPort = await pickFreePort('0.0.0.0');
   const { app, pool } = await createUserProxyApp({ logLevel: 'silent', tcpPort });
   return { url: await listen(t, app), tcpPort, pool, app };
 }
