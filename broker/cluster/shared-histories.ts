@@ -102,7 +102,7 @@ export class SharedHistories {
       const { epoch, offset, previous } = arrived.place;
       // Otherwise there was one before it that this node has missed.
       if (previous <= (this.#mark?.number ?? Infinity)) history.placeAt(epoch, offset - 1, previous);
-    } else if (history.isSettled && !history.isNext(arrived.place) && !isWanted(destination)) {
+    } else if (history.isSettled && !history.isNext(arrived.place) && !this.#isWanted(history)) {
       this.#forget(history);
       return;
     }
@@ -110,18 +110,21 @@ export class SharedHistories {
   }
 
   /**
-   * Before a SUBSCRIBE is planned: what it asks for is here afterwards, as far as it is kept.
+   * Before a SUBSCRIBE is planned: what it asks for is here afterwards, as far as it is kept, for the rest of this turn.
    * @param request null: messages from now on
    * @returns what rejects with BrokerError `relay-unavailable`, `relay-lost` when something was asked for and could not be read
    */
   async prepare(destination: string, request: ResumeRequest | null): Promise<void> {
     const history = this.#open(destination);
     if (history === null) return;
+    const release = this.#hold([history]);
     try {
       if (!this.#isCurrent(history, request)) await history.refresh();
       if (request !== null) await history.loadFor(request);
     } catch (error) {
       if (request !== null) throw error;
+    } finally {
+      release();
     }
   }
 
@@ -135,24 +138,39 @@ export class SharedHistories {
     index.add(pattern, null);
     const all = await port.changes({ generation: '', number: 0 });
     const wanted = all.changed.filter(({ destination }) => index.match(destination).length > 0);
-    for (let k = 0; k < wanted.length; k += READ_AT_ONCE) {
-      const some = wanted.slice(k, k + READ_AT_ONCE).map(async ({ destination }) => {
-        const history = this.#open(destination);
-        if (history === null) return;
-        await history.refresh();
-        await history.loadFor(request);
-        // One that keeps nothing any more has a part in the answer too.
-        if (history.log !== null) cache.change(history.log, NOTHING);
-      });
-      await Promise.all(some);
+    const histories = wanted.map(({ destination }) => this.#open(destination)).filter((each) => each !== null);
+    const release = this.#hold(histories);
+    try {
+      for (let k = 0; k < histories.length; k += READ_AT_ONCE) {
+        const some = histories.slice(k, k + READ_AT_ONCE).map(async (history) => {
+          await history.refresh();
+          await history.loadFor(request);
+          // One that keeps nothing any more has a part in the answer too.
+          if (history.log !== null) cache.change(history.log, NOTHING);
+        });
+        await Promise.all(some);
+      }
+    } finally {
+      release();
     }
+  }
+
+  /** They count as wanted until the turn is over in which the returned function is called: a SUBSCRIBE is about to be planned. */
+  #hold(histories: readonly SharedHistory[]): () => void {
+    for (const history of histories) history.awaited++;
+    return () => {
+      this.#parts.clock.soon(() => {
+        for (const history of histories) history.awaited--;
+      });
+    };
   }
 
   /** What a SUBSCRIBE to a destination gets; null where the history is not known. */
   plan(destination: string, request: ResumeRequest | null): ReplayPlan | null {
     const { cache } = this.#parts;
-    const log = this.#histories.get(destination)?.log ?? null;
-    if (log !== null) return cache.plan(log, request);
+    const history = this.#histories.get(destination);
+    if (history !== undefined && history.log !== null) return cache.plan(history.log, request);
+    if (this.#mark !== null) history?.expectBehind(this.#mark.number);
     return request === null ? null : cache.planNone();
   }
 
@@ -189,7 +207,7 @@ export class SharedHistories {
   /** @param number of the last message of that history */
   #look(destination: string, number: number): void {
     const known = this.#histories.get(destination);
-    if (!this.#parts.isWanted(destination)) {
+    if (known === undefined ? !this.#parts.isWanted(destination) : !this.#isWanted(known)) {
       if (known !== undefined && known.number < number) this.#forget(known);
       return;
     }
@@ -201,7 +219,9 @@ export class SharedHistories {
   #tidyUp({ number }: HistoriesMark): void {
     const { cache } = this.#parts;
     for (const history of this.#histories.values()) {
-      if (history.isBehind) history.refresh().catch(NOTHING);
+      if (history.awaited > 0) continue;
+      if (history.isBehind && this.#isWanted(history)) history.refresh().catch(NOTHING);
+      else if (history.isBehind) this.#forget(history);
       else if (history.isSettled && history.number <= number && history.log !== null && !cache.has(history.log)) {
         this.#forget(history);
       }
@@ -215,15 +235,18 @@ export class SharedHistories {
     return position === null ? request === null : history.log?.hasReached(position.epoch, position.offset) === true;
   }
 
+  #isWanted(history: SharedHistory): boolean {
+    return history.awaited > 0 || this.#parts.isWanted(history.destination);
+  }
+
   #open(destination: string): SharedHistory | null {
     const known = this.#histories.get(destination);
     if (known !== undefined) return known;
     const { ruleOf, isWanted } = this.#parts;
     const rule = ruleOf(destination);
     if (rule === null) return null;
-    const newsBehind = isWanted(destination) ? this.#mark?.number : undefined;
-    const beginning = newsBehind === undefined ? { from: 'end' as const } : { from: 'start' as const, newsBehind };
-    const history = new SharedHistory(destination, rule, beginning, this.#parts);
+    const history = new SharedHistory(destination, rule, this.#parts);
+    if (this.#mark !== null && isWanted(destination)) history.expectBehind(this.#mark.number);
     this.#histories.set(destination, history);
     return history;
   }

@@ -8,7 +8,7 @@ import { HistoryLog } from '../history/history-log.js';
 import type { FilledHistoryRule } from '../history/history-options.js';
 import type { ReplayRequest, ResumeRequest } from '../history/replay.js';
 import { Message } from '../message.js';
-import type { Clock, HistoryPage, HistoryPlace, Logger, NodeHistories } from '../ports.js';
+import type { Clock, HistoryPage, HistoryPageRequest, HistoryPlace, Logger, NodeHistories } from '../ports.js';
 import { decodeForeign } from '../storage/message-codec.js';
 import type { TimerWheel } from '../timer-wheel.js';
 
@@ -43,12 +43,6 @@ interface HeldMessages extends ArrivedMessages {
   readonly isEcho: boolean;
 }
 
-/** Where a history that this node knows nothing of begins here. */
-export type Beginning =
-  | { readonly from: 'end' }
-  /** With all that is kept; messages behind that number are news to those who are subscribed. */
-  | { readonly from: 'start'; readonly newsBehind: number };
-
 const PAGE = Object.freeze({ maxPageMessages: 1_024, maxPageBytes: 1024 * 1024 });
 /** How long a missing message may still be on its way from another connection. */
 const HOLE_MS = 50;
@@ -59,11 +53,14 @@ export class SharedHistory {
   readonly destination: string;
   /** Of the last message here. */
   number = 0;
+  /** SUBSCRIBEs that are about to be planned: for them it counts as wanted. */
+  awaited = 0;
   /** Reading has failed: there is more than is here. */
   isBehind = false;
   readonly #rule: FilledHistoryRule;
   readonly #parts: SharedHistoryParts;
-  readonly #beginning: Beginning;
+  /** Messages behind that number are news to those who are subscribed; null: nobody is, as far as is known. */
+  #newsBehind: number | null = null;
   #isPlaced = false;
   #log: HistoryLog;
   #held: HeldMessages[] = [];
@@ -73,10 +70,9 @@ export class SharedHistory {
   #next: Promise<void> | null = null;
   #loading: Promise<void> = Promise.resolve();
 
-  constructor(destination: string, rule: FilledHistoryRule, beginning: Beginning, parts: SharedHistoryParts) {
+  constructor(destination: string, rule: FilledHistoryRule, parts: SharedHistoryParts) {
     this.destination = destination;
     this.#rule = rule;
-    this.#beginning = beginning;
     this.#parts = parts;
     this.#log = new HistoryLog(destination, '', rule);
     this.#holeTimer = new QueueTimer(() => {
@@ -92,6 +88,14 @@ export class SharedHistory {
   /** Everything that has arrived is here. */
   get isSettled(): boolean {
     return this.#isPlaced && this.#reading === null && !this.isBehind && this.#held.length === 0;
+  }
+
+  /**
+   * Somebody is subscribed, though it is not known how far it has come: what is behind that number is to be shown, once it
+   * can be read.
+   */
+  expectBehind(number: number): void {
+    this.#newsBehind ??= number;
   }
 
   /** Begins behind an offset, where nothing was known. */
@@ -217,17 +221,23 @@ export class SharedHistory {
 
   async #readOn(): Promise<void> {
     const { port } = this.#parts;
+    const newsBehind = this.#isPlaced ? -1 : (this.#newsBehind ?? -1);
     try {
       for (;;) {
-        const after = this.#isPlaced ? { epoch: this.#log.epoch, offset: this.#log.end } : this.#beginning.from;
-        const page = await port.read({ destination: this.destination, after, bounds: this.#rule, ...PAGE });
-        this.#apply(page);
+        const page = await port.read({
+          destination: this.destination,
+          after: this.#after,
+          bounds: this.#rule,
+          ...PAGE,
+        });
+        this.#apply(page, newsBehind);
         if (this.#log.end >= page.end || page.messages.length === 0) {
           this.number = Math.max(this.number, page.number);
           break;
         }
       }
       this.isBehind = false;
+      this.#newsBehind = null;
     } catch (error) {
       this.isBehind = true;
       this.#letGo();
@@ -238,9 +248,15 @@ export class SharedHistory {
     this.#takeHeld();
   }
 
-  #apply(page: HistoryPage): void {
+  /** Behind which messages are read. */
+  get #after(): HistoryPageRequest['after'] {
+    if (this.#isPlaced) return { epoch: this.#log.epoch, offset: this.#log.end };
+    return this.#newsBehind === null ? 'end' : 'start';
+  }
+
+  /** @param newsBehind what is before it is kept here, and not shown */
+  #apply(page: HistoryPage, newsBehind: number): void {
     const { after, trimmedTo, trimmedAgeMs, messages } = page;
-    const newsBehind = this.#isPlaced || this.#beginning.from === 'end' ? -1 : this.#beginning.newsBehind;
     if (!this.#isPlaced) {
       this.#restart(page, Math.max(after, trimmedTo), trimmedAgeMs);
       // What is gone may have been published before anybody was subscribed, or after.
