@@ -8,6 +8,7 @@ import type {
   ClusterMembers,
   Framing,
   Handshake,
+  NodeHistories,
   NodeRelay,
   Store,
 } from '../../broker/ports.js';
@@ -28,6 +29,7 @@ export interface FixturePorts {
   readonly relay?: BrokerRelay | undefined;
   readonly nodeRelay?: NodeRelay | undefined;
   readonly members?: ClusterMembers | undefined;
+  readonly nodeHistories?: NodeHistories | undefined;
 }
 
 export class BrokerFixture {
@@ -48,7 +50,7 @@ export class BrokerFixture {
     authenticator: Authenticator = BY_LOGIN,
     level = 'info',
     authorizer: Authorizer | null = null,
-    { clock = new FakeClock(), store, relay, nodeRelay, members }: FixturePorts = {},
+    { clock = new FakeClock(), store, relay, nodeRelay, members, nodeHistories }: FixturePorts = {},
   ) {
     this.clock = clock;
     const logger = recordingLogger(this.log, level);
@@ -56,7 +58,7 @@ export class BrokerFixture {
     const heartBeat = { sendMs: 0, receiveMs: 0 };
     this.broker = new Broker(
       { nodeId: 'n', heartBeat, ...options },
-      { clock, logger, authenticator, authorizer, store, relay, nodeRelay, members },
+      { clock, logger, authenticator, authorizer, store, relay, nodeRelay, members, nodeHistories },
     );
     this.started = this.broker.start();
   }
