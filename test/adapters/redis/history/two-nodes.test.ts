@@ -93,7 +93,7 @@ test('each message has one place, on whichever node it was published', async (t,
 
 test(
   'who was cut resumes on the other node; beyond what is kept it is told so',
-  async (t, { a, b, client }) => {
+  async (t, { redis, a, b, client }) => {
     const [sender, before] = [await client(a), await client(a)];
     await subscribe(before, TOPIC);
     await publish(sender, TOPIC, 'seen');
@@ -108,6 +108,7 @@ test(
     t.equal((await subscribe(again, TOPIC, positionOf(seen))).get('recovered'), 'true', 'from what the node has');
     t.strictSame(told(await again.messages(3)), ['2 2 true', '3 3', '4 live']);
     await publish(sender, TOPIC, '5', '6');
+    t.equal(Number(await redisCommand(redis, 'XLEN', `{hoofbeat:}history-entries:${TOPIC}`)), 4, 'and no more is kept');
     const late = await client(b);
     const answer = await subscribe(late, TOPIC, positionOf(seen));
     t.strictSame([answer.get('recovered'), answer.get('offset')], ['false', '6']);
@@ -384,6 +385,8 @@ test(
     t.ok(Number(bytes?.toString()) <= 100_000, String(bytes));
     const [count] = [await redisCommand(two.redis, 'ZCARD', '{hoofbeat:}histories:index')];
     t.ok(Number(count) < 45, `${String(count)} histories`);
+    await publish(sender, '/topic/h/0', 'another first', 'another second');
+    t.equal((await subscribe(await client(a), '/topic/h/0', positionOf(seen))).get('recovered'), 'false');
   },
   { limits: { maxHistoryBytes: 100_000 } },
 );
