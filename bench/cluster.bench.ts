@@ -60,34 +60,23 @@ async function reference(): Promise<Record<string, string>> {
 
 if (redisVersion() === null) throw new Error("Debian's redis-server is not installed");
 const startedAt = new Date();
-const peers = new PeerPool(makeDataDirectory(), []);
-const progress = new Progress(parts.length);
-const bench: ClusterBench = { settings, peers, progress, nodeArguments };
-const results: ScenarioResult[] = [];
-try {
-  for (const [name, part] of parts) {
-    progress.scenario(name);
-    results.push(await part(bench));
-    progress.scenarioDone();
-  }
-} finally {
-  progress.clear();
-  await peers.stop();
-}
-const report: Report = {
-  startedAt: startedAt.toISOString(),
-  durationMs: Date.now() - startedAt.getTime(),
-  mode: settings.isQuick ? 'quick' : 'full',
-  machine: describeHost(),
-  versions: { ...describeVersions(), ...(await reference()) },
-  settings: { rounds: settings.rounds, 'ms of a round': settings.roundMs },
-  scenarios: results,
-};
-if (flags.out === undefined) console.log(toMarkdown(report));
-else {
-  const name = `${report.startedAt.slice(0, 10)}-cluster${settings.isQuick ? '-quick' : ''}`;
-  await mkdir(flags.out, { recursive: true });
+const name = `${startedAt.toISOString().slice(0, 10)}-cluster${settings.isQuick ? '-quick' : ''}`;
+const versions = { ...describeVersions(), ...(await reference()) };
+
+/** Returns the Markdown. */
+async function write(results: readonly ScenarioResult[]): Promise<string> {
+  const report: Report = {
+    startedAt: startedAt.toISOString(),
+    durationMs: Date.now() - startedAt.getTime(),
+    mode: settings.isQuick ? 'quick' : 'full',
+    machine: describeHost(),
+    versions,
+    settings: { rounds: settings.rounds, 'ms of a round': settings.roundMs },
+    scenarios: results,
+  };
   const plots = new Map<string, string[]>();
+  if (flags.out === undefined) return toMarkdown(report, plots);
+  await mkdir(flags.out, { recursive: true });
   for (const scenario of results) {
     const drawings = drawScenario(scenario, name);
     for (const { file, svg } of drawings) await writeFile(path.join(flags.out, file), svg);
@@ -99,6 +88,25 @@ else {
   const markdown = toMarkdown(report, plots);
   await writeFile(path.join(flags.out, `${name}.md`), markdown);
   await writeFile(path.join(flags.out, `${name}.json`), toJson(report));
-  console.log(markdown);
-  console.log(`Written: ${path.join(flags.out, name)}.json, .md, and plots`);
+  return markdown;
 }
+
+const peers = new PeerPool(makeDataDirectory(), []);
+const progress = new Progress(parts.length);
+const bench: ClusterBench = { settings, peers, progress, nodeArguments };
+const results: ScenarioResult[] = [];
+let markdown = '';
+try {
+  for (const [part, run] of parts) {
+    progress.scenario(part);
+    results.push(await run(bench));
+    progress.scenarioDone();
+    // A run that is broken off has its results so far.
+    markdown = await write(results);
+  }
+} finally {
+  progress.clear();
+  await peers.stop();
+}
+console.log(markdown);
+if (flags.out !== undefined) console.log(`Written: ${path.join(flags.out, name)}.json, .md, and plots`);
