@@ -40,7 +40,7 @@ export function testRedisClients(url: string, more: Partial<RedisClientsOptions>
 }
 
 export function testRedisRelay(url: string, more: TestRelayOptions = {}, log: LogLine[] = []): RedisRelay {
-  const options = { keyPrefix: 'test:', separator: '/', maxPendingBytes: 1024 * 1024, ...more };
+  const options = { keyPrefix: 'test:', separator: '/', maxPendingBytes: 1024 * 1024, pingIntervalMs: 5_000, ...more };
   const logger = recordingLogger(log, 'info');
   const keys = new RedisKeys(options.keyPrefix);
   // What those say in the log is not the relay's.

@@ -20,6 +20,8 @@ export interface LaneEvents {
   onUp(): void;
   /** @param isGap something was subscribed here, and may have been missed from now on */
   onDown(way: Way, why: string, isGap: boolean): void;
+  /** Redis did not take an envelope, and the connection is well. */
+  onRefused?(why: string): void;
 }
 
 export interface LanePorts {
@@ -112,7 +114,11 @@ export class RedisLane {
       const pipeline = this.#publishing.pipeline();
       for (const envelope of envelopes) this.#write(pipeline, envelope, this);
       const replies = (await pipeline.exec()) ?? [];
-      for (const [error] of replies) if (error !== null) return error.message;
+      for (const [error] of replies) {
+        if (error === null) continue;
+        this.#events.onRefused?.(error.message);
+        return error.message;
+      }
       const { onTaken } = this.#ports;
       if (onTaken !== undefined) {
         for (const [k, { destination }] of envelopes.entries()) onTaken(destination, Number(replies[k]?.[1]));

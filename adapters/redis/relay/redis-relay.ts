@@ -12,6 +12,7 @@ import type {
   RelayProblem,
 } from '../../../broker/ports.js';
 import { ChannelNames } from './channel-names.js';
+import { ClusterWays } from './cluster-ways.js';
 import { EnvelopePublisher } from './envelope-publisher.js';
 import { decodeEnvelope, isEnvelopeOf, NODE_TAG_BYTES } from './node-envelope.js';
 import type { RedisClients } from '../connection/redis-clients.js';
@@ -20,6 +21,7 @@ import type { RedisKeys } from '../connection/redis-keys.js';
 import type { RedisSignals } from '../connection/redis-signals.js';
 import type { RedisLane, Way } from './redis-lane.js';
 import type { RelayWays } from './relay-ways.js';
+import { ShardNames } from './shard-names.js';
 import { SingleWays } from './single-ways.js';
 
 export interface RedisRelayOptions {
@@ -29,6 +31,8 @@ export interface RedisRelayOptions {
   readonly separator: string;
   /** Octets on their way to Redis, above which messages are dropped and counted. */
   readonly maxPendingBytes: number;
+  /** How often a Redis Cluster is looked at. */
+  readonly pingIntervalMs: number;
 }
 
 export interface RedisRelayPorts {
@@ -58,11 +62,10 @@ export class RedisRelay implements NodeRelay {
 
   constructor(options: RedisRelayOptions, ports: RedisRelayPorts) {
     this.#ports = ports;
-    const names = new ChannelNames(options.keyPrefix, options.separator);
     const soon = (task: () => void): void => {
       ports.clock.soon(task);
     };
-    this.#ways = new SingleWays({ ...ports, names, soon, node: this.#node });
+    this.#ways = waysFor(options, ports, this.#node, soon);
     this.#publisher = new EnvelopePublisher({
       node: this.#node,
       laneOf: (destination) => this.#ways.laneOf(destination),
@@ -169,4 +172,19 @@ export class RedisRelay implements NodeRelay {
       }
     }
   }
+}
+
+function waysFor(
+  { keyPrefix, separator, pingIntervalMs }: RedisRelayOptions,
+  ports: RedisRelayPorts,
+  node: Buffer,
+  soon: (task: () => void) => void,
+): RelayWays {
+  const { clients, clock } = ports;
+  const { topology } = clients;
+  if (topology === null) {
+    return new SingleWays({ ...ports, names: new ChannelNames(keyPrefix, separator), soon, node });
+  }
+  const names = new ShardNames({ prefix: keyPrefix, separator });
+  return new ClusterWays({ clients, topology, names, soon, clock, lookIntervalMs: pingIntervalMs });
 }
