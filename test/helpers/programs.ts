@@ -20,6 +20,8 @@ export const PERL = '/usr/bin/perl';
 export const CHROMIUM = '/usr/bin/chromium';
 export const RABBITMQ = '/usr/lib/rabbitmq/bin/rabbitmq-server';
 export const SCRIPT = '/usr/bin/script';
+export const NGINX = '/usr/sbin/nginx';
+export const HAPROXY = '/usr/sbin/haproxy';
 
 const PROGRAMS = {
   'python3-stomp': { package: 'python3-stomp', probe: [PYTHON, '-c', 'import stomp'] },
@@ -36,6 +38,8 @@ const PROGRAMS = {
   curl: { package: 'curl', probe: ['curl', '--version'] },
   promtool: { package: 'prometheus', probe: ['promtool', '--version'] },
   'redis-server': { package: 'redis-server', probe: ['redis-server', '--version'] },
+  nginx: { package: 'nginx', probe: [NGINX, '-v'] },
+  haproxy: { package: 'haproxy', probe: [HAPROXY, '-v'] },
   chromium: { package: 'chromium', probe: ['/usr/bin/test', '-x', CHROMIUM] },
 } as const satisfies Record<string, Program>;
 

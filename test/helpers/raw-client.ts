@@ -82,7 +82,10 @@ export class RawClient {
     });
   }
 
-  static async open(port: number, options: { readonly allowHalfOpen?: boolean } = {}): Promise<RawClient> {
+  static async open(
+    port: number,
+    options: { readonly allowHalfOpen?: boolean; readonly localAddress?: string } = {},
+  ): Promise<RawClient> {
     const socket = connect({ ...CLIENT_OPTIONS, ...options, port });
     const client = new RawClient(socket);
     const connected = new Promise<void>((resolve, reject) => {
