@@ -1,0 +1,29 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import t from 'tap';
+
+const ROOT = path.resolve(import.meta.dirname, '../../..');
+const CLUSTER = readFileSync(path.join(ROOT, 'CLUSTER.md'), 'utf8');
+
+const TESTS = readdirSync(path.join(ROOT, 'test'), { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.test.ts'))
+  .map((name) => readFileSync(path.join(ROOT, 'test', name), 'utf8'))
+  .join('\n');
+
+t.test('each row of the failure table names a test that there is', async (t) => {
+  const [, table = ''] = /\| What happens[^]*?\n((?:\|.*\n)+)/.exec(CLUSTER) ?? [];
+  const rows = table.split('\n').filter((line) => /^\| [^-]/.test(line));
+  t.ok(rows.length > 10, `${rows.length} rows`);
+  for (const row of rows) {
+    const [, , , , named = ''] = row.split('|');
+    const titles = [...named.matchAll(/`([^`]+)`/g)].map(([, title]) => title ?? '');
+    t.ok(titles.length > 0, row);
+    for (const title of titles) t.ok(title.startsWith('npm run') || TESTS.includes(title), title);
+  }
+});
+
+t.test('files that it names are there', async (t) => {
+  const links = [...CLUSTER.matchAll(/\]\(([^)#]+)/g)].map(([, link]) => link ?? '');
+  t.ok(links.length > 3);
+  for (const link of links) t.ok(existsSync(path.join(ROOT, link)), link);
+});
