@@ -1,6 +1,7 @@
 /** One node: takes connections from transports, makes sessions of them, and owns what they share. */
 import { randomBytes } from 'node:crypto';
 import { closeReason, type CloseCode } from './close-reason.js';
+import type { NodeWatches } from './cluster/node-watches.js';
 import { BrokerError } from './errors.js';
 import { FrameWriter } from './frame-writer.js';
 import { BrokerCluster } from './cluster/broker-cluster.js';
@@ -168,6 +169,8 @@ export class Broker implements HandlerGroup {
   readonly #relayedUsers: RelayedUsers | null;
   readonly #nodeRelay: NodeRelay | null;
   readonly #members: ClusterMembers | null;
+  /** Null: there are no other nodes. */
+  readonly #watches: NodeWatches | null;
   #isAccepting = false;
   /** Null unless a start is under way. */
   #starting: Promise<void> | null = null;
@@ -290,6 +293,19 @@ export class Broker implements HandlerGroup {
     this.#relay = relay;
     this.#nodeRelay = nodeRelay;
     this.#members = members;
+    const { serverTopics } = router;
+    this.#watches =
+      nodeRelay === null
+        ? null
+        : serverTopics.joinNodes({ relay: nodeRelay, members, name: createId(12), clock, logger });
+    members?.listen({
+      onNodeJoined: (peer) => {
+        serverTopics.feed.emit({ type: 'node-joined', peer });
+      },
+      onNodeGone: (peer) => {
+        serverTopics.feed.emit({ type: 'node-left', peer });
+      },
+    });
     this.users = users;
     this.events = events;
     const template = new MessagingTemplate(publisher, journal, keys);
@@ -474,10 +490,12 @@ export class Broker implements HandlerGroup {
         const { gaps, dropped } = this.#nodeRelay?.counts ?? { gaps: 0, dropped: 0 };
         const type = available ? 'nodes-reachable' : 'nodes-unreachable';
         this.#environment.router.serverTopics.feed.emit({ type, gaps, dropped });
+        if (available) this.#watches?.met();
         this.events.emit('availability', { available });
       },
     });
     await this.#environment.router.sharedHistories?.start();
+    this.#watches?.start();
   }
 
   #restore(journal: Journal): Promise<void> {
@@ -602,6 +620,7 @@ export class Broker implements HandlerGroup {
     this.#relayedUsers?.stop();
     await this.#relay?.stop();
     await this.#environment.router.sharedHistories?.stop();
+    this.#watches?.stop();
     await this.#nodeRelay?.stop();
     this.events.close();
     await journal?.close();

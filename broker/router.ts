@@ -289,6 +289,10 @@ export class Router {
    * @returns whether it could be read, and is of a topic that nodes share, or for a user
    */
   receive(destination: string, octets: Buffer): boolean {
+    if (this.kinds.reserved.covers(destination)) {
+      this.serverTopics.receive(destination, octets);
+      return true;
+    }
     try {
       const listener = this.cluster?.listenerOf(destination);
       if (listener !== undefined) {

@@ -6,6 +6,7 @@ import { quoteInput } from '../protocol/index.js';
 import type { ReservedTopics } from './destinations/reserved-topics.js';
 import { BrokerError } from './errors.js';
 import type { BrokerFeed } from './feed/broker-feed.js';
+import { NodeWatches, type NodeWatchesParts } from './cluster/node-watches.js';
 import type { FeedOptions } from './feed/feed-options.js';
 import type { Presence } from './presence/presence.js';
 import type { Subscription } from './subscription.js';
@@ -19,6 +20,8 @@ export interface ServerTopicsParts {
 
 export class ServerTopics {
   readonly #parts: ServerTopicsParts;
+  /** Null: a single node. */
+  #nodes: NodeWatches | null = null;
 
   constructor(parts: ServerTopicsParts) {
     this.#parts = parts;
@@ -30,6 +33,25 @@ export class ServerTopics {
 
   get feed(): BrokerFeed {
     return this.#parts.feed;
+  }
+
+  /** There are other nodes: what is told is told of all of them. Once, before anybody subscribes. */
+  joinNodes(parts: Omit<NodeWatchesParts, 'reserved' | 'handlerOf' | 'handlers'>): NodeWatches {
+    const { reserved, presence, feed } = this.#parts;
+    this.#nodes = new NodeWatches({
+      ...parts,
+      reserved,
+      handlerOf: (topic) => (reserved.covers(topic) ? feed : presence),
+      handlers: [feed, presence],
+    });
+    presence.joinNodes(this.#nodes);
+    feed.joinNodes(this.#nodes);
+    return this.#nodes;
+  }
+
+  /** What another node says. */
+  receive(destination: string, octets: Buffer): void {
+    this.#nodes?.receive(destination, octets);
   }
 
   /**

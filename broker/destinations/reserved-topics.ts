@@ -36,6 +36,17 @@ export class ReservedTopics {
     return `${prefix}$broker${prefix.slice(-1)}${kind}`;
   }
 
+  /** Where nodes say what they watch: nobody else subscribes there. */
+  get nodeTalk(): string {
+    const prefix = this.#prefixes[0] ?? '/topic/';
+    return `${prefix}$nodes${prefix.slice(-1)}watches`;
+  }
+
+  /** Where nodes tell each other of a topic: of its presence, or of what is the server's itself. */
+  told(topic: string): string {
+    return this.covers(topic) ? topic : (this.presenceOf(topic) ?? topic);
+  }
+
   /** Where the presence of a topic is told; null when it is under no topic prefix. */
   presenceOf(topic: string): string | null {
     const prefix = this.#prefixes.find((each) => topic.startsWith(each));

@@ -7,6 +7,7 @@ import type { ReservedTopics } from '../destinations/reserved-topics.js';
 import { SubscriptionIndex } from '../destinations/subscription-index.js';
 import { Topic } from '../destinations/topic.js';
 import type { TopicSource } from '../destinations/topic-source.js';
+import type { NodeWatches, NodeWatchHandler } from '../cluster/node-watches.js';
 import { Message } from '../message.js';
 import type { Clock } from '../ports.js';
 import type { Subscription } from '../subscription.js';
@@ -49,7 +50,7 @@ type Kind = 'events' | 'stats';
 const COMPARE_EVERY_MS = 1_000;
 const NO_PATTERNS = new SubscriptionIndex<Subscription>('/');
 
-export class BrokerFeed {
+export class BrokerFeed implements NodeWatchHandler {
   readonly #parts: BrokerFeedParts;
   readonly #topics: Readonly<Record<Kind, Topic>>;
   readonly #timers: Readonly<Record<Kind, QueueTimer>>;
@@ -57,6 +58,12 @@ export class BrokerFeed {
   #source: FeedSource | null = null;
   #counted: FeedCounts | null = null;
   #health = '';
+  /** Null: a single node. */
+  #nodes: NodeWatches | null = null;
+  /** Nodes that watch. */
+  readonly #elsewhere: Readonly<Record<Kind, Set<string>>> = { events: new Set(), stats: new Set() };
+  /** Watchers here. */
+  readonly #claims: Record<Kind, number> = { events: 0, stats: 0 };
 
   constructor(parts: BrokerFeedParts) {
     this.#parts = parts;
@@ -68,7 +75,7 @@ export class BrokerFeed {
         this.#schedule('events');
       }),
       stats: new QueueTimer(() => {
-        this.#publish('stats', this.#stats());
+        this.#tell('stats', this.#stats());
         this.#schedule('stats');
       }),
     };
@@ -79,36 +86,95 @@ export class BrokerFeed {
     this.#source = source;
   }
 
+  /** There are other nodes: who watches here hears of them too. To be called before anything is watched. */
+  joinNodes(nodes: NodeWatches): void {
+    this.#nodes = nodes;
+  }
+
   /** One more wants to know; to be given up by `unwatch`. */
-  watch(_kind: Kind): Promise<void> | undefined {
+  watch(kind: Kind): Promise<void> | undefined {
+    if (++this.#claims[kind] === 1) this.#begin(kind);
     return undefined;
   }
 
-  unwatch(_kind: Kind): void {
-    // A single node has nobody to ask.
+  unwatch(kind: Kind): void {
+    if (--this.#claims[kind] > 0) return;
+    this.#nodes?.unwatch(this.#topics[kind].destination);
+    this.#endIdle(kind);
   }
 
+  /** What this node has to say first, then what happens on any. Between `watch` and `unwatch`. */
   add(subscription: Subscription, kind: Kind): void {
     const topic = this.#topics[kind];
-    if (topic.subscriberCount === 0) {
-      this.#counted = this.#source?.counts() ?? null;
-      this.#health = this.#healthText();
-      this.#schedule(kind);
-    }
     topic.add(subscription);
-    const first = kind === 'stats' ? this.#stats() : this.#told(this.#healthEvent());
-    this.#parts.source.offer(subscription, this.#message(kind, first));
+    this.#parts.source.offer(subscription, this.#message(kind, this.#first(kind)));
+    // Others tell what they have to say first when they hear of it.
+    void this.#nodes?.watch(topic.destination);
   }
 
   remove(subscription: Subscription, kind: Kind): void {
-    const topic = this.#topics[kind];
-    topic.remove(subscription);
-    if (topic.subscriberCount === 0) this.#parts.wheel.cancel(this.#timers[kind]);
+    this.#topics[kind].remove(subscription);
+  }
+
+  watchedElsewhere(topic: string, node: string): object | null {
+    const kind = this.#kindOf(topic);
+    this.#elsewhere[kind].add(node);
+    this.#begin(kind);
+    return this.#first(kind);
+  }
+
+  unwatchedElsewhere(topic: string, node: string): void {
+    const kind = this.#kindOf(topic);
+    this.#elsewhere[kind].delete(node);
+    this.#endIdle(kind);
+  }
+
+  onWhole(topic: string, _node: string, whole: object): void {
+    this.#publish(this.#kindOf(topic), whole);
+  }
+
+  onChanges(topic: string, _node: string, changes: readonly object[]): void {
+    for (const change of changes) this.#publish(this.#kindOf(topic), change);
+  }
+
+  dropNode(): void {
+    // What it told has been told on.
+  }
+
+  #kindOf(topic: string): Kind {
+    return topic === this.#topics.stats.destination ? 'stats' : 'events';
+  }
+
+  #begin(kind: Kind): void {
+    if (this.#timers[kind].wheelSlot >= 0) return;
+    if (kind === 'events') {
+      this.#counted = this.#source?.counts() ?? null;
+      this.#health = this.#healthText();
+    }
+    this.#schedule(kind);
+  }
+
+  #endIdle(kind: Kind): void {
+    if (!this.#isWatched(kind)) this.#parts.wheel.cancel(this.#timers[kind]);
+  }
+
+  #isWatched(kind: Kind): boolean {
+    return this.#claims[kind] > 0 || this.#elsewhere[kind].size > 0;
+  }
+
+  #first(kind: Kind): object {
+    return kind === 'stats' ? this.#stats() : this.#told(this.#healthEvent());
+  }
+
+  /** To who watches, here and elsewhere. */
+  #tell(kind: Kind, body: object): void {
+    this.#publish(kind, body);
+    if (this.#elsewhere[kind].size > 0) this.#nodes?.tell(this.#topics[kind].destination, body);
   }
 
   /** Tells an event, now. */
   emit(event: BrokerEvent): void {
-    if (this.#topics.events.subscriberCount > 0) this.#publish('events', this.#told(event));
+    if (this.#isWatched('events')) this.#tell('events', this.#told(event));
   }
 
   #compare(): void {
@@ -152,6 +218,7 @@ export class BrokerFeed {
   }
 
   #publish(kind: Kind, body: object): void {
+    if (this.#topics[kind].subscriberCount === 0) return;
     this.#topics[kind].publish(this.#message(kind, body), null);
   }
 

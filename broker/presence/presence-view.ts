@@ -59,11 +59,6 @@ export class PresenceView {
     return this.#anonymous;
   }
 
-  /** Nodes that have told their part. */
-  get nodes(): Iterable<string> {
-    return this.#nodes.keys();
-  }
-
   /** The first users that came. */
   list(max: number): { readonly name: string; readonly sessions: number }[] {
     const listed: { name: string; sessions: number }[] = [];

@@ -4,24 +4,12 @@
  */
 import { quoteInput } from '../../protocol/index.js';
 import type { ReservedTopics } from '../destinations/reserved-topics.js';
+import type { NodeWatches, NodeWatchHandler } from '../cluster/node-watches.js';
 import { BrokerError } from '../errors.js';
 import type { Subscription } from '../subscription.js';
-import type { Audience, AudienceChange } from './audience.js';
-import type { PresenceView } from './presence-view.js';
+import type { AudienceChange } from './audience.js';
+import type { AudiencePart } from './presence-view.js';
 import { WatchedTopic, type PresenceSnapshot, type WatchedTopicParts } from './watched-topic.js';
-
-/** The other nodes, as far as presence is concerned. */
-export interface PresenceNodes {
-  /** What this node is called in views. */
-  readonly self: string;
-  /** Has the other nodes tell of a topic. @returns what to wait for until they have; undefined: they have already */
-  watch(topic: string): Promise<void> | undefined;
-  unwatch(topic: string): void;
-  /** Something has changed in a topic that other nodes watch. */
-  tell(topic: string, change: AudienceChange): void;
-  /** Whether all nodes are among those that have told. */
-  isComplete(told: Iterable<string>): boolean;
-}
 
 export interface PresenceParts extends WatchedTopicParts {
   readonly reserved: ReservedTopics;
@@ -33,11 +21,14 @@ export interface PresenceParts extends WatchedTopicParts {
   readonly subscriptionsTo: (topic: string) => Iterable<Subscription>;
 }
 
-export class Presence {
+/** This node, in views. */
+const HERE = '';
+
+export class Presence implements NodeWatchHandler {
   readonly #parts: PresenceParts;
   readonly #watched = new Map<string, WatchedTopic>();
   /** Null: a single node. */
-  #nodes: PresenceNodes | null = null;
+  #nodes: NodeWatches | null = null;
   /** Topics that are watched from here. */
   #viewCount = 0;
 
@@ -46,7 +37,7 @@ export class Presence {
   }
 
   /** There are other nodes. To be called before anything is watched. */
-  joinNodes(nodes: PresenceNodes): void {
+  joinNodes(nodes: NodeWatches): void {
     this.#nodes = nodes;
   }
 
@@ -68,7 +59,7 @@ export class Presence {
 
   #changed(topic: string, { view, elsewhere }: WatchedTopic, change: AudienceChange | null): void {
     if (change === null) return;
-    view?.change(this.#self, change);
+    view?.change(HERE, change);
     if (elsewhere.size > 0) this.#nodes?.tell(topic, change);
   }
 
@@ -86,7 +77,7 @@ export class Presence {
     if ((known?.view ?? null) === null && this.#viewCount >= maxTopics) {
       throw new BrokerError('limit-exceeded', `${maxTopics} topics whose presence is watched is the limit`);
     }
-    if ((known ?? this.#track(topic)).claim(this.#self)) this.#viewCount++;
+    if ((known ?? this.#track(topic)).claim(HERE)) this.#viewCount++;
     return this.#nodes?.watch(topic);
   }
 
@@ -110,23 +101,18 @@ export class Presence {
   /** Of a topic that is watched here. */
   snapshot(topic: string): PresenceSnapshot {
     const watched = this.#watched.get(topic);
-    const complete = this.#nodes?.isComplete(watched?.view?.nodes ?? []) ?? true;
+    const complete = this.#nodes?.isComplete(topic) ?? true;
     const nobody = { topic, users: [], userCount: 0, anonymous: 0, truncated: false, complete };
     return watched?.snapshot(complete) ?? nobody;
   }
 
   // ——— Other nodes ———
 
-  /** Topics that are watched here. */
-  get topics(): string[] {
-    return [...this.#watched].filter(([, { view }]) => view !== null).map(([topic]) => topic);
-  }
-
-  /** Another node wants to know. @returns who is here */
-  watchedElsewhere(topic: string, node: string): Audience {
-    const watched = this.#watched.get(topic) ?? this.#track(topic);
-    watched.elsewhere.add(node);
-    return watched.audience;
+  watchedElsewhere(topic: string, node: string): AudiencePart | null {
+    if (!this.#parts.options.enabled) return null;
+    const { audience, elsewhere } = this.#watched.get(topic) ?? this.#track(topic);
+    elsewhere.add(node);
+    return { users: [...audience.users], anonymous: audience.anonymous };
   }
 
   unwatchedElsewhere(topic: string, node: string): void {
@@ -134,21 +120,18 @@ export class Presence {
     if (watched?.elsewhere.delete(node) === true) this.#forgetIdle(topic, watched);
   }
 
-  /** Where what another node tells belongs; null: nobody watches here. */
-  viewOf(topic: string): PresenceView | null {
-    return this.#watched.get(topic)?.view ?? null;
+  onWhole(topic: string, node: string, whole: object): void {
+    const { users = [], anonymous = 0 } = whole as Partial<AudiencePart>;
+    this.#watched.get(topic)?.view?.replace(node, { users, anonymous });
   }
 
-  /** A node is gone: it watches nothing, and nobody is with it. */
+  onChanges(topic: string, node: string, changes: readonly object[]): void {
+    const view = this.#watched.get(topic)?.view;
+    for (const change of changes as readonly AudienceChange[]) view?.change(node, change);
+  }
+
   dropNode(node: string): void {
-    for (const [topic, { view }] of [...this.#watched]) {
-      view?.drop(node);
-      this.unwatchedElsewhere(topic, node);
-    }
-  }
-
-  get #self(): string {
-    return this.#nodes?.self ?? '';
+    for (const { view } of this.#watched.values()) view?.drop(node);
   }
 
   /** From now on it is known who is subscribed here, beginning with those who are. */

@@ -76,11 +76,11 @@ export class WatchedTopic {
     return this.#view === null && this.elsewhere.size === 0;
   }
 
-  /** @param self this node @returns whether it is the first */
-  claim(self: string): boolean {
+  /** @param here what this node is called in the view @returns whether it is the first */
+  claim(here: string): boolean {
     if (++this.#claims > 1) return false;
     this.#view = this.#openView();
-    this.#view.replace(self, this.audience);
+    this.#view.replace(here, this.audience);
     this.#toldAnonymous = this.#view.anonymous;
     return true;
   }

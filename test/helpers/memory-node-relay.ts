@@ -18,6 +18,11 @@ interface Waiting {
   readonly reject: (error: BrokerError) => void;
 }
 
+/** What nodes say among themselves; neither counted here nor among the claims, as it is no message of anybody. */
+function isTalk(destination: string): boolean {
+  return destination.includes('/$');
+}
+
 export class MemoryNodeRelay implements NodeRelay {
   readonly name = 'memory';
   readonly counts = { published: 0, received: 0, dropped: 0, gaps: 0 };
@@ -25,9 +30,11 @@ export class MemoryNodeRelay implements NodeRelay {
   readonly claims = new Map<string, number>();
   /** Destinations that it is sure nobody wants. */
   readonly unwanted = new Set<string>();
+  readonly #talkClaims = new Map<string, number>();
   problem: RelayProblem | null = null;
   /** Set, what is asked for is answered by `answer` alone. */
   isHeld = false;
+  isStopped = false;
   readonly #nodes: Set<MemoryNodeRelay>;
   readonly #held: Waiting[] = [];
   #events: NodeRelayEvents | null = null;
@@ -56,7 +63,7 @@ export class MemoryNodeRelay implements NodeRelay {
       this.counts.dropped++;
       return;
     }
-    this.counts.published++;
+    if (!isTalk(destination)) this.counts.published++;
     for (const node of this.#nodes) if (node !== this) node.#receive(destination, octets);
   }
 
@@ -66,19 +73,22 @@ export class MemoryNodeRelay implements NodeRelay {
   }
 
   join(destination: string): Promise<void> | undefined {
-    const claims = this.claims.get(destination) ?? 0;
-    this.claims.set(destination, claims + 1);
+    const all = this.#claimsOf(destination);
+    const claims = all.get(destination) ?? 0;
+    all.set(destination, claims + 1);
     return claims === 0 ? this.#wait() : undefined;
   }
 
   leave(destination: string): void {
-    const claims = this.claims.get(destination) ?? 0;
-    if (claims > 1) this.claims.set(destination, claims - 1);
-    else this.claims.delete(destination);
+    const all = this.#claimsOf(destination);
+    const claims = all.get(destination) ?? 0;
+    if (claims > 1) all.set(destination, claims - 1);
+    else all.delete(destination);
   }
 
   stop(): Promise<void> {
     this.#nodes.delete(this);
+    this.isStopped = true;
     this.#events = null;
     return Promise.resolve();
   }
@@ -97,12 +107,16 @@ export class MemoryNodeRelay implements NodeRelay {
   }
 
   #receive(destination: string, octets: Buffer): void {
-    const isWanted = [...this.claims.keys()].some((claim) =>
+    const isWanted = [...this.#claimsOf(destination).keys()].some((claim) =>
       isPattern(claim) ? antMatch(claim, destination, '/') : claim === destination,
     );
     if (!isWanted || this.problem !== null) return;
-    this.counts.received++;
+    if (!isTalk(destination)) this.counts.received++;
     this.#events?.onMessage(destination, octets);
+  }
+
+  #claimsOf(destination: string): Map<string, number> {
+    return isTalk(destination) ? this.#talkClaims : this.claims;
   }
 
   #wait(): Promise<void> | undefined {
