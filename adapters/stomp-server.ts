@@ -139,9 +139,13 @@ export class ComposedServer implements StompServer {
       addresses: () => this.#addresses,
       read: readOptions === undefined ? null : async () => resolveFor(await readOptions(), ports),
     });
-    const accept: AcceptConnection = (connection) => broker.accept(connection);
     const { admin } = this.#lookedAfter;
-    this.#waysIn = createWaysIn({ accept, options, logger: this.#logger, share: (app) => admin?.share(app) });
+    this.#waysIn = createWaysIn({
+      accept: broker.acceptor,
+      options,
+      logger: this.#logger,
+      share: (app) => admin?.share(app),
+    });
   }
 
   get addresses(): readonly ListenAddress[] {

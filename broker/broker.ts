@@ -1,6 +1,8 @@
 /** One node: takes connections from transports, makes sessions of them, and owns what they share. */
 import { randomBytes } from 'node:crypto';
 import { closeReason, type CloseCode } from './close-reason.js';
+import { Quotas } from './quotas/quotas.js';
+import { SharedQuotas } from './quotas/shared-quotas.js';
 import type { NodeWatches } from './cluster/node-watches.js';
 import { BrokerError } from './errors.js';
 import { FrameWriter } from './frame-writer.js';
@@ -50,8 +52,11 @@ import type {
   Authorizer,
   BrokerRelay,
   Clock,
+  AcceptConnection,
   Connection,
   ConnectionListener,
+  ConnectionRefusal,
+  Handshake,
   ClusterMembers,
   Logger,
   NodeHistories,
@@ -122,6 +127,8 @@ export interface StatsSnapshot {
   readonly givenUp: Readonly<Record<DeadLetterReason, number>>;
   /** Of these, the ones that are kept in a dead-letter destination; the others are dropped. */
   readonly deadLettered: number;
+  /** Frames over a rate of `quotas`: refused, or their clients had to wait. */
+  readonly rateLimited: number;
   /** Times that a full queue refused a publisher. */
   readonly queueFull: number;
   /** What topics keep (`history`). */
@@ -171,6 +178,7 @@ export class Broker implements HandlerGroup {
   readonly #members: ClusterMembers | null;
   /** Null: there are no other nodes. */
   readonly #watches: NodeWatches | null;
+  readonly #sharedQuotas: SharedQuotas | null;
   #isAccepting = false;
   /** Null unless a start is under way. */
   #starting: Promise<void> | null = null;
@@ -221,6 +229,7 @@ export class Broker implements HandlerGroup {
       },
     });
     const authorizer = ports.authorizer ?? null;
+    const quotas = new Quotas(resolved.quotas, { clock, wheel });
     const interceptors = new Interceptors(clock, resolved.handlers.deadlineMs);
     const events = new SessionEvents(logger);
     const { relayed, users: destinations } = router;
@@ -267,6 +276,7 @@ export class Broker implements HandlerGroup {
       router,
       registry,
       stats,
+      quotas,
       heads: new MessageHeads(messageIdPrefix),
       messageIdPrefix,
       tracesFrames,
@@ -298,6 +308,10 @@ export class Broker implements HandlerGroup {
       nodeRelay === null
         ? null
         : serverTopics.joinNodes({ relay: nodeRelay, members, name: createId(12), clock, logger });
+    this.#sharedQuotas =
+      this.#watches === null
+        ? null
+        : new SharedQuotas({ quotas, nodes: this.#watches, topic: router.kinds.reserved.quotaTalk, clock, wheel });
     members?.listen({
       onNodeJoined: (peer) => {
         serverTopics.feed.emit({ type: 'node-joined', peer });
@@ -496,6 +510,7 @@ export class Broker implements HandlerGroup {
     });
     await this.#environment.router.sharedHistories?.start();
     this.#watches?.start();
+    if (this.#environment.quotas.isShared) this.#sharedQuotas?.start();
   }
 
   #restore(journal: Journal): Promise<void> {
@@ -542,7 +557,7 @@ export class Broker implements HandlerGroup {
 
   /** A transport's new connection. Null when the node is full, not started, draining, or stopping. */
   accept(connection: Connection): ConnectionListener | null {
-    const { registry, stats, wheel, logger } = this.#environment;
+    const { registry, stats, wheel, logger, quotas } = this.#environment;
     stats.connectionsTotal++;
     const { isAccepting, maxConnections } = this.operations;
     if (!isAccepting || registry.size >= maxConnections) {
@@ -555,10 +570,41 @@ export class Broker implements HandlerGroup {
       return null;
     }
     wheel.touch();
-    const session = new Session(createId(16), connection, this.#environment);
+    const origin = this.#originOf(connection);
+    const refusal = quotas.refusal(origin.address);
+    const session =
+      refusal === null
+        ? new Session(createId(16), connection, this.#environment, origin)
+        : new Session(createId(16), connection, this.#environment);
     registry.add(session);
     stats.countTransport(connection.transport, 1);
+    if (refusal !== null) {
+      stats.connectionsRefused++;
+      session.refuse(refusal);
+    }
     return session;
+  }
+
+  /** What transports are given: `accept`, and what they may ask before. */
+  readonly acceptor: AcceptConnection = Object.assign(
+    (connection: Connection): ConnectionListener | null => this.accept(connection),
+    {
+      refusal: (remoteAddress: string, handshake: Handshake): ConnectionRefusal | null => {
+        const { quotas, stats } = this.#environment;
+        const refusal = quotas.refusal(quotas.addressOf(remoteAddress, handshake));
+        if (refusal === null) return null;
+        stats.connectionsTotal++;
+        stats.connectionsRefused++;
+        return { message: refusal.message, retryAfterMs: refusal.retryAfterMs ?? 0 };
+      },
+    },
+  );
+
+  #originOf(connection: Connection): { readonly address: string | null; readonly handshake: Handshake | null } {
+    const { quotas } = this.#environment;
+    if (!quotas.countsAddresses) return { address: null, handshake: null };
+    const handshake = connection.takeHandshake();
+    return { address: quotas.addressOf(connection.remoteAddress, handshake), handshake };
   }
 
   stats(): StatsSnapshot {
@@ -583,6 +629,7 @@ export class Broker implements HandlerGroup {
       redelivered: stats.redelivered,
       givenUp: { ...stats.givenUp },
       deadLettered: stats.deadLettered,
+      rateLimited: stats.rateLimited,
       queueFull: stats.queueFull,
       history: {
         topics: histories.topicCount,
@@ -620,6 +667,7 @@ export class Broker implements HandlerGroup {
     this.#relayedUsers?.stop();
     await this.#relay?.stop();
     await this.#environment.router.sharedHistories?.stop();
+    this.#sharedQuotas?.stop();
     this.#watches?.stop();
     await this.#nodeRelay?.stop();
     this.events.close();

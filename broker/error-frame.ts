@@ -10,6 +10,8 @@ export interface Refusal {
   readonly message: string;
   readonly text: string;
   readonly closeCode: CloseCode;
+  /** Undefined: nobody knows when it would pass. */
+  readonly retryAfterMs?: number | undefined;
 }
 
 /** Codes whose way to end is not just "refused". */
@@ -41,13 +43,14 @@ const SOFT_CODES: ReadonlySet<string> = new Set([
   'store-failed',
   'relay-unavailable',
   'limit-exceeded',
+  'rate-limited',
 ]);
 
 /** @param onUnknown notes an error that is nobody's refusal and returns the id it is logged under */
 export function describeRefusal(error: unknown, onUnknown: (error: unknown) => string): Refusal {
   if (error instanceof BrokerError) {
-    const { code, message, detail } = error;
-    return { code, message, text: detail ?? message, closeCode: CLOSE_CODES[code] ?? 'refused' };
+    const { code, message, detail, retryAfterMs } = error;
+    return { code, message, text: detail ?? message, closeCode: CLOSE_CODES[code] ?? 'refused', retryAfterMs };
   }
   if (error instanceof ProtocolError) {
     return { code: error.code, message: error.message, text: error.message, closeCode: 'protocol-error' };
@@ -58,6 +61,15 @@ export function describeRefusal(error: unknown, onUnknown: (error: unknown) => s
 
 export function canBeSoft(refusal: Refusal): boolean {
   return SOFT_CODES.has(refusal.code);
+}
+
+/** When to try again: in whole seconds as HTTP has it, and in milliseconds. */
+export function retryHeaders({ retryAfterMs }: Pick<Refusal, 'retryAfterMs'>): [string, string][] {
+  if (retryAfterMs === undefined) return [];
+  return [
+    ['retry-after', String(Math.ceil(retryAfterMs / 1_000))],
+    ['retry-after-ms', String(Math.ceil(retryAfterMs))],
+  ];
 }
 
 /** Headers and body of the ERROR frame; `receipt-id` when the refused frame asked for a receipt. */
@@ -73,6 +85,7 @@ export function errorFrame(
     ['content-length', String(body.length)],
   ];
   if (refusal.code === 'version-unsupported') headers.push(['version', [...STOMP_VERSIONS].reverse().join(',')]);
+  headers.push(...retryHeaders(refusal));
   const receiptId = refused?.get('receipt');
   if (receiptId !== undefined) headers.push(['receipt-id', receiptId]);
   return { headers, body };

@@ -27,6 +27,8 @@ const BROKER_ERRORS = {
   'transaction-exists': 'BEGIN with an id that is open on this session',
   'transaction-unknown': 'a transaction that is not open on this session',
   'limit-exceeded': 'a limit of this server was exceeded',
+  'rate-limited': 'more messages or octets than this session, user or address may send: see `retry-after`',
+  'connection-limit': 'this user, or this address, has as many connections as it may',
   'queue-full': 'the queue holds as much as it may',
   'store-full': 'the store has no room, by its limit or on its disk: nothing of the frame has taken effect',
   'store-failed': 'the store could not write or read: nothing of the frame has taken effect',
@@ -60,10 +62,17 @@ export class BrokerError extends Error {
   readonly code: BrokerErrorCode;
   /** Longer text for the body of ERROR; safe for the client. */
   readonly detail: string | undefined;
+  /** When to try again, in ms from now; undefined: nobody knows. */
+  readonly retryAfterMs: number | undefined;
 
-  constructor(code: BrokerErrorCode, message: string, options: { detail?: string; cause?: unknown } = {}) {
+  constructor(
+    code: BrokerErrorCode,
+    message: string,
+    options: { detail?: string; cause?: unknown; retryAfterMs?: number } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.detail = options.detail;
+    this.retryAfterMs = options.retryAfterMs;
   }
 }

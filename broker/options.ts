@@ -23,6 +23,7 @@ import {
 import { DEFAULT_IDEMPOTENCY_OPTIONS, type IdempotencyOptions } from './message-keys.js';
 import { DEFAULT_FEED_OPTIONS, type FeedOptions } from './feed/feed-options.js';
 import { DEFAULT_PRESENCE_OPTIONS, type PresenceOptions } from './presence/presence-options.js';
+import { DEFAULT_QUOTA_OPTIONS, findQuotaFault, type QuotaOptions } from './quotas/quota-options.js';
 import { DEFAULT_QUEUE_OPTIONS, findQueueFault, type QueueOptions, type QueueRule } from './queue-options.js';
 
 export interface BrokerOptions {
@@ -48,6 +49,8 @@ export interface BrokerOptions {
   readonly history: readonly HistoryRule[];
   readonly handlers: HandlerLimits;
   readonly limits: LimitOptions;
+  /** How much one session, user and address may. */
+  readonly quotas: QuotaOptions;
   readonly outbox: OutboxOptions;
   readonly durableSubscriptions: DurableSubscriptionOptions;
   /** Messages for users who are not there. */
@@ -212,6 +215,7 @@ export const DEFAULT_BROKER_OPTIONS: BrokerOptions = deepFreeze({
     maxCachedRoutes: 50_000,
     maxHistoryBytes: 256 * MIB,
   },
+  quotas: DEFAULT_QUOTA_OPTIONS,
   // redis' pub/sub limits have this form: 8 MiB for 60 s or 32 MiB at once.
   outbox: { highWaterBytes: MIB, softLimitBytes: 4 * MIB, softLimitMs: 10_000, hardLimitBytes: 32 * MIB, policies: [] },
   durableSubscriptions: {
@@ -272,6 +276,8 @@ export function resolveBrokerOptions(given: Partially<BrokerOptions> = {}): Brok
       throw invalid('destinations.queuePrefixes', queue, `nothing that overlaps topic prefix ${JSON.stringify(topic)}`);
     }
   }
+  const quotaFault = findQuotaFault(merged.quotas);
+  if (quotaFault !== null) throw invalid(`quotas.${quotaFault.option}`, quotaFault.got, quotaFault.wants);
   const { statsIntervalMs } = merged.feed;
   if (statsIntervalMs < 100) throw invalid('feed.statsIntervalMs', statsIntervalMs, '100 or more');
   // At 0 no transport could ever be given an octet.

@@ -105,8 +105,23 @@ export interface ConnectionListener {
   onClose(cause?: Error): void;
 }
 
-/** Called by a transport for each new connection. Null refuses it: the transport closes it at once. */
-export type AcceptConnection = (connection: Connection) => ConnectionListener | null;
+/** Why a client is not let in now. */
+export interface ConnectionRefusal {
+  /** One line, for the client. */
+  readonly message: string;
+  readonly retryAfterMs: number;
+}
+
+/** Called by a transport for each new connection. */
+export interface AcceptConnection {
+  /** @returns null: refused, the transport closes it at once */
+  (connection: Connection): ConnectionListener | null;
+  /**
+   * Asked about an HTTP request before it becomes a connection, where it can still be answered; missing: nobody is refused
+   * there. @returns null: it may go on
+   */
+  readonly refusal?: ((remoteAddress: string, handshake: Handshake) => ConnectionRefusal | null) | undefined;
+}
 
 /** One listening address, as it really is (port 0 resolved). */
 export interface ListenAddress {

@@ -10,6 +10,7 @@ import type { MessageHeads } from './message-heads.js';
 import type { MessageKeys } from './message-keys.js';
 import type { MessagePublisher } from './message-publisher.js';
 import type { Authenticator, Authorizer, Clock, Logger } from './ports.js';
+import type { Quotas } from './quotas/quotas.js';
 import type { Router } from './router.js';
 import type { Journal } from './storage/journal.js';
 import type { OperatedSession } from './operations/operated-session.js';
@@ -28,6 +29,7 @@ export interface SessionEnvironment {
   readonly journal: Journal | null;
   /** Which messages were sent before. */
   readonly keys: MessageKeys;
+  readonly quotas: Quotas;
   readonly heads: MessageHeads;
   readonly publisher: MessagePublisher;
   readonly invoker: HandlerInvoker;

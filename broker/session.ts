@@ -21,7 +21,7 @@ import { closeReason, type CloseCode } from './close-reason.js';
 import { COMMAND_HANDLERS } from './commands/command-handlers.js';
 import { handleConnect } from './commands/connect.js';
 import { handleRenewal, isRenewal } from './commands/renew.js';
-import { canBeSoft, describeRefusal, errorFrame, type Refusal } from './error-frame.js';
+import { canBeSoft, describeRefusal, errorFrame, retryHeaders, type Refusal } from './error-frame.js';
 import { withDeadline } from './deadline.js';
 import { isComposite } from './destinations/composite.js';
 import { isPattern } from './destinations/pattern.js';
@@ -45,6 +45,8 @@ import type { Route } from './destinations/route.js';
 import type { BrokerOptions } from './options.js';
 import type { GivingWay } from './overflow-policy.js';
 import type { ConnectRequest, Connection, ConnectionListener, Handshake, Principal, TransportName } from './ports.js';
+import { QueueTimer } from './destinations/queue-timer.js';
+import type { SessionQuota } from './quotas/session-quota.js';
 import type { Router } from './router.js';
 import type { OperatedSession } from './operations/operated-session.js';
 import type { SessionEnvironment } from './session-environment.js';
@@ -55,6 +57,7 @@ const HEART_BEAT = Buffer.from('\n');
 const NO_BEAT: NegotiatedHeartBeat = Object.freeze({ sendEveryMs: 0, receiveEveryMs: 0 });
 const ANONYMOUS: Principal = Object.freeze({ name: null, roles: Object.freeze([]) });
 const NO_BODY = Buffer.alloc(0);
+const NOWHERE = Object.freeze({ address: null, handshake: null });
 const PLAIN_TEXT: [string, string] = ['content-type', 'text/plain;charset=UTF-8'];
 
 export class Session
@@ -105,9 +108,26 @@ export class Session
   #memoRoute: Route | null = null;
   /** It has, or had, a subscription that is not to get what it sends: its messages are to say whose they are. */
   #signsMessages = false;
+  /** Null: it may send as fast as it can. */
+  readonly #quota: SessionQuota | null;
+  /** What its connection counts for: its address, and its user once that is known. */
+  #address: string | null;
+  #countedUser: string | null = null;
+  /** Soft refusals within the window that began then. */
+  #refusals = 0;
+  #refusalsSinceMs = 0;
 
-  constructor(id: string, connection: Connection, environment: SessionEnvironment) {
-    const { options, wheel, writer, authorizer, router, clock } = environment;
+  /** @param origin of its connection, where addresses count; the session gives it up at its end */
+  constructor(
+    id: string,
+    connection: Connection,
+    environment: SessionEnvironment,
+    origin: { readonly address: string | null; readonly handshake: Handshake | null } = NOWHERE,
+  ) {
+    const { options, wheel, writer, authorizer, router, clock, quotas } = environment;
+    this.#address = origin.address;
+    this.#handshake = origin.handshake;
+    this.#quota = quotas.open(origin.address);
     this.id = id;
     this.number = environment.stats.connectionsTotal;
     this.connection = connection;
@@ -228,6 +248,38 @@ export class Session
 
   onRawFrame(raw: RawFrame): boolean {
     this.#environment.stats.framesIn++;
+    return this.#quota !== null && this.#state === 'connected' ? this.#measure(raw, this.#quota) : this.#take(raw);
+  }
+
+  /** SEND and SUBSCRIBE make work for others; all other frames are about what the server gave, or end something. */
+  #measure(raw: RawFrame, quota: SessionQuota): boolean {
+    if (raw.command !== Command.SEND && raw.command !== Command.SUBSCRIBE) return this.#take(raw);
+    const { stats } = this.#environment;
+    const bytes = raw.end - raw.headersStart;
+    if (quota.onExceeded === 'refuse') {
+      const retryAfterMs = quota.admit(bytes);
+      if (retryAfterMs === 0) return this.#take(raw);
+      stats.rateLimited++;
+      const why = 'More messages or octets than this session, its user or its address may send';
+      this.#fail(new BrokerError('rate-limited', why, { retryAfterMs }), raw.decode(this.version));
+      return this.#isOpen;
+    }
+    const waitMs = quota.charge(bytes);
+    const goesOn = this.#take(raw);
+    if (waitMs === 0 || !goesOn) return goesOn;
+    stats.rateLimited++;
+    this.#suspendFor(this.#pause(waitMs));
+    return false;
+  }
+
+  #pause(ms: number): Promise<void> {
+    const { wheel, clock } = this.#environment;
+    return new Promise((resolve) => {
+      wheel.schedule(new QueueTimer(resolve), clock.nowMs() + ms);
+    });
+  }
+
+  #take(raw: RawFrame): boolean {
     const isPlainSend = raw.command === Command.SEND && raw.isPlain && raw.destinationStart >= 0;
     if (isPlainSend && this.#state === 'connected' && this.version !== '1.0' && !this.#environment.decodesAll) {
       return this.#sendPlain(raw);
@@ -306,7 +358,7 @@ export class Session
   }
 
   /** Frames behind this one wait, and so does the client's socket, until `pending` settles. */
-  #suspendFor(pending: Promise<void>, frame: Frame): void {
+  #suspendFor(pending: Promise<void>, frame?: Frame): void {
     this.isSuspended = true;
     this.connection.pause();
     const goOn = (): void => {
@@ -404,7 +456,7 @@ export class Session
     shown: Omit<ConnectRequest, 'sessionId' | 'transport' | 'remoteAddress' | 'handshake'>,
   ): Principal | Promise<Principal> {
     const { transport, remoteAddress } = this.connection;
-    const handshake = this.connection.takeHandshake();
+    const handshake = this.#handshake ?? this.connection.takeHandshake();
     if (this.#state !== 'connected') this.#handshake = handshake;
     const { authenticator, clock } = this.#environment;
     const verdict = authenticator.authenticate({
@@ -435,11 +487,15 @@ export class Session
 
   #enter(welcome: Welcome): void {
     if (this.#state !== 'authenticating') return;
-    const { options, wheel, registry, logger, users, events, stats } = this.#environment;
+    const { options, wheel, registry, logger, users, events, stats, quotas } = this.#environment;
     const { version, principal, clientId } = welcome;
     if (clientId !== undefined && clientId !== '') {
       registry.claimClientId(clientId, this);
       this.#clientId = clientId;
+    }
+    if (principal.name !== null) {
+      quotas.enter(principal.name, this.#quota);
+      this.#countedUser = principal.name;
     }
     stats.connectedFrames++;
     this.#state = 'connected';
@@ -687,21 +743,32 @@ export class Session
     if (!this.#isOpen) return;
     const refusal = describeRefusal(error, (unknown) => this.#logInternal(unknown));
     this.#reportRefusal(refusal, frame);
-    const isSoft = this.#state === 'connected' && canBeSoft(refusal);
     const isKept = this.connection.keepsAfterError === true;
-    if (this.options.refusals === 'soft' && isSoft && !isKept) {
+    const mayLive = (isKept || this.options.refusals === 'soft') && this.#state === 'connected' && canBeSoft(refusal);
+    const isSoft = mayLive && !this.#isTooOften();
+    if (isSoft && !isKept) {
       this.#refuseSoftly(refusal, frame?.headers.get('receipt'));
       return;
     }
     this.#environment.stats.errorsSent++;
     const { headers, body } = errorFrame(refusal, frame?.headers);
     this.#send('ERROR', headers, body);
-    if (!isSoft || !isKept) this.close(refusal.closeCode);
+    if (!isSoft) this.close(refusal.closeCode);
+  }
+
+  /** Whether the client has been told often enough. */
+  #isTooOften(): boolean {
+    const { maxRefusals, refusalWindowMs } = this.options.quotas;
+    if (maxRefusals === 0) return false;
+    const nowMs = this.#environment.clock.nowMs();
+    if (nowMs - this.#refusalsSinceMs >= refusalWindowMs) this.#refusals = 0;
+    if (this.#refusals++ === 0) this.#refusalsSinceMs = nowMs;
+    return this.#refusals > maxRefusals;
   }
 
   /** The connection lives; the client is told where it may have subscribed (DESIGN D9). */
-  #refuseSoftly({ code, text }: Refusal, receiptId: string | undefined): void {
-    const headers: [string, string][] = [['code', code], PLAIN_TEXT];
+  #refuseSoftly({ code, text, retryAfterMs }: Refusal, receiptId: string | undefined): void {
+    const headers: [string, string][] = [['code', code], ...retryHeaders({ retryAfterMs }), PLAIN_TEXT];
     if (receiptId !== undefined) headers.push(['receipt-id', receiptId]);
     this.#tell('/queue/errors', headers, text);
   }
@@ -794,6 +861,8 @@ export class Session
     // First, or what one subscription gives back would be dealt to the next one of this very session.
     this.#outbox.close(false);
     this.#transactions?.abortAll();
+    this.#environment.quotas.close(this.#address, this.#countedUser);
+    this.#address = this.#countedUser = null;
     for (const subscription of this.#subscriptions.takeAll()) this.router.unsubscribe(subscription, true);
     this.router.endSession(this.id);
     this.#memoRoute = this.#memoOctets = null;

@@ -31,6 +31,8 @@ export class BrokerStats {
   deadLettered = 0;
   /** Messages delivered again after a client did not consume them. */
   redelivered = 0;
+  /** Frames over a rate: refused, or their clients had to wait. */
+  rateLimited = 0;
   /** SENDs refused as their queue was full. */
   queueFull = 0;
   /** Histories that were forgotten as all together took too much room. */
@@ -57,6 +59,7 @@ export class BrokerStats {
     const { rejected, expired, overflow, 'max-deliveries': maxDeliveries } = this.givenUp;
     return {
       'connections-refused': this.connectionsRefused,
+      'rate-limited': this.rateLimited,
       'slow-consumers': this.closed['slow-consumer'],
       'dropped-oldest': this.givenWay['drop-oldest'],
       'dropped-older-of-key': this.givenWay['latest-per-key'],

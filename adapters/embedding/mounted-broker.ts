@@ -1,7 +1,7 @@
 /** A broker inside HTTP servers of the application: what createBroker and the Fastify plugin are made of. */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Broker } from '../../broker/broker.js';
-import type { Connection, ConnectionListener, ListenAddress, Logger } from '../../broker/ports.js';
+import type { ListenAddress, Logger } from '../../broker/ports.js';
 import { composeBroker, composeEndpoints, composeLogger, composeTcp, type CompositionPorts } from '../composition.js';
 import type { ResolvedServerOptions } from '../config/index.js';
 import type { SessionRecorder } from '../connection-log/index.js';
@@ -56,7 +56,7 @@ export class MountedBroker {
       addresses: () => this.#addresses,
       read: null,
     }).admin;
-    this.#listeners = new Listeners((connection) => this.broker.accept(connection));
+    this.#listeners = new Listeners(this.broker.acceptor);
   }
 
   /** Of the `tcp` listener; empty without one, before start and after stop. */
@@ -68,8 +68,7 @@ export class MountedBroker {
   mount(server: Server): void {
     if (this.#stopping !== null) throw new Error('the broker was stopped');
     if (this.#attached.has(server)) throw new Error('the broker is attached to this server already');
-    const accept = (connection: Connection): ConnectionListener | null => this.broker.accept(connection);
-    const endpoints = attachEndpoints(server, composeEndpoints(this.options), accept, this.#logger);
+    const endpoints = attachEndpoints(server, composeEndpoints(this.options), this.broker.acceptor, this.#logger);
     const gateways = this.#gateways.map((gateway) => gateway.attach(server, this.#gatewayHost));
     this.#attached.set(server, [endpoints, ...gateways]);
     this.#logger.info({ endpoints: endpoints.paths }, 'STOMP endpoints attached');

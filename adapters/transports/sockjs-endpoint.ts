@@ -19,7 +19,7 @@ import { resolveSockJsOptions, type ResolvedSockJsOptions } from './sockjs-optio
 import { parseSockJsPath, RECEIVING, type SockJsPath } from './sockjs-path.js';
 import { SockJsWebSocketConnection } from './sockjs-websocket-connection.js';
 import { handshakeOf } from './websocket-connection.js';
-import { BEARER, openConnection, whenAdmitted, WebSocketEndpoint } from './websocket-endpoint.js';
+import { BEARER, openConnection, refuseFull, whenAdmitted, WebSocketEndpoint } from './websocket-endpoint.js';
 import { WebSocketUpgrade } from './websocket-upgrade.js';
 
 /** 7 and 8 are drafts with the wire format of 13; the SockJS protocol tests still offer them. */
@@ -77,7 +77,7 @@ export class SockJsEndpoint implements HttpEndpoint {
       refuseUpgrade(socket, 403, 'Pages of this origin may not connect here.');
     } else if (!this.#host.isAccepting) {
       refuseUpgrade(socket, 503, DRAINING_TEXT, DRAINING_HEADERS);
-    } else {
+    } else if (!refuseFull(this.#host, request, this.#trustProxy, socket)) {
       this.#openWebSocket(request, socket, head);
     }
   }

@@ -71,6 +71,7 @@ export class WebSocketEndpoint implements HttpEndpoint {
       refuseUpgrade(socket, 503, DRAINING_TEXT, DRAINING_HEADERS);
       return;
     }
+    if (refuseFull(this.#host, request, this.#trustProxy, socket)) return;
     const handshake = handshakeOf(request, this.#trustProxy);
     const connection = { transport: 'websocket', remoteAddress: socket.remoteAddress ?? '' } as const;
     whenAdmitted(this.#host, { handshake, connection, socket }, () => {
@@ -125,4 +126,14 @@ export function openConnection(connection: WebSocketConnection, host: EndpointHo
   const listener = host.accept(connection);
   if (listener !== null) connection.start(listener);
   else connection.close({ code: 'refused', webSocketStatus: REFUSED_STATUS, text: 'Try again later' });
+}
+
+/** Answers 429 to a client that may not connect now. @returns whether it was refused */
+export function refuseFull(host: EndpointHost, request: IncomingMessage, trustProxy: boolean, socket: Socket): boolean {
+  const refusal = host.accept.refusal?.(request.socket.remoteAddress ?? '', handshakeOf(request, trustProxy)) ?? null;
+  if (refusal === null) return false;
+  refuseUpgrade(socket, 429, `${refusal.message}; connect again later.`, {
+    'Retry-After': String(Math.ceil(refusal.retryAfterMs / 1_000)),
+  });
+  return true;
 }

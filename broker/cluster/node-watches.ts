@@ -58,12 +58,23 @@ export class NodeWatches {
   /** Changes of this turn. */
   readonly #changes = new Map<string, object[]>();
   readonly #gone = new Set<string>();
+  /** Of topics that are nobody else's. */
+  readonly #served = new Map<string, NodeWatchHandler>();
   #stopListening: (() => void) | null = null;
   #isListening = false;
 
   constructor(parts: NodeWatchesParts) {
     this.#parts = parts;
     this.#control = parts.reserved.nodeTalk;
+  }
+
+  /** A topic of its own; before anything is watched. */
+  serve(topic: string, handler: NodeWatchHandler): void {
+    this.#served.set(topic, handler);
+  }
+
+  #handlerOf(topic: string): NodeWatchHandler {
+    return this.#served.get(topic) ?? this.#parts.handlerOf(topic);
   }
 
   /** Once the relay has started: hears the others, and asks what they watch. */
@@ -203,7 +214,7 @@ export class NodeWatches {
   #unwatched(topic: string, node: string): void {
     const elsewhere = this.#elsewhere.get(topic);
     if (elsewhere?.nodes.delete(node) !== true) return;
-    this.#parts.handlerOf(topic).unwatchedElsewhere(topic, node);
+    this.#handlerOf(topic).unwatchedElsewhere(topic, node);
     if (elsewhere.nodes.size === 0) this.#elsewhere.delete(topic);
   }
 
@@ -211,7 +222,7 @@ export class NodeWatches {
     const watch = this.#watches.get(topic);
     if (watch === undefined || from === this.#self || this.#gone.has(from)) return;
     this.#meet(from);
-    const handler = this.#parts.handlerOf(topic);
+    const handler = this.#handlerOf(topic);
     if (whole !== undefined) {
       watch.told.set(from, number);
       handler.onWhole(topic, from, whole);
@@ -242,7 +253,7 @@ export class NodeWatches {
       this.#gone.delete(oldest);
     }
     for (const [topic] of [...this.#elsewhere]) this.#unwatched(topic, node);
-    for (const handler of this.#parts.handlers) handler.dropNode(node);
+    for (const handler of [...this.#parts.handlers, ...this.#served.values()]) handler.dropNode(node);
     for (const watch of this.#watches.values()) {
       watch.told.delete(node);
       watch.onTold();
@@ -256,7 +267,7 @@ export class NodeWatches {
     if (elsewhere === undefined) return;
     // What has changed is in it.
     this.#changes.delete(topic);
-    const handler = this.#parts.handlerOf(topic);
+    const handler = this.#handlerOf(topic);
     let whole: object | null = null;
     for (const each of node === undefined ? elsewhere.nodes : [node]) whole = handler.watchedElsewhere(topic, each);
     this.#publish(topic, { from: this.#self, topic, number: ++elsewhere.number, whole: whole ?? {} });

@@ -42,6 +42,12 @@ export class ReservedTopics {
     return `${prefix}$nodes${prefix.slice(-1)}watches`;
   }
 
+  /** Where nodes tell each other of quotas. */
+  get quotaTalk(): string {
+    const prefix = this.#prefixes[0] ?? '/topic/';
+    return `${prefix}$nodes${prefix.slice(-1)}quotas`;
+  }
+
   /** Where nodes tell each other of a topic: of its presence, or of what is the server's itself. */
   told(topic: string): string {
     return this.covers(topic) ? topic : (this.presenceOf(topic) ?? topic);

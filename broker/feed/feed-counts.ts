@@ -3,6 +3,8 @@
 export interface FeedCounts {
   /** Connections that were refused: the server is full, not there yet, or one user or address has too many. */
   readonly 'connections-refused': number;
+  /** Frames over a rate: refused, or their clients had to wait. */
+  readonly 'rate-limited': number;
   /** Sessions that were cut, as their clients read too slowly. */
   readonly 'slow-consumers': number;
   /** Messages that gave way to newer ones for a slow subscriber (`outbox.policies`). */
