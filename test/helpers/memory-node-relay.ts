@@ -18,9 +18,9 @@ interface Waiting {
   readonly reject: (error: BrokerError) => void;
 }
 
-/** What nodes say among themselves; neither counted here nor among the claims, as it is no message of anybody. */
+/** What nodes say of what they watch; neither counted here nor among the claims, as it is no message of anybody. */
 function isTalk(destination: string): boolean {
-  return destination.includes('/$');
+  return destination.includes('$nodes/') || destination.includes('$presence/') || destination.includes('$broker/');
 }
 
 export class MemoryNodeRelay implements NodeRelay {
