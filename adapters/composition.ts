@@ -104,8 +104,7 @@ export function composeBroker(
   const access = new ReloadableAccess(options, ports, { clock, logger });
   const { authenticator, authorizer } = access;
   const redis = composeRedis(options, { clock, logger });
-  const isShared = redis !== null && options.broker.history.length > 0;
-  const store = ports.store ?? (isShared ? composeRedisStore(redis, clock) : composeStore(options, clock));
+  const store = ports.store ?? redis?.store ?? composeStore(options, clock);
   const relays = composeRelays(options, redis, { clock, logger });
   const members = redis?.members ?? null;
   const broker = new Broker(options.broker, { clock, logger, authenticator, authorizer, store, members, ...relays });
@@ -116,11 +115,6 @@ export function composeBroker(
 /** Where stored messages go: into the directory `data`, or into memory where that is false. Not open yet. */
 export function composeStore({ data }: Pick<ResolvedServerOptions, 'data'>, clock: Pick<Clock, 'epochMs'>): Store {
   return data === false ? new MemoryStore({ clock }) : new SqliteStore({ directory: data, clock });
-}
-
-function composeRedisStore({ members, ...redis }: RedisParts, clock: Clock): Store {
-  const replicas = { minReplicas: 0, replicaTimeoutMs: 1_000 };
-  return new RedisStore(replicas, { ...redis, clock, incarnation: () => members.incarnation });
 }
 
 interface RelayPorts {
@@ -161,6 +155,7 @@ interface RedisParts {
   readonly signals: RedisSignals;
   readonly keys: RedisKeys;
   readonly members: RedisMembers;
+  readonly store: RedisStore;
 }
 
 /** Null: no relay over Redis. Not connecting yet. @throws OptionsError when the file of authorities cannot be read */
@@ -177,7 +172,9 @@ export function composeRedis(
   const nodeId = broker.nodeId === '' ? randomBytes(6).toString('base64url') : broker.nodeId;
   const members = new RedisMembers({ nodeId, leaseMs: relay.leaseMs }, { ...ports, commands, keys });
   const signals = new RedisSignals({ ...ports, clients, keys });
-  return { clients, commands, signals, keys, members };
+  const incarnation = (): string => members.incarnation;
+  const store = new RedisStore(relay, { commands, signals, keys, clock: ports.clock, incarnation });
+  return { clients, commands, signals, keys, members, store };
 }
 
 function composeStompRelay({ host, port, tls, ...options }: ResolvedStompRelayOptions, ports: RelayPorts): BrokerRelay {

@@ -63,6 +63,7 @@ import type {
   NodeRelay,
   NodeRelayCounts,
   RelayProblem,
+  SharedStore,
   Store,
   TransportName,
 } from './ports.js';
@@ -80,7 +81,7 @@ export interface BrokerPorts {
   readonly logger: Logger;
   readonly authenticator: Authenticator;
   /** Missing: nothing is stored; what asks for it is kept in memory. */
-  readonly store?: Store | null | undefined;
+  readonly store?: Store | SharedStore | null | undefined;
   /** Missing: every destination is this node's. */
   readonly relay?: BrokerRelay | null | undefined;
   /** Missing: there are no other nodes. Not together with `relay`. */
@@ -204,7 +205,7 @@ export class Broker implements HandlerGroup {
     const journal = store === null ? null : new Journal({ store, clock, logger, maxPendingBytes });
     const keys = new MessageKeys(resolved.idempotency, { clock, stats, journal });
     const createToken = (): string => createId(16);
-    const replyAddresses = new ReplyAddresses(createToken);
+    const replyAddresses = new ReplyAddresses(createToken, nodeRelay === null ? null : createId(6));
     const router = new Router(resolved, {
       stats,
       users,
@@ -320,6 +321,7 @@ export class Broker implements HandlerGroup {
         serverTopics.feed.emit({ type: 'node-left', peer });
       },
     });
+    if (journal?.isShared === true) meetNodes(journal, router, members);
     this.users = users;
     this.events = events;
     const template = new MessagingTemplate(publisher, journal, keys);
@@ -515,10 +517,13 @@ export class Broker implements HandlerGroup {
 
   #restore(journal: Journal): Promise<void> {
     const { router, keys } = this.#environment;
+    router.sharedQueues?.start();
     return journal.open(async (contents) => {
       this.#hasRestored = true;
-      this.#numbers.restore(contents.records, journal);
-      keys.restore(contents.records);
+      if (!journal.isShared) {
+        this.#numbers.restore(contents.records, journal);
+        keys.restore(contents.records);
+      }
       await router.restore(contents);
       await router.inbox.restore(contents);
     });
@@ -671,6 +676,7 @@ export class Broker implements HandlerGroup {
     this.#watches?.stop();
     await this.#nodeRelay?.stop();
     this.events.close();
+    this.#environment.router.sharedQueues?.stop();
     await journal?.close();
     // Last: the others take back what a node holds when it has left.
     await this.#members?.stop();
@@ -687,6 +693,34 @@ export class Broker implements HandlerGroup {
       });
     });
   }
+}
+
+/** Queues that nodes share are told of what the store says, and of nodes that come and go. */
+function meetNodes(journal: Journal, { sharedQueues: queues, durables }: Router, members: ClusterMembers | null): void {
+  if (queues === null) return;
+  journal.listen({
+    onWake: (stream) => {
+      queues.onWake(stream);
+    },
+    onAnnounced: (name) => {
+      durables.onAnnounced(name);
+    },
+    onReachable: () => {
+      durables.lookAgain();
+      queues.lookAgain();
+    },
+  });
+  members?.listen({
+    onJoined: () => {
+      queues.onJoined();
+    },
+    onGivenUp: () => {
+      queues.onGivenUp();
+    },
+    onNodeGone: (incarnation) => {
+      queues.onNodeGone(incarnation);
+    },
+  });
 }
 
 /** @throws BrokerError `invalid-option` for what cannot be had together */

@@ -7,10 +7,10 @@ import { createHash } from 'node:crypto';
 import { BrokerError } from './errors.js';
 import { OldestFirstMap } from './oldest-first-map.js';
 import type { Headers } from '../protocol/index.js';
-import type { Clock, StoredRecord } from './ports.js';
+import type { Clock, KeysResult, StoredRecord } from './ports.js';
 import type { BrokerStats } from './stats.js';
 import type { Journal } from './storage/journal.js';
-import type { WriteUnit } from './storage/write-unit.js';
+import { WriteUnit } from './storage/write-unit.js';
 
 export interface IdempotencyOptions {
   /** How long a key is remembered, in ms; 0 is not at all. */
@@ -45,6 +45,10 @@ export const MESSAGE_KEY = 'message-key';
 /** The application; users are told apart from it, and from anonymous clients, by a prefix. */
 export const APPLICATION_SENDER = 'application';
 const RECORD = 'key:';
+/** In a cluster: how long a message may be on its way, until another with its key is let pass; above any handler's deadline. */
+const LEASE_MS = 60_000;
+/** How often it is looked whether a message that another node has on its way has arrived. */
+const LOOK_EVERY_MS = 50;
 
 interface Seen {
   /** By `Clock.nowMs`. */
@@ -125,7 +129,40 @@ export class MessageKeys {
       return isNew;
     });
     for (const key of taken) this.#take(key, unit);
-    return fresh;
+    return this.#isShared && taken.size > 0 ? this.#takeEverywhere(fresh, taken, unit) : fresh;
+  }
+
+  get #isShared(): boolean {
+    return this.#parts.journal?.isShared === true;
+  }
+
+  /** As `claim`, of keys that nobody on this node has seen or taken: others may. @throws BrokerError `store-failed` */
+  async #takeEverywhere<T extends Keyed>(
+    sends: readonly T[],
+    taken: ReadonlySet<string>,
+    unit: WriteUnit,
+  ): Promise<readonly T[]> {
+    const { journal, clock, stats } = this.#parts;
+    try {
+      for (;;) {
+        const asking = new WriteUnit(journal);
+        let result: KeysResult | null = null;
+        asking.ask({ kind: 'keys-take', keys: [...taken], leaseMs: LEASE_MS }, (answer) => {
+          result = answer as KeysResult;
+        });
+        await asking.submit();
+        const { areTaken, seen } = result ?? { areTaken: false, seen: [] as readonly string[] };
+        if (!areTaken) {
+          await nextLook(clock);
+          continue;
+        }
+        stats.duplicates += seen.length;
+        return sends.filter(({ key }) => key === null || !seen.includes(key));
+      }
+    } catch (error) {
+      unit.undoAll();
+      throw error;
+    }
   }
 
   /** The message was published into `unit` without effect, and nobody is told: the same may come again. */
@@ -136,6 +173,12 @@ export class MessageKeys {
 
   /** When something of the unit is stored, its keys are stored with it. To be called once it is filled. */
   store(sends: readonly Keyed[], unit: WriteUnit): void {
+    if (this.#isShared) {
+      const { windowMs } = this.#options;
+      for (const { key } of sends)
+        if (key !== null && this.#claims.has(key)) unit.add({ kind: 'key-seen', key, windowMs });
+      return;
+    }
     if (!unit.needsStore) return;
     const expiresEpochMs = this.#parts.clock.epochMs() + this.#options.windowMs;
     for (const { key } of sends) {
@@ -157,12 +200,18 @@ export class MessageKeys {
         this.#end(key, claim, false);
       },
     );
+    unit.ifUnconfirmed(() => {
+      // Perhaps nobody else has it: who sends it again is to be heard.
+      this.#seen.delete(key);
+      if (this.#isShared) this.#parts.journal?.owe({ kind: 'key-free', key, wasSeen: true });
+    });
   }
 
   #end(key: string, claim: Claim, tookEffect: boolean): void {
     // Released before, and perhaps taken by another since.
     if (this.#claims.get(key) !== claim) return;
     this.#claims.delete(key);
+    if (!tookEffect && this.#isShared) this.#parts.journal?.owe({ kind: 'key-free', key, wasSeen: false });
     if (tookEffect) {
       const expiresMs = this.#parts.clock.nowMs() + this.#options.windowMs;
       this.#remember(key, { expiresMs, isStored: claim.isStored });
@@ -180,7 +229,7 @@ export class MessageKeys {
     const { oldest } = this.#seen;
     if (oldest === undefined) return;
     this.#seen.delete(oldest[0]);
-    if (oldest[1].isStored) this.#parts.journal?.owe({ kind: 'delete', key: RECORD + oldest[0] });
+    if (oldest[1].isStored && !this.#isShared) this.#parts.journal?.owe({ kind: 'delete', key: RECORD + oldest[0] });
   }
 
   #isSeen(key: string): boolean {
@@ -196,6 +245,15 @@ export class MessageKeys {
       this.#seen.delete(key);
     }
   }
+}
+
+function nextLook(clock: Clock): Promise<void> {
+  return new Promise((resolve) => {
+    const stop = clock.every(LOOK_EVERY_MS, () => {
+      stop();
+      resolve();
+    });
+  });
 }
 
 /** @param user null: anonymous; all such clients are one sender, as nothing tells them apart after a reconnect */

@@ -377,10 +377,32 @@ export type QueueOperation =
   | { readonly kind: 'queue-leave'; readonly stream: string }
   /** Removes the queue with all it holds. */
   | { readonly kind: 'queue-drop'; readonly stream: string }
-  /** A node was given up: what it had claimed waits again, delivered once more. Of one that is there nothing changes. */
-  | { readonly kind: 'queue-reclaim'; readonly incarnation: string }
+  /**
+   * A node was given up: what it had claimed waits again, delivered once more. Of one that is there nothing changes. Null:
+   * of whatever node that is not there.
+   */
+  | { readonly kind: 'queue-reclaim'; readonly incarnation: string | null }
   /** @returns readonly string[], streams in which something waits that has expired */
   | { readonly kind: 'queue-overdue' };
+
+/** Keys of messages that were sent before (`message-key`), known to all nodes. A key is taken, then seen or free again. */
+export type KeyOperation =
+  /**
+   * All of them or, when another has taken one of them, none; what nobody says more of is free again after `leaseMs`.
+   * @returns KeysResult
+   */
+  | { readonly kind: 'keys-take'; readonly keys: readonly string[]; readonly leaseMs: number }
+  /** Its message has taken effect. */
+  | { readonly kind: 'key-seen'; readonly key: string; readonly windowMs: number }
+  /** It has not: this node gives up what it took, or what was seen when it is not sure of that. */
+  | { readonly kind: 'key-free'; readonly key: string; readonly wasSeen: boolean };
+
+export interface KeysResult {
+  /** False: one of them is another's, and none was taken. */
+  readonly areTaken: boolean;
+  /** Of those asked for, the ones whose message was seen. */
+  readonly seen: readonly string[];
+}
 
 /** Tells all nodes, this one included, of something under a name. */
 export interface AnnounceOperation {
@@ -389,13 +411,15 @@ export interface AnnounceOperation {
 }
 
 /** What can be asked of a store that nodes share. */
-export type SharedOperation = StoreOperation | QueueOperation | AnnounceOperation | HistoryAppend;
+export type SharedOperation = StoreOperation | QueueOperation | KeyOperation | AnnounceOperation | HistoryAppend;
 
 /** A message as a queue that nodes share holds it. */
 export interface SharedMessage {
   /** Orders the queue: priority first, then age. Stays the same; greater than any number that a node counts by itself. */
   readonly place: number;
   readonly priority: number;
+  /** Grows with each message, whatever its queue and priority. */
+  readonly age: number;
   readonly octets: Buffer;
   readonly weightBytes: number;
   readonly expiresEpochMs: number;
@@ -419,12 +443,16 @@ export interface ClaimResult {
   readonly messages: readonly SharedMessage[];
   /** When the next message whose time has not come is due; 0: there is none. */
   readonly nextDueEpochMs: number;
+  /** Of a `queue-claim`: more waits that this node may have. Else it is told when there is something, if it asked for that. */
+  readonly isMore: boolean;
 }
 
 export interface ScanResult {
   readonly messages: readonly SharedMessage[];
   /** Changes whenever something came back to an old place: what was looked at before is not all. */
   readonly returns: number;
+  /** The greatest age so far. */
+  readonly newest: number;
   readonly nextDueEpochMs: number;
 }
 
@@ -455,6 +483,8 @@ export interface SharedStore extends Store {
   commitUnits(units: readonly (readonly SharedOperation[])[]): Promise<readonly UnitOutcome[]>;
   /** Those whose key begins so, and that have not expired. @throws BrokerError `store-failed` */
   records(prefix: string): Promise<readonly StoredRecord[]>;
+  /** Null: there is none of this key. @throws BrokerError `store-failed` */
+  record(key: string): Promise<StoredRecord | null>;
 }
 
 /** A frame for an external broker. */

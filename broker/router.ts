@@ -5,10 +5,11 @@
 import { BrokerError } from './errors.js';
 import { quoteInput, type Headers } from '../protocol/index.js';
 import { isPattern } from './destinations/pattern.js';
-import { DurableSubscriptions } from './destinations/durable-subscriptions.js';
+import { DURABLE_PREFIX, DurableSubscriptions } from './destinations/durable-subscriptions.js';
 import { DeadLetters } from './destinations/dead-letters.js';
 import { DestinationKinds } from './destinations/destination-kinds.js';
 import { readTerms } from './destinations/message-terms.js';
+import type { KeptQueue } from './destinations/kept-queue.js';
 import { Queue, QUEUE_STREAM, type QueueParts } from './destinations/queue.js';
 import type { DestinationDetails } from './operations/details.js';
 import type { OperatedQueue } from './operations/queue-operations.js';
@@ -30,8 +31,11 @@ import { Presence } from './presence/presence.js';
 import { ServerTopics } from './server-topics.js';
 import { Cluster } from './cluster/cluster.js';
 import { ClusterUsers, userChannel } from './cluster/cluster-users.js';
+import { RemoteReplies } from './cluster/remote-replies.js';
 import { SharedHistories } from './cluster/shared-histories.js';
 import { SharedHistoryTopic } from './cluster/shared-history-topic.js';
+import { SharedQueue } from './cluster/shared-queue.js';
+import { SharedQueues } from './cluster/shared-queues.js';
 import { SharedTopic } from './cluster/shared-topic.js';
 import { RelayedDestinations, type RelayedPlace } from './relay/relayed-destinations.js';
 import type { UserRegistry } from './application/user-registry.js';
@@ -45,7 +49,7 @@ import type { BrokerRelay, Clock, Logger, NodeHistories, NodeRelay, StoreContent
 import type { Journal } from './storage/journal.js';
 import { lanesByStream } from './storage/lanes-by-stream.js';
 import type { WriteUnit } from './storage/write-unit.js';
-import { QueueRules } from './queue-options.js';
+import { type QueueOptions, QueueRules } from './queue-options.js';
 import type { BrokerStats } from './stats.js';
 import type { Subscription } from './subscription.js';
 import type { TimerWheel } from './timer-wheel.js';
@@ -97,6 +101,8 @@ export class Router {
   readonly users: UserDestinations;
   /** What is kept for users who are not there. */
   readonly inbox: Inbox;
+  /** Queues of all nodes; null: they are this node's own. */
+  readonly sharedQueues: SharedQueues | null;
   /** Destinations of an external broker; null: there is none. */
   readonly relayed: RelayedDestinations | null;
   /** Null: a single node. */
@@ -104,6 +110,7 @@ export class Router {
   /** Sessions of users on other nodes; null: a single node. */
   readonly clusterUsers: ClusterUsers | null;
   readonly #userOf: RouterParts['userOf'];
+  readonly #remoteReplies: RemoteReplies | null;
   readonly #nextMessageId: () => number;
   /** `/topic/$…`, which the server alone publishes to. */
   readonly serverTopics: ServerTopics;
@@ -125,6 +132,8 @@ export class Router {
     this.#options = options;
     this.#nextMessageId = nextMessageId;
     this.cluster = parts.nodeRelay === null ? null : new Cluster(parts.nodeRelay);
+    this.#remoteReplies = this.cluster === null ? null : new RemoteReplies(this.cluster, replyAddresses);
+    void this.cluster?.join(replyAddresses.channel);
     this.#stats = stats;
     this.#logger = logger;
     this.#patterns = new SubscriptionIndex(options.destinations.separator);
@@ -146,10 +155,16 @@ export class Router {
       stats,
       nextMessageId,
       publish: (destination, message, unit) => {
-        this.route(destination).publish(message, unit);
+        const route = this.route(destination);
+        if (route instanceof SharedQueue) route.takeLetter(message, unit);
+        else route.publish(message, unit);
       },
     });
     this.#queueParts = { wheel, clock, stats, deadLetters, logger, journal, nextMessageId };
+    this.sharedQueues =
+      journal?.isShared === true
+        ? new SharedQueues({ ...this.#queueParts, journal, find: (stream) => this.#findShared(stream) })
+        : null;
     this.#replyAddresses = replyAddresses;
     this.temporary = new TemporaryQueues({
       addresses: replyAddresses,
@@ -165,11 +180,14 @@ export class Router {
         queue: { ...options.queueDefaults, maxMessages, maxBytes, onFull, durable: false },
         maxSubscriptions,
         maxSelectorBytes: options.limits.maxSelectorBytes,
+        createQueue: (destination, stream, own) => this.#createQueue(destination, own, stream),
       },
       this.#queueParts,
     );
     this.inbox = new Inbox(options, {
       ...parts,
+      // What one node keeps for a user no other would know of: it ends with the node.
+      journal: journal?.isShared === true ? null : journal,
       live: this.#topicSource,
       find: (user, rest, message) => this.users.find(user, rest, message),
     });
@@ -300,6 +318,10 @@ export class Router {
         return true;
       }
       const message = decodeForeign(this.#nextMessageId(), octets);
+      if (destination === this.#replyAddresses.channel) {
+        this.#replyAddresses.find(message.headerMap().get('destination') ?? '')?.publish(message, null);
+        return true;
+      }
       const route = this.route(destination);
       if (!(route instanceof SharedTopic)) return false;
       route.receive(message);
@@ -344,6 +366,17 @@ export class Router {
     const kind = this.kinds.check(destination);
     if (kind === 'topic' || kind === 'queue') return this.route(destination);
     throw new BrokerError('destination-invalid', `${quote(destination)} is no topic and no queue`);
+  }
+
+  /** The queue of a stream of the shared store, whoever consumes it. */
+  #findShared(stream: string): SharedQueue | undefined {
+    if (stream.startsWith(DURABLE_PREFIX)) {
+      const queue = this.durables.get(stream.slice(DURABLE_PREFIX.length))?.queue;
+      return queue instanceof SharedQueue ? queue : undefined;
+    }
+    const destination = stream.startsWith(QUEUE_STREAM) ? stream.slice(QUEUE_STREAM.length) : '';
+    const route = this.kinds.of(destination) === 'queue' ? this.route(destination) : null;
+    return route instanceof SharedQueue ? route : undefined;
   }
 
   /** What the store held when it was opened; once, before anything is published. */
@@ -566,6 +599,8 @@ export class Router {
   #replyRoute(destination: string): Route {
     const route = this.#replyAddresses.find(destination);
     if (route !== undefined) return route;
+    if (this.#remoteReplies !== null && this.#replyAddresses.channelOf(destination) !== null)
+      return this.#remoteReplies;
     if (this.#options.compat === 'strict' && !this.#replyAddresses.isOfApplication(destination)) {
       throw new BrokerError('destination-unknown', `Nobody waits for replies at ${quote(destination)} any more`);
     }
@@ -604,11 +639,17 @@ export class Router {
     return isFannedOut ? this.#historyRules.of(destination) : null;
   }
 
-  #makeQueue(destination: string): Queue | Topic | HistoryRoute {
+  #makeQueue(destination: string): KeptQueue | Topic | HistoryRoute {
     const options = this.#queueRules.of(destination);
     // Patterns reach broadcast queues alone: no other has itself matched against them.
     if (options.mode === 'broadcast') return this.#makeTopic(destination);
-    return new Queue(destination, options, this.#queueParts);
+    return this.#createQueue(destination, options, QUEUE_STREAM + destination);
+  }
+
+  #createQueue(destination: string, options: QueueOptions, stream: string): KeptQueue {
+    return this.sharedQueues === null
+      ? new Queue(destination, options, this.#queueParts, stream)
+      : this.sharedQueues.create(destination, stream, options);
   }
 }
 

@@ -33,6 +33,10 @@ export interface RedisRelayFileOptions {
   readonly maxPendingBytes?: number | undefined;
   /** A node that Redis has not heard of for so long is given up by the others. The same on all nodes. */
   readonly leaseMs?: number | undefined;
+  /** Replicas of Redis that have to have what is stored before its RECEIPT; 0: Redis alone. */
+  readonly minReplicas?: number | undefined;
+  /** How long they may take; a SEND that fewer have by then is answered `store-failed`, and may be there nevertheless. */
+  readonly replicaTimeoutMs?: number | undefined;
 }
 
 /** Destinations that an external STOMP broker has: RabbitMQ, ActiveMQ, Artemis (Spring: `enableStompBrokerRelay`). */
@@ -112,6 +116,8 @@ export interface ResolvedRedisRelayOptions {
   readonly reconnect: { readonly initialDelayMs: number; readonly maxDelayMs: number; readonly jitter: number };
   readonly maxPendingBytes: number;
   readonly leaseMs: number;
+  readonly minReplicas: number;
+  readonly replicaTimeoutMs: number;
 }
 
 /** A failover of Redis takes seconds: nodes look often, and are back soon after it. */
@@ -133,6 +139,8 @@ export const DEFAULT_REDIS_RELAY_OPTIONS: ResolvedRedisRelayOptions = Object.fre
   reconnect: Object.freeze({ initialDelayMs: 100, maxDelayMs: 5_000, jitter: 0.5 }),
   maxPendingBytes: 32 * 1024 * 1024,
   leaseMs: 6_000,
+  minReplicas: 0,
+  replicaTimeoutMs: 1_000,
 } as const);
 
 export interface ResolvedStompRelayOptions {

@@ -5,6 +5,7 @@ import { flag, text, wholeNumber } from './schema-parts.js';
 
 /** The longest interval of a timer. */
 const MAX_INTERVAL_MS = 2_147_483_647;
+const MAX_REPLICAS = 100;
 const MAX_PENDING_BYTES = 1024 * 1024 * 1024;
 /** Shorter than that, a pause of the garbage collector would be an absence. */
 const MIN_LEASE_MS = 500;
@@ -69,6 +70,8 @@ const redis = z.strictObject({
   reconnect,
   maxPendingBytes: wholeNumber(MAX_PENDING_BYTES, 1).optional(),
   leaseMs: wholeNumber(MAX_LEASE_MS, MIN_LEASE_MS).optional(),
+  minReplicas: wholeNumber(MAX_REPLICAS).optional(),
+  replicaTimeoutMs: waitMs,
 });
 
 const stomp = z.strictObject(

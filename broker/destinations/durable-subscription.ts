@@ -7,7 +7,7 @@ import type { Message } from '../message.js';
 import type { Selector } from '../selector/selector.js';
 import type { WriteUnit } from '../storage/write-unit.js';
 import { DEFAULT_TERMS, readTerms, type MessageTerms } from './message-terms.js';
-import type { Queue } from './queue.js';
+import type { KeptQueue } from './kept-queue.js';
 
 /** What a client asks for at SUBSCRIBE. */
 export interface DurableSpec {
@@ -23,11 +23,13 @@ export interface DurableSpec {
 
 export class DurableSubscription {
   readonly spec: DurableSpec;
-  readonly queue: Queue;
+  readonly queue: KeptQueue;
   /** Time of day since which nobody is there, in ms since the epoch; 0 while somebody is. */
   idleSinceEpochMs: number;
+  /** In a cluster: its time is over, unless another node has seen its client since. */
+  isDoomed = false;
 
-  constructor(spec: DurableSpec, queue: Queue, idleSinceEpochMs: number) {
+  constructor(spec: DurableSpec, queue: KeptQueue, idleSinceEpochMs: number) {
     this.spec = spec;
     this.queue = queue;
     this.idleSinceEpochMs = idleSinceEpochMs;

@@ -5,11 +5,12 @@
 import { BrokerError } from '../errors.js';
 import { quoteInput } from '../../protocol/index.js';
 import { Selector } from '../selector/selector.js';
-import type { Logger, StoredLane, StoredRecord, StoreOperation } from '../ports.js';
+import type { Logger, SharedOperation, StoredLane, StoredRecord, StoreOperation } from '../ports.js';
 import type { Subscription } from '../subscription.js';
 import { WriteUnit } from '../storage/write-unit.js';
 import type { QueueOptions } from '../queue-options.js';
 import { DurableSubscription, type DurableSpec } from './durable-subscription.js';
+import type { KeptQueue } from './kept-queue.js';
 import { Queue, type QueueParts } from './queue.js';
 import type { DurableBindings } from './topic.js';
 import { QueueTimer } from './queue-timer.js';
@@ -22,6 +23,7 @@ export interface DurableSubscriptionsSettings {
   readonly maxSubscriptions: number;
   /** Longest selector, in octets. */
   readonly maxSelectorBytes: number;
+  readonly createQueue: (destination: string, stream: string, options: QueueOptions) => KeptQueue;
 }
 
 /** What precedes the key in the names of streams and records. */
@@ -99,9 +101,9 @@ export class DurableSubscriptions implements DurableBindings {
         );
       }
       if (isSame) return;
-      this.#record(unit, { kind: 'drop', stream: DURABLE_PREFIX + spec.key });
+      this.#record(unit, this.#dropOf(spec.key));
       unit.then(() => {
-        this.#forget(present);
+        if (this.#byKey.get(spec.key) === present) this.#forget(present);
       });
     } else if (this.#byKey.size >= this.#settings.maxSubscriptions) {
       const limit = this.#settings.maxSubscriptions;
@@ -109,8 +111,11 @@ export class DurableSubscriptions implements DurableBindings {
     }
     const made = new DurableSubscription(spec, this.#makeQueue(spec), this.#parts.clock.epochMs());
     this.#record(unit, this.#recordOf(made));
+    this.#announce(unit, spec.key);
     unit.then(() => {
-      this.#enter(made);
+      // In a cluster the word of it may have come back before.
+      const current = this.#byKey.get(spec.key);
+      if (current === undefined || current === present) this.#enter(made);
     });
   }
 
@@ -138,8 +143,9 @@ export class DurableSubscriptions implements DurableBindings {
     const durable = this.#byKey.get(key);
     if (durable === undefined) return false;
     this.#forget(durable);
-    this.#record(unit, { kind: 'drop', stream: DURABLE_PREFIX + key });
+    this.#record(unit, this.#dropOf(key));
     this.#record(unit, { kind: 'delete', key: DURABLE_PREFIX + key });
+    this.#announce(unit, key);
     return true;
   }
 
@@ -149,7 +155,74 @@ export class DurableSubscriptions implements DurableBindings {
     durable.queue.close();
   }
 
-  #record(unit: WriteUnit, operation: StoreOperation): void {
+  #dropOf(key: string): SharedOperation {
+    const stream = DURABLE_PREFIX + key;
+    return this.#isShared ? { kind: 'queue-drop', stream } : { kind: 'drop', stream };
+  }
+
+  /** Other nodes are to look at it. */
+  #announce(unit: WriteUnit, key: string): void {
+    if (this.#isShared) this.#record(unit, { kind: 'announce', name: DURABLE_PREFIX + key });
+  }
+
+  get #isShared(): boolean {
+    return this.#parts.journal?.isShared === true;
+  }
+
+  /** Another node, or this one, has made, changed or deleted what was announced. */
+  onAnnounced(name: string): void {
+    if (!name.startsWith(DURABLE_PREFIX)) return;
+    this.#parts.journal?.record(name).then(
+      (record) => {
+        this.#take(name.slice(DURABLE_PREFIX.length), record?.value ?? null);
+      },
+      // It cannot be reached: then everything is looked at once it can.
+      () => undefined,
+    );
+  }
+
+  /** Announcements may have been missed. */
+  lookAgain(): void {
+    this.#parts.journal?.records(DURABLE_PREFIX).then(
+      (records) => {
+        const keys = new Set(records.map(({ key }) => key.slice(DURABLE_PREFIX.length)));
+        for (const { key, value } of records) this.#take(key.slice(DURABLE_PREFIX.length), value);
+        for (const key of [...this.#byKey.keys()]) if (!keys.has(key)) this.#take(key, null);
+      },
+      () => undefined,
+    );
+  }
+
+  /** What the store has of one. @param value null: it was deleted */
+  #take(key: string, value: string | null): void {
+    const present = this.#byKey.get(key);
+    if (value === null) {
+      if (present !== undefined) this.#forget(present);
+      return;
+    }
+    const recorded = JSON.parse(value) as Recorded;
+    const { destination, selector } = recorded;
+    if (present?.spec.destination === destination && (present.spec.selector?.text ?? null) === selector) {
+      if (present.queue.subscriberCount === 0 && recorded.idleSinceEpochMs > present.idleSinceEpochMs) {
+        present.idleSinceEpochMs = recorded.idleSinceEpochMs;
+        present.isDoomed = false;
+      }
+      return;
+    }
+    if (present !== undefined) this.#forget(present);
+    this.#enter(this.#fromRecord(key, recorded));
+  }
+
+  #fromRecord(key: string, recorded: Recorded): DurableSubscription {
+    const { maxSelectorBytes } = this.#settings;
+    const selector = recorded.selector === null ? null : new Selector(recorded.selector, maxSelectorBytes);
+    const spec: DurableSpec = { ...recorded, selector, key };
+    // Nobody is there yet; after a crash the record may still say that somebody is.
+    const idleSinceEpochMs = recorded.idleSinceEpochMs || this.#parts.clock.epochMs();
+    return new DurableSubscription(spec, this.#makeQueue(spec), idleSinceEpochMs);
+  }
+
+  #record(unit: WriteUnit, operation: SharedOperation): void {
     if (this.#parts.journal !== null) unit.add(operation);
   }
 
@@ -160,15 +233,9 @@ export class DurableSubscriptions implements DurableBindings {
   restore(streams: ReadonlyMap<string, readonly StoredLane[]>, records: readonly StoredRecord[]): void {
     for (const { key: name, value } of records) {
       if (!name.startsWith(DURABLE_PREFIX)) continue;
-      const recorded = JSON.parse(value) as Recorded;
-      const selector =
-        recorded.selector === null ? null : new Selector(recorded.selector, this.#settings.maxSelectorBytes);
-      const spec: DurableSpec = { ...recorded, selector, key: name.slice(DURABLE_PREFIX.length) };
-      const queue = this.#makeQueue(spec);
-      queue.restore(streams.get(name) ?? []);
-      // Nobody is there yet; after a crash the record may still say that somebody is.
-      const idleSinceEpochMs = recorded.idleSinceEpochMs || this.#parts.clock.epochMs();
-      this.#enter(new DurableSubscription(spec, queue, idleSinceEpochMs));
+      const durable = this.#fromRecord(name.slice(DURABLE_PREFIX.length), JSON.parse(value) as Recorded);
+      if (durable.queue instanceof Queue) durable.queue.restore(streams.get(name) ?? []);
+      this.#enter(durable);
     }
     // A message may have been on its way to one that was deleted.
     for (const stream of streams.keys()) {
@@ -177,8 +244,8 @@ export class DurableSubscriptions implements DurableBindings {
     }
   }
 
-  #makeQueue({ key, destination }: DurableSpec): Queue {
-    return new Queue(destination, this.#settings.queue, this.#parts, DURABLE_PREFIX + key);
+  #makeQueue({ key, destination }: DurableSpec): KeptQueue {
+    return this.#settings.createQueue(destination, DURABLE_PREFIX + key, this.#settings.queue);
   }
 
   #enter(durable: DurableSubscription): void {
@@ -187,7 +254,8 @@ export class DurableSubscriptions implements DurableBindings {
     this.#watch();
   }
 
-  #recordOf({ spec, idleSinceEpochMs }: DurableSubscription): StoreOperation {
+  #recordOf(durable: DurableSubscription, idleSinceEpochMs = durable.idleSinceEpochMs): StoreOperation {
+    const { spec } = durable;
     const { key, destination, isShared, expireAfterMs } = spec;
     const selector = spec.selector?.text ?? null;
     const recorded: Recorded = { destination, isShared, selector, expireAfterMs, idleSinceEpochMs };
@@ -201,8 +269,17 @@ export class DurableSubscriptions implements DurableBindings {
 
   #sweep(): void {
     const epochMs = this.#parts.clock.epochMs();
-    for (const [key, { spec, idleSinceEpochMs }] of this.#byKey) {
+    for (const [key, durable] of this.#byKey) {
+      const { spec, idleSinceEpochMs, queue } = durable;
+      // Other nodes do not see who is here.
+      if (this.#isShared && queue.subscriberCount > 0) this.#parts.journal?.owe(this.#recordOf(durable, epochMs));
       if (idleSinceEpochMs === 0 || idleSinceEpochMs + spec.expireAfterMs > epochMs) continue;
+      if (this.#isShared && !durable.isDoomed) {
+        // Another node may have seen its client since: it is looked up before the next sweep.
+        durable.isDoomed = true;
+        this.onAnnounced(DURABLE_PREFIX + key);
+        continue;
+      }
       this.#logger.info({ destination: spec.destination }, 'a durable subscription expired');
       const unit = new WriteUnit(this.#parts.journal, { isRetried: true });
       this.delete(key, unit);

@@ -59,6 +59,18 @@ export function readTerms(headers: Headers | null, epochMs: number): MessageTerm
   };
 }
 
+/**
+ * As `readTerms`, in a queue where messages live no longer than `ttlMs`; 0 is for ever.
+ * @throws BrokerError `header-invalid`
+ */
+export function queueTerms(headers: Headers | null, ttlMs: number, epochMs: number): MessageTerms {
+  if (headers === null && ttlMs === 0) return DEFAULT_TERMS;
+  const terms = readTerms(headers, epochMs);
+  const ownEnd = terms.expiresEpochMs === 0 ? Infinity : terms.expiresEpochMs;
+  const end = ttlMs === 0 ? ownEnd : Math.min(ownEnd, epochMs + ttlMs);
+  return { ...terms, expiresEpochMs: end === Infinity ? 0 : end };
+}
+
 function whole(headers: Headers, name: string): number | undefined {
   const value = headers.get(name)?.trim();
   if (value === undefined) return undefined;

@@ -31,6 +31,22 @@ export class QueueConsumers {
     return this.#cursors !== null;
   }
 
+  get hasExclusive(): boolean {
+    return this.#exclusive !== null;
+  }
+
+  /** Whether an exclusive one does not keep everything from it. */
+  mayTake(subscription: Subscription): boolean {
+    return this.#exclusive === null || this.#exclusive[0] === subscription;
+  }
+
+  /** Those without a selector that may take something when they can. */
+  *unselective(): Iterable<Subscription> {
+    for (const subscription of this.#exclusive?.slice(0, 1) ?? this.#subscriptions) {
+      if (subscription !== null && subscription.selector === null) yield subscription;
+    }
+  }
+
   add(subscription: Subscription): void {
     subscription.routeIndex = this.#subscriptions.length;
     this.#subscriptions.push(subscription);
@@ -102,7 +118,8 @@ export class QueueConsumers {
   }
 }
 
-function canTake(subscription: Subscription): boolean {
+/** Those that are backed up ask to be told when they can. */
+export function canTake(subscription: Subscription): boolean {
   if (subscription.canTake) return true;
   if (!subscription.outbox.hasRoom) subscription.outbox.hold(subscription);
   return false;

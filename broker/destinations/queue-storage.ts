@@ -9,6 +9,7 @@ import type { Message } from '../message.js';
 import type { Clock, StoredMessage } from '../ports.js';
 import type { Subscription } from '../subscription.js';
 import { DEFAULT_PRIORITY, DEFAULT_TERMS } from './message-terms.js';
+import { GivenMessages } from './given-messages.js';
 import { QueuedMessage } from './queue-backlog.js';
 
 export interface QueueStorageParts {
@@ -19,19 +20,11 @@ export interface QueueStorageParts {
 /** Read at a time from the store. */
 const PAGE = Object.freeze({ maxMessages: 2_048, maxBytes: 2 * 1024 * 1024 });
 
-/** A message given in auto mode that may not have left yet. */
-interface Given {
-  readonly message: Message;
-  /** What the outbox has to be past. */
-  readonly place: number;
-}
-
 export class QueueStorage {
   readonly stream: string;
   readonly #journal: Journal;
   readonly #clock: Clock;
-  /** In auto mode, by subscription. */
-  readonly #given = new Map<Subscription, Given[]>();
+  readonly #given = new GivenMessages();
   /** By priority: what the store knew to be delivered when it was opened. */
   readonly #marks = new Map<number, number>();
 
@@ -86,31 +79,17 @@ export class QueueStorage {
   given(subscription: Subscription, message: Message): void {
     if (!message.isStored) return;
     this.#journal.mark(this.stream, priorityOf(message), message.id);
-    if (subscription.pending !== null) return;
-    let given = this.#given.get(subscription);
-    if (given === undefined) this.#given.set(subscription, (given = []));
-    given.push({ message, place: subscription.outbox.place });
-    subscription.outbox.hold(subscription);
+    if (subscription.pending === null) this.#given.add(subscription, message);
   }
 
   /** The outbox has written something: what has left is settled. */
   settleSent(subscription: Subscription): void {
-    const given = this.#given.get(subscription);
-    if (given === undefined) return;
-    const { outbox } = subscription;
-    let sent = 0;
-    while (sent < given.length && outbox.hasSent((given[sent] as Given).place)) sent++;
-    for (const { message } of given.splice(0, sent)) this.remove(message, null);
-    if (given.length === 0) this.#given.delete(subscription);
-    else outbox.hold(subscription);
+    for (const message of this.#given.takeSent(subscription)) this.remove(message, null);
   }
 
   /** The subscription ends; `unsent` never left, everything else given to it did. */
   end(subscription: Subscription, unsent: ReadonlySet<Message>): void {
-    for (const { message } of this.#given.get(subscription) ?? []) {
-      if (!unsent.has(message)) this.remove(message, null);
-    }
-    this.#given.delete(subscription);
+    for (const message of this.#given.end(subscription, unsent)) this.remove(message, null);
   }
 
   /** The next messages of one priority, ready to be put into the backlog. @throws BrokerError `store-failed` */

@@ -12,11 +12,12 @@ import type { Journal } from '../storage/journal.js';
 import { WriteUnit } from '../storage/write-unit.js';
 import type { QueueOptions } from '../queue-options.js';
 import type { BrokerStats } from '../stats.js';
-import type { MessageSource, Subscription } from '../subscription.js';
+import type { Subscription } from '../subscription.js';
 import type { TimerWheel } from '../timer-wheel.js';
 import type { DeadLetterReason } from './dead-letter-reason.js';
 import type { DeadLetters } from './dead-letters.js';
-import { DEFAULT_TERMS, readTerms } from './message-terms.js';
+import type { KeptQueue } from './kept-queue.js';
+import { DEFAULT_TERMS, queueTerms } from './message-terms.js';
 import { QueueBacklog, QueuedMessage, type Pager } from './queue-backlog.js';
 import { QueueBrowser } from './queue-browser.js';
 import { QueueConsumers } from './queue-consumers.js';
@@ -24,7 +25,6 @@ import { QueueStorage } from './queue-storage.js';
 import { QueueTimer } from './queue-timer.js';
 import type { OperatedQueue } from '../operations/queue-operations.js';
 import { backoffMs, type Refusal } from './redelivery.js';
-import type { Route } from './route.js';
 
 /** What all queues share. */
 export interface QueueParts {
@@ -50,7 +50,7 @@ interface PageWaiter {
 /** How long a message waits that was to be given up while the store failed. */
 const STORE_RETRY_MS = 1_000;
 
-export class Queue implements Route, MessageSource, Pager, OperatedQueue {
+export class Queue implements KeptQueue, Pager, OperatedQueue {
   readonly kind = 'queue';
   /** What has to be stored has to be waited for. */
   readonly isDirect: boolean;
@@ -149,6 +149,11 @@ export class Queue implements Route, MessageSource, Pager, OperatedQueue {
     const storage = this.#options.durable || message.isPersistent ? this.#storage : null;
     if (unit !== null && (storage !== null || unit.holdsBack)) this.#announce(message, unit, storage);
     else this.#arrive(message, true);
+  }
+
+  /** As `publish`, of a dead letter. @throws BrokerError `queue-full` */
+  takeLetter(message: Message, unit: WriteUnit): void {
+    this.publish(message, unit);
   }
 
   /** Takes the message's place; it arrives when the unit is stored. */
@@ -358,15 +363,9 @@ export class Queue implements Route, MessageSource, Pager, OperatedQueue {
   /** Reads what the sender asks for. @throws BrokerError `header-invalid` */
   #setTerms(message: Message): void {
     const { ttlMs } = this.#options;
-    if (message.decodedHeaders === null && ttlMs === 0) {
-      message.terms = DEFAULT_TERMS;
-      return;
-    }
-    const epochMs = this.#parts.clock.epochMs();
-    const terms = readTerms(message.decodedHeaders, epochMs);
-    const ownEnd = terms.expiresEpochMs === 0 ? Infinity : terms.expiresEpochMs;
-    const end = ttlMs === 0 ? ownEnd : Math.min(ownEnd, epochMs + ttlMs);
-    message.terms = { ...terms, expiresEpochMs: end === Infinity ? 0 : end };
+    // Without a look at the clock, where there is nothing to look for.
+    const isPlain = message.decodedHeaders === null && ttlMs === 0;
+    message.terms = isPlain ? DEFAULT_TERMS : queueTerms(message.decodedHeaders, ttlMs, this.#parts.clock.epochMs());
   }
 
   /** How long the message is to wait, in ms. */

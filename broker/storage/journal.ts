@@ -8,9 +8,11 @@ import type {
   Logger,
   SharedOperation,
   SharedStore,
+  SharedStoreEvents,
   Store,
   StoreContents,
   StoredMessage,
+  StoredRecord,
   StoreOperation,
   UnitOutcome,
 } from '../ports.js';
@@ -82,6 +84,7 @@ export class Journal implements UnitWriter {
   /** Those who wait until there is less on its way. */
   #held: (() => void)[] = [];
   #idle: (() => void)[] = [];
+  #before: (() => void)[] = [];
 
   constructor(parts: JournalParts) {
     this.#parts = parts;
@@ -95,9 +98,21 @@ export class Journal implements UnitWriter {
   async open(restore?: (contents: StoreContents) => void | Promise<void>): Promise<void> {
     const contents = await this.#parts.store.open();
     this.#isOpen = true;
+    // Who joined a cluster before may owe something already.
+    if (this.#owed.length > 0) this.#schedule();
     // The process may have died in between.
     if (contents.lanes.some(({ stream }) => stream === PROBE_STREAM)) this.owe(PROBE_REMOVAL);
     await restore?.(contents);
+  }
+
+  /** What is stored is other nodes' too. */
+  get isShared(): boolean {
+    return 'isShared' in this.#parts.store;
+  }
+
+  /** Of a store that nodes share. To be called before `open`. */
+  listen(events: SharedStoreEvents): void {
+    if ('isShared' in this.#parts.store) this.#parts.store.listen(events);
   }
 
   /** What is stored outlives the process. */
@@ -162,6 +177,12 @@ export class Journal implements UnitWriter {
     this.#schedule();
   }
 
+  /** Runs once, when the next commit is put together: what it writes goes along, behind everything else. */
+  beforeNext(step: () => void): void {
+    this.#before.push(step);
+    this.#schedule();
+  }
+
   /** A message was delivered: noted with the next commit, or soon. */
   mark(stream: string, priority: number, sequence: number): void {
     const key = `${priority}${stream}`;
@@ -172,6 +193,18 @@ export class Journal implements UnitWriter {
       this.#stopMarking?.();
       this.#stopMarking = null;
     });
+  }
+
+  /** Of a store that nodes share; null: there is no such record. @throws BrokerError `store-failed` */
+  async record(key: string): Promise<StoredRecord | null> {
+    const { store } = this.#parts;
+    return 'isShared' in store ? store.record(key) : null;
+  }
+
+  /** Of a store that nodes share: those whose key begins so. @throws BrokerError `store-failed` */
+  async records(prefix: string): Promise<readonly StoredRecord[]> {
+    const { store } = this.#parts;
+    return 'isShared' in store ? store.records(prefix) : [];
   }
 
   read(
@@ -201,13 +234,14 @@ export class Journal implements UnitWriter {
     this.#isCommitting = true;
     let isStored: boolean;
     do isStored = await this.#commitSome();
-    while (this.#waiting.length > 0 || (this.#owed.length > 0 && isStored));
+    while (this.#waiting.length > 0 || (this.#owed.length + this.#before.length > 0 && isStored));
     this.#isCommitting = false;
     for (const resolve of this.#idle.splice(0)) resolve();
   }
 
   /** @returns whether it was stored */
   async #commitSome(): Promise<boolean> {
+    for (const step of this.#before.splice(0)) step();
     // When the store was full, what is owed may be what makes room: it goes first, alone.
     const owesAlone = this.#problem !== null && this.#owed.length > 0;
     const batch = owesAlone ? [] : this.#takeBatch();

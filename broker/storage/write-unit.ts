@@ -51,6 +51,7 @@ export class WriteUnit {
   #steps: Step[] | null = null;
   #atSubmit: (() => void)[] | null = null;
   #confirmations: Promise<void>[] | null = null;
+  #unconfirmed: (() => void)[] | null = null;
 
   /** @param writer null when there is no store: then nothing may be added but steps */
   constructor(
@@ -125,6 +126,11 @@ export class WriteUnit {
     else step();
   }
 
+  /** What follows when everything is done but `confirmedBy` fails: whether others have it is not known. */
+  ifUnconfirmed(step: () => void): void {
+    (this.#unconfirmed ??= []).push(step);
+  }
+
   /** What `submit` is to wait for as well, when everything else is done; to be said at the latest by a step. */
   confirmedBy(confirmation: Promise<void>): void {
     // It may be refused before anybody asks.
@@ -145,7 +151,12 @@ export class WriteUnit {
   }
 
   async #confirmed(): Promise<void> {
-    await Promise.all(this.#confirmations ?? []);
+    try {
+      await Promise.all(this.#confirmations ?? []);
+    } catch (error) {
+      for (const step of this.#unconfirmed ?? NOTHING) step();
+      throw error;
+    }
   }
 
   #submitElsewhere(external: ExternalPart, isAwaited: boolean): Promise<void> | undefined {

@@ -262,7 +262,7 @@ class RecordingStore implements SharedStore {
       return {
         isDone: true,
         results: unit.map((operation) =>
-          operation.kind === 'history-append' ? this.#shared.record(this.#node, operation) : undefined,
+          operation.kind === 'history-append' ? this.#shared.record(this.#node, operation) : [],
         ),
       };
     });
@@ -276,6 +276,10 @@ class RecordingStore implements SharedStore {
 
   records(): Promise<readonly StoredRecord[]> {
     return Promise.resolve([]);
+  }
+
+  record(): Promise<StoredRecord | null> {
+    return Promise.resolve(null);
   }
 
   close(): Promise<void> {

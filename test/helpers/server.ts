@@ -1,5 +1,5 @@
 /** A whole server on free loopback ports, silent, for tests over real sockets. */
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { createClusteredServer } from '../../adapters/clustered-server.js';
 import type { ServerOptions, StompServer, StompServerPorts } from '../../adapters/index.js';
 
@@ -17,8 +17,11 @@ const WORKERS = Number(process.env['HOOFBEAT_TEST_WORKERS'] ?? 1);
 /** Its URL: every test server is a node of a cluster of its own there (test/adapters/redis/suites.test.ts). */
 const REDIS = process.env['HOOFBEAT_TEST_REDIS'];
 
-function clusterOfItsOwn(): ServerOptions {
-  return REDIS === undefined ? {} : { relay: { type: 'redis', url: REDIS, keyPrefix: `${randomUUID()}:` } };
+/** Of the same directory, the same cluster again. */
+function clusterOfItsOwn({ data }: ServerOptions): ServerOptions {
+  if (REDIS === undefined) return {};
+  const name = typeof data === 'string' ? createHash('sha1').update(data).digest('hex') : randomUUID();
+  return { relay: { type: 'redis', url: REDIS, keyPrefix: `${name}:` } };
 }
 
 /** Starts a server with `options` over ports 0 and log level silent. */
@@ -27,7 +30,7 @@ export async function startTestServer(options: ServerOptions = {}, ports: StompS
     {
       data: false,
       workers: WORKERS,
-      ...clusterOfItsOwn(),
+      ...clusterOfItsOwn(options),
       ...options,
       http: options.http === false ? false : { port: 0, ...options.http },
       tcp: options.tcp === false ? false : { port: 0, ...options.tcp },

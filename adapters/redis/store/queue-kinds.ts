@@ -61,6 +61,7 @@ local function hold(stream, places, bodies, reply)
   if #places == 0 then return end
   redis.call('SADD', claims(me, stream), unpack(places))
   redis.call('SADD', key('claimed:' .. me), stream)
+  redis.call('SADD', key('claimants'), me)
   if redis.call('EXISTS', key('expiring:' .. stream)) == 1 then
     redis.call('ZREM', key('expiring:' .. stream), unpack(places))
   end
@@ -101,6 +102,12 @@ end
 local function remove(stream, place)
   redis.call('HDEL', key('bodies:' .. stream), place)
   redis.call('HDEL', key('counts:' .. stream), place)
+end
+
+-- Is to be told of what comes; how, is in other sets.
+local function waitsFor(stream)
+  redis.call('SADD', key('waits:' .. me), stream)
+  redis.call('SADD', key('claimants'), me)
 end
 
 local member
@@ -181,7 +188,7 @@ local function claimSome(stream, most, mostBytes, reply)
   local bytes, count = 0, 0
   while count < most do
     local places = redis.call('ZRANGE', key('ready:' .. stream), 0, math.min(most - count, ${CHUNK}) - 1)
-    if #places == 0 then return count end
+    if #places == 0 then return end
     local bodies = redis.call('HMGET', key('bodies:' .. stream), unpack(places))
     local taken = {}
     for k, place in ipairs(places) do
@@ -193,9 +200,8 @@ local function claimSome(stream, most, mostBytes, reply)
     if #taken > 0 then redis.call('ZREM', key('ready:' .. stream), unpack(taken)) end
     hold(stream, taken, bodies, reply)
     count = count + #taken
-    if #taken < #places then return count end
+    if #taken < #places then return end
   end
-  return count
 end
 
 -- What this node claimed and does not know of: an answer was lost on its way.
@@ -218,20 +224,21 @@ applies['queue-claim'] = function(a)
   local exclusive = key('exclusive:' .. stream)
   if ARGV[a + 5] == '1' then
     redis.call('ZADD', exclusive, 'NX', redis.call('INCR', key('turns')), me)
-    redis.call('SADD', key('waits:' .. me), stream)
+    waitsFor(stream)
   elseif redis.call('ZREM', exclusive, me) == 1 then add(stream, 1) end
   local first = redis.call('ZRANGE', exclusive, 0, 0)[1]
-  local reply, count = {}, 0
-  if not first or first == me then count = claimSome(stream, most, tonumber(ARGV[a + 3]), reply) end
-  if count < most and ARGV[a + 4] == '1' then
+  local reply = {}
+  if not first or first == me then claimSome(stream, most, tonumber(ARGV[a + 3]), reply) end
+  local isMore = (not first or first == me) and redis.call('EXISTS', key('ready:' .. stream)) == 1
+  if not isMore and ARGV[a + 4] == '1' then
     redis.call('ZADD', key('waiting:' .. stream), 'NX', redis.call('INCR', key('turns')), me)
-    redis.call('SADD', key('waits:' .. me), stream)
+    waitsFor(stream)
   else
     redis.call('ZREM', key('waiting:' .. stream), me)
     -- There may be more than this node wanted.
     add(stream, 1)
   end
-  return {1, reply, nextDue(stream)}
+  return {1, reply, nextDue(stream), isMore and 1 or 0}
 end
 
 applies['queue-take'] = function(a)
@@ -270,9 +277,10 @@ applies['queue-scan'] = function(a)
   end
   if count == 0 and ARGV[a + 4] == '1' then
     redis.call('SADD', key('picky:' .. stream), me)
-    redis.call('SADD', key('waits:' .. me), stream)
+    waitsFor(stream)
   end
-  return {reply, redis.call('GET', key('returns:' .. stream)) or '0', nextDue(stream)}
+  local returns, newest = redis.call('GET', key('returns:' .. stream)), redis.call('GET', key('places'))
+  return {reply, returns or '0', newest or '0', nextDue(stream)}
 end
 
 applies['queue-settle'] = function(a)
@@ -319,8 +327,7 @@ applies['queue-drop'] = function(a)
   redis.call('ZREM', key('expiries'), ARGV[a + 1])
 end
 
-applies['queue-reclaim'] = function(a)
-  local gone = ARGV[a + 1]
+local function reclaim(gone)
   if redis.call('ZSCORE', key('nodes'), gone) then return end
   for _, stream in ipairs(redis.call('SMEMBERS', key('claimed:' .. gone))) do
     for _, place in ipairs(redis.call('SMEMBERS', claims(gone, stream))) do
@@ -330,6 +337,15 @@ applies['queue-reclaim'] = function(a)
   end
   for _, stream in ipairs(redis.call('SMEMBERS', key('waits:' .. gone))) do stopWaiting(gone, stream) end
   redis.call('DEL', key('claimed:' .. gone), key('waits:' .. gone))
+  redis.call('SREM', key('claimants'), gone)
+end
+
+applies['queue-reclaim'] = function(a)
+  if ARGV[a + 1] ~= '' then
+    reclaim(ARGV[a + 1])
+    return
+  end
+  for _, each in ipairs(redis.call('SMEMBERS', key('claimants'))) do reclaim(each) end
 end
 
 applies['queue-overdue'] = function()
@@ -406,8 +422,9 @@ export const QUEUE_KINDS: SharedKinds<QueueOperation> = {
       return [stream, maxMessages, maxBytes, flag(waits), ...starts];
     },
     decode: (reply): ScanResult => {
-      const [found, returns, nextDue] = list(reply);
-      return { messages: messages(found), returns: number(returns), nextDueEpochMs: number(nextDue) };
+      const [found, returns, newest, nextDue] = list(reply);
+      const ages = { returns: number(returns), newest: number(newest) };
+      return { messages: messages(found), ...ages, nextDueEpochMs: number(nextDue) };
     },
     grows: false,
   },
@@ -419,7 +436,7 @@ export const QUEUE_KINDS: SharedKinds<QueueOperation> = {
   'queue-expire': { encode: ({ stream, maxMessages }) => [stream, maxMessages], decode: claimed, grows: false },
   'queue-leave': { encode: ({ stream }) => [stream], grows: false },
   'queue-drop': { encode: ({ stream }) => [stream], grows: false },
-  'queue-reclaim': { encode: ({ incarnation }) => [incarnation], grows: false },
+  'queue-reclaim': { encode: ({ incarnation }) => [incarnation ?? ''], grows: false },
   'queue-overdue': { encode: () => [], decode: (reply) => list(reply).map(String), grows: false },
 };
 
@@ -428,8 +445,9 @@ function flag(value: boolean): string {
 }
 
 function claimed(reply: unknown): ClaimResult {
-  const [isMember, found, nextDue] = list(reply);
-  return { isMember: isMember === 1, messages: messages(found), nextDueEpochMs: number(nextDue) };
+  const [isMember, found, nextDue, isMore] = list(reply);
+  const rest = { nextDueEpochMs: number(nextDue), isMore: isMore === 1 };
+  return { isMember: isMember === 1, messages: messages(found), ...rest };
 }
 
 /** Place, packed message and count by turns. */
@@ -440,7 +458,8 @@ function messages(reply: unknown): SharedMessage[] {
     const place = number(all[k]);
     const { octets, weightBytes, expiresEpochMs } = unpackMessage(all[k + 1] as Buffer);
     const priority = HIGHEST_PRIORITY + 1 - Math.floor(place / LANE);
-    found.push({ place, priority, octets, weightBytes, expiresEpochMs, deliveryCount: number(all[k + 2]) });
+    const deliveryCount = number(all[k + 2]);
+    found.push({ place, priority, age: place % LANE, octets, weightBytes, expiresEpochMs, deliveryCount });
   }
   return found;
 }

@@ -48,6 +48,7 @@ const SWEPT_AT_ONCE = 10_000;
 
 const READ = redisScript(READ_LUA);
 const CONTENTS = redisScript(CONTENTS_LUA);
+const RECORD = redisScript("return redis.call('HGET', KEYS[1] .. 'records', ARGV[1])");
 
 type Unit = readonly SharedOperation[];
 
@@ -114,6 +115,14 @@ export class RedisStore implements SharedStore {
 
   async records(prefix: string): Promise<readonly StoredRecord[]> {
     return (await this.#contents()).records.filter(({ key }) => key.startsWith(prefix));
+  }
+
+  async record(key: string): Promise<StoredRecord | null> {
+    const packed = await this.#ask(RECORD, [key]);
+    if (packed === null) return null;
+    const record = readRecord(key, packed as Buffer);
+    const isThere = record.expiresEpochMs === 0 || record.expiresEpochMs > this.#ports.clock.epochMs();
+    return isThere ? record : null;
   }
 
   async close(): Promise<void> {
