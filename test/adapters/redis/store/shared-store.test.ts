@@ -251,7 +251,8 @@ if (requireProgram(t, 'redis-server')) {
     await store.open();
     t.teardown(() => store.close());
     await t.rejects(store.commit([{ kind: 'put', key: 'k', value: 'v', expiresEpochMs: 0 }]), { code: 'store-failed' });
-    const replica = await RedisProcess.start(t, ['--replicaof', '127.0.0.1', String(redis.port)]);
+    const args = ['--replicaof', '127.0.0.1', String(redis.port), '--repl-diskless-load', 'swapdb'];
+    const replica = await RedisProcess.start(t, args);
     t.ok(replica.port > 0);
     const deadline = Date.now() + 20_000;
     for (;;) {
