@@ -18,8 +18,9 @@ interface Waiting {
   readonly reject: (error: BrokerError) => void;
 }
 
-/** What nodes say of what they watch; neither counted here nor among the claims, as it is no message of anybody. */
+/** What every node joins for itself: what nodes say of what they watch, and its replies. Not counted, nor among the claims. */
 function isTalk(destination: string): boolean {
+  if (destination.startsWith('/reply-queue/')) return true;
   return destination.includes('$nodes/') || destination.includes('$presence/') || destination.includes('$broker/');
 }
 
