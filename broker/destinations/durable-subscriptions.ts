@@ -45,6 +45,8 @@ export class DurableSubscriptions implements DurableBindings {
   readonly #logger: Logger;
   readonly #byKey = new Map<string, DurableSubscription>();
   readonly #byTopic: SubscriptionIndex<DurableSubscription>;
+  /** Keys of those that are gone here and may still be in the store. */
+  readonly #deleting = new Set<string>();
   readonly #sweeper = new QueueTimer(() => {
     this.#sweep();
   });
@@ -145,6 +147,11 @@ export class DurableSubscriptions implements DurableBindings {
     this.#forget(durable);
     this.#record(unit, this.#dropOf(key));
     this.#record(unit, { kind: 'delete', key: DURABLE_PREFIX + key });
+    this.#deleting.add(key);
+    const done = (): void => {
+      this.#deleting.delete(key);
+    };
+    unit.then(done, done);
     this.#announce(unit, key);
     return true;
   }
@@ -200,6 +207,8 @@ export class DurableSubscriptions implements DurableBindings {
       if (present !== undefined) this.#forget(present);
       return;
     }
+    // What the store said may be older than what was asked of it.
+    if (this.#deleting.has(key)) return;
     const recorded = JSON.parse(value) as Recorded;
     const { destination, selector } = recorded;
     if (present?.spec.destination === destination && (present.spec.selector?.text ?? null) === selector) {

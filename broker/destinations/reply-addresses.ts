@@ -7,6 +7,8 @@ import type { Route } from './route.js';
 
 /** In front of the application's tokens; stands in no other, means nothing in patterns, and separates no segments. */
 const APPLICATION = 'app~';
+/** Of nodes' own talk; no destination of a client. */
+const CHANNEL = '/$replies/';
 /** Characters of the name of a node. */
 export const NODE_NAME_LENGTH = 8;
 
@@ -28,7 +30,7 @@ export class ReplyAddresses {
 
   /** Where other nodes publish what is for an address of this one. */
   get channel(): string {
-    return REPLY_QUEUE_PREFIX + this.#node;
+    return CHANNEL + this.#node;
   }
 
   /** Of an address of another node, where that one is told; null: it is none, or nobody's. */
@@ -36,7 +38,7 @@ export class ReplyAddresses {
     const start = REPLY_QUEUE_PREFIX.length + (this.isOfApplication(address) ? APPLICATION.length : 0);
     const node = address.slice(start, start + NODE_NAME_LENGTH);
     if (this.#node === '' || address.length !== start + this.#idLength || node === this.#node) return null;
-    return REPLY_QUEUE_PREFIX + node;
+    return CHANNEL + node;
   }
 
   get size(): number {

@@ -244,8 +244,6 @@ test(
     t.equal(await refusal(sender), 'store-failed');
     sender.sendFrame('SEND', { destination: TOPIC }, 'refused too');
     t.equal(await refusal(sender), 'store-failed');
-    sender.sendFrame('SEND', { destination: '/queue/local', receipt: 'local' }, 'of this node');
-    await sender.receipt('local');
     const late = await client(b);
     await late.subscribe('/user/queue/errors', 'errors');
     late.sendFrame('SUBSCRIBE', { id: 'p', destination: '/topic/h/other', receipt: 'p', replay: 'all' });
