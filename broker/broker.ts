@@ -7,6 +7,7 @@ import type { NodeWatches } from './cluster/node-watches.js';
 import { BrokerError } from './errors.js';
 import { FrameWriter } from './frame-writer.js';
 import { BrokerCluster } from './cluster/broker-cluster.js';
+import { DurableConfirmations } from './cluster/durable-confirmations.js';
 import { NodeQuestions } from './cluster/node-questions.js';
 import { BrokerOperations } from './operations/broker-operations.js';
 import type { OperatedSession } from './operations/operated-session.js';
@@ -322,6 +323,8 @@ export class Broker implements HandlerGroup {
       },
     });
     if (journal?.isShared === true) meetNodes(journal, router, members);
+    // Without a list of nodes nobody knows whom to wait for.
+    if (journal?.isShared === true && members !== null) confirmDurables(router, this.#questions, clock);
     this.users = users;
     this.events = events;
     const template = new MessagingTemplate(publisher, journal, keys);
@@ -712,6 +715,8 @@ function meetNodes(journal: Journal, { sharedQueues: queues, durables }: Router,
   });
   members?.listen({
     onJoined: () => {
+      // Who was given up was not waited for; at its start a node reads the store behind this.
+      if (journal.isOpen) durables.lookAgain();
       queues.onJoined();
     },
     onGivenUp: () => {
@@ -721,6 +726,12 @@ function meetNodes(journal: Journal, { sharedQueues: queues, durables }: Router,
       queues.onNodeGone(incarnation);
     },
   });
+}
+
+/** RECEIPT for a durable subscription says that all nodes know of it. */
+function confirmDurables({ durables }: Router, questions: NodeQuestions, clock: Clock): void {
+  const confirmations = new DurableConfirmations({ questions, clock, learn: (binding) => durables.learn(binding) });
+  durables.joinNodes((binding) => confirmations.confirm(binding));
 }
 
 /** @throws BrokerError `invalid-option` for what cannot be had together */

@@ -463,11 +463,12 @@ export class Router {
 
   /**
    * Before a subscription is made: has other nodes pass on what they publish there. To be followed by `subscribe`, or by
-   * `leave` when it comes to nothing. @returns as `NodeRelay.join`
+   * `leave` when it comes to nothing. @returns as `NodeRelay.join`, of a durable one as `DurableSubscriptions.confirm`
    */
   join(destination: string, durableKey: string | null, sessionId: string): Promise<void> | undefined {
     if (this.kinds.reserved.covers(destination)) return this.serverTopics.join(destination);
     if (this.kinds.of(destination) === 'user') return this.#joinUser(destination, durableKey, sessionId);
+    if (durableKey !== null) return this.durables.confirm(durableKey);
     if (!this.#isShared(destination, durableKey)) return undefined;
     const joined = this.#sharesHistory(destination) ? undefined : this.cluster?.join(destination);
     const histories = this.sharedHistories?.join(destination, isPattern(destination));

@@ -21,6 +21,14 @@ export interface DurableSpec {
   readonly expireAfterMs: number;
 }
 
+/** What a node has to know to publish to a durable subscription. */
+export interface DurableBinding {
+  readonly key: string;
+  readonly destination: string;
+  /** Null: every message. */
+  readonly selector: string | null;
+}
+
 export class DurableSubscription {
   readonly spec: DurableSpec;
   readonly queue: KeptQueue;
@@ -28,6 +36,8 @@ export class DurableSubscription {
   idleSinceEpochMs: number;
   /** In a cluster: its time is over, unless another node has seen its client since. */
   isDoomed = false;
+  /** In a cluster: every other node has said that it knows of it. */
+  isConfirmed = false;
 
   constructor(spec: DurableSpec, queue: KeptQueue, idleSinceEpochMs: number) {
     this.spec = spec;

@@ -9,7 +9,7 @@ import type { Logger, SharedOperation, StoredLane, StoredRecord, StoreOperation 
 import type { Subscription } from '../subscription.js';
 import { WriteUnit } from '../storage/write-unit.js';
 import type { QueueOptions } from '../queue-options.js';
-import { DurableSubscription, type DurableSpec } from './durable-subscription.js';
+import { DurableSubscription, type DurableBinding, type DurableSpec } from './durable-subscription.js';
 import type { KeptQueue } from './kept-queue.js';
 import { Queue, type QueueParts } from './queue.js';
 import type { DurableBindings } from './topic.js';
@@ -47,6 +47,10 @@ export class DurableSubscriptions implements DurableBindings {
   readonly #byTopic: SubscriptionIndex<DurableSubscription>;
   /** Keys of those that are gone here and may still be in the store. */
   readonly #deleting = new Set<string>();
+  /** The last look at the store; never rejects. */
+  #looked: Promise<unknown> = Promise.resolve();
+  /** Null: there are no other nodes. */
+  #confirmWith: ((binding: DurableBinding) => Promise<void>) | null = null;
   readonly #sweeper = new QueueTimer(() => {
     this.#sweep();
   });
@@ -179,25 +183,65 @@ export class DurableSubscriptions implements DurableBindings {
   /** Another node, or this one, has made, changed or deleted what was announced. */
   onAnnounced(name: string): void {
     if (!name.startsWith(DURABLE_PREFIX)) return;
-    this.#parts.journal?.record(name).then(
-      (record) => {
-        this.#take(name.slice(DURABLE_PREFIX.length), record?.value ?? null);
-      },
-      // It cannot be reached: then everything is looked at once it can.
-      () => undefined,
-    );
+    // It cannot be reached: then everything is looked at once it can.
+    this.#look(name.slice(DURABLE_PREFIX.length)).catch(() => undefined);
   }
 
   /** Announcements may have been missed. */
   lookAgain(): void {
-    this.#parts.journal?.records(DURABLE_PREFIX).then(
-      (records) => {
-        const keys = new Set(records.map(({ key }) => key.slice(DURABLE_PREFIX.length)));
-        for (const { key, value } of records) this.#take(key.slice(DURABLE_PREFIX.length), value);
-        for (const key of [...this.#byKey.keys()]) if (!keys.has(key)) this.#take(key, null);
-      },
-      () => undefined,
-    );
+    const before = [...this.#byKey];
+    this.#inTurn(this.#parts.journal?.records(DURABLE_PREFIX), (records = []) => {
+      const keys = new Set(records.map(({ key }) => key.slice(DURABLE_PREFIX.length)));
+      for (const { key, value } of records) this.#take(key.slice(DURABLE_PREFIX.length), value);
+      // Of one that was made since, this answer knows nothing.
+      for (const [key, durable] of before)
+        if (!keys.has(key) && this.#byKey.get(key) === durable) this.#take(key, null);
+    }).catch(() => undefined);
+  }
+
+  /** @param confirm has every other node learn of one, before its RECEIPT */
+  joinNodes(confirm: (binding: DurableBinding) => Promise<void>): void {
+    this.#confirmWith = confirm;
+  }
+
+  /**
+   * Before the RECEIPT of a SUBSCRIBE, once it is stored: what any node publishes from then on reaches it.
+   * @returns undefined when there is nothing to wait for; what rejects as `DurableConfirmations.confirm`
+   */
+  confirm(key: string): Promise<void> | undefined {
+    const durable = this.#byKey.get(key);
+    if (this.#confirmWith === null || durable === undefined || durable.isConfirmed) return undefined;
+    const { destination, selector } = durable.spec;
+    return this.#confirmWith({ key, destination, selector: selector?.text ?? null }).then(() => {
+      durable.isConfirmed = true;
+    });
+  }
+
+  /** Another node has made it, or takes it up. @throws BrokerError `store-failed` when this node cannot learn of it now */
+  async learn({ key, destination, selector }: DurableBinding): Promise<void> {
+    // What was asked before may say that it is gone.
+    await this.#looked;
+    const { spec } = this.#byKey.get(key) ?? {};
+    if (spec?.destination === destination && (spec.selector?.text ?? null) === selector) return;
+    await this.#look(key);
+    if (this.#deleting.has(key)) throw new BrokerError('store-failed', 'It is being deleted here');
+  }
+
+  #look(key: string): Promise<void> {
+    return this.#inTurn(this.#parts.journal?.record(DURABLE_PREFIX + key), (record) => {
+      this.#take(key, record?.value ?? null);
+    });
+  }
+
+  /** The store answers in the order of asking; what it said is taken in that order too, the older never behind the newer. */
+  #inTurn<T>(asked: Promise<T> | undefined, take: (answer: T | undefined) => void): Promise<void> {
+    const before = this.#looked;
+    const taken = Promise.allSettled([asked, before]).then(([answer]) => {
+      if (answer.status === 'rejected') throw answer.reason;
+      take(answer.value);
+    });
+    this.#looked = taken.catch(() => undefined);
+    return taken;
   }
 
   /** What the store has of one. @param value null: it was deleted */
@@ -242,7 +286,10 @@ export class DurableSubscriptions implements DurableBindings {
   restore(streams: ReadonlyMap<string, readonly StoredLane[]>, records: readonly StoredRecord[]): void {
     for (const { key: name, value } of records) {
       if (!name.startsWith(DURABLE_PREFIX)) continue;
-      const durable = this.#fromRecord(name.slice(DURABLE_PREFIX.length), JSON.parse(value) as Recorded);
+      const key = name.slice(DURABLE_PREFIX.length);
+      // In a cluster the word of it may have come before.
+      if (this.#byKey.has(key)) continue;
+      const durable = this.#fromRecord(key, JSON.parse(value) as Recorded);
       if (durable.queue instanceof Queue) durable.queue.restore(streams.get(name) ?? []);
       this.#enter(durable);
     }

@@ -105,6 +105,11 @@ export class Journal implements UnitWriter {
     await restore?.(contents);
   }
 
+  /** What the store held was read, and it is not closed. */
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
   /** What is stored is other nodes' too. */
   get isShared(): boolean {
     return 'isShared' in this.#parts.store;

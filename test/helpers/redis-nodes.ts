@@ -1,5 +1,6 @@
 /** Nodes of a cluster over one real redis-server, and clients on them. */
 import type { Test } from 'tap';
+import type { RedisRelayFileOptions } from '../../adapters/config/relay-options.js';
 import type { ServerOptions } from '../../adapters/index.js';
 import { RunningCommand } from './cli.js';
 import { RawClient } from './raw-client.js';
@@ -10,14 +11,22 @@ import { startTestServer, type TestServer } from './server.js';
 export const SHORT_LEASE_MS = 1_000;
 const LEASE_MS = 30_000;
 
+const QUICK = { initialDelayMs: 20, maxDelayMs: 100 };
+
+export interface NodeOptions {
+  readonly leaseMs?: number;
+  readonly broker?: ServerOptions['broker'];
+  /** Default: at once. */
+  readonly reconnect?: RedisRelayFileOptions['reconnect'];
+}
+
 /** Nodes in this process. */
 export async function startNodes(
   t: Test,
   redis: RedisProcess,
   count: number,
-  { leaseMs = LEASE_MS, broker = {} }: { leaseMs?: number; broker?: ServerOptions['broker'] } = {},
+  { leaseMs = LEASE_MS, broker = {}, reconnect = QUICK }: NodeOptions = {},
 ): Promise<TestServer[]> {
-  const reconnect = { initialDelayMs: 20, maxDelayMs: 100 };
   const relay = { type: 'redis', url: redis.url, reconnect, leaseMs } as const;
   const nodes: TestServer[] = [];
   for (let k = 0; k < count; k++) {
