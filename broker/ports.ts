@@ -385,6 +385,32 @@ export type QueueOperation =
   /** @returns readonly string[], streams in which something waits that has expired */
   | { readonly kind: 'queue-overdue' };
 
+/** What operators ask of a queue that all nodes share: of what waits there, for its turn or for its time, claimed by nobody. */
+export type QueueInspection =
+  /** @returns QueueSizes */
+  | { readonly kind: 'queue-sizes'; readonly stream: string }
+  /** These very messages, those of them that wait, for a look. @returns readonly SharedMessage[] */
+  | { readonly kind: 'queue-read'; readonly stream: string; readonly places: readonly number[] }
+  /**
+   * Takes one out for good. With `isRequired` its unit is refused as `message-gone` when it does not wait any more.
+   * @returns whether it waited
+   */
+  | { readonly kind: 'queue-withdraw'; readonly stream: string; readonly place: number; readonly isRequired: boolean }
+  /** Takes out everything that waits, at once. @returns how many messages, as a number */
+  | { readonly kind: 'queue-purge'; readonly stream: string };
+
+/** How much a queue holds that all nodes share. */
+export interface QueueSizes {
+  /** Messages that wait, for a consumer or for their time. */
+  readonly depth: number;
+  /** Of these: sum of `weightBytes`. */
+  readonly bytes: number;
+  /** Messages that wait for their time. */
+  readonly delayed: number;
+  /** Claimed by any node: delivered and not settled, or about to be delivered. */
+  readonly claimed: number;
+}
+
 /** Keys of messages that were sent before (`message-key`), known to all nodes. A key is taken, then seen or free again. */
 export type KeyOperation =
   /**
@@ -411,7 +437,8 @@ export interface AnnounceOperation {
 }
 
 /** What can be asked of a store that nodes share. */
-export type SharedOperation = StoreOperation | QueueOperation | KeyOperation | AnnounceOperation | HistoryAppend;
+export type SharedOperation =
+  StoreOperation | QueueOperation | QueueInspection | KeyOperation | AnnounceOperation | HistoryAppend;
 
 /** A message as a queue that nodes share holds it. */
 export interface SharedMessage {

@@ -358,6 +358,17 @@ export class Router {
     return route instanceof Queue ? route : null;
   }
 
+  /** As `operatedQueue`, of a queue that all nodes share: any may hold something, whether or not this node has used it. */
+  inspectedQueue(destination: string): SharedQueue | null {
+    return this.sharedQueues === null ? null : (this.#findShared(QUEUE_STREAM + destination) ?? null);
+  }
+
+  /** Those that this node remembers. */
+  *inspectedQueues(): Generator<SharedQueue> {
+    if (this.sharedQueues === null) return;
+    for (const route of this.#routes.values()) if (route instanceof SharedQueue) yield route;
+  }
+
   /**
    * As `route`, of topics and queues alone.
    * @throws BrokerError `destination-invalid`
@@ -656,7 +667,7 @@ export class Router {
 
 function detailsOf(route: Route): DestinationDetails {
   const { destination, subscriberCount } = route;
-  const queue = route instanceof Queue ? route : null;
+  const queue = route instanceof Queue || route instanceof SharedQueue ? route : null;
   const history = route instanceof HistoryRoute ? route.kept : null;
   // A queue in mode broadcast is a topic in all but its name.
   const kind = route.kind === 'queue' ? 'queue' : 'topic';

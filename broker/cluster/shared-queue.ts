@@ -6,7 +6,7 @@
 import { countOf, type Delivery, type ReturnedMessage } from '../delivery.js';
 import { quoteInput } from '../../protocol/index.js';
 import type { Message } from '../message.js';
-import type { AppendResult, ClaimResult, Clock, SharedMessage } from '../ports.js';
+import type { AppendResult, ClaimResult, Clock, QueueSizes, SharedMessage } from '../ports.js';
 import type { QueueOptions } from '../queue-options.js';
 import type { BrokerStats } from '../stats.js';
 import { decodeForeign, encodeMessage } from '../storage/message-codec.js';
@@ -22,6 +22,7 @@ import { DEFAULT_TERMS, queueTerms } from '../destinations/message-terms.js';
 import { QueueBrowser } from '../destinations/queue-browser.js';
 import { canTake, QueueConsumers } from '../destinations/queue-consumers.js';
 import { QueueTimer } from '../destinations/queue-timer.js';
+import type { InspectedQueue } from '../operations/shared-queue-operations.js';
 import { backoffMs, type Refusal } from '../destinations/redelivery.js';
 import { SharedBrowse } from './shared-browse.js';
 import { SharedSearch } from './shared-search.js';
@@ -47,18 +48,22 @@ const AUTO_CLAIM = 64;
 /** How long a message waits that was to be given up while the store failed. */
 const STORE_RETRY_MS = 1_000;
 
+const NO_SIZES: QueueSizes = { depth: 0, bytes: 0, delayed: 0, claimed: 0 };
+
 /** A message that this node has claimed. */
 interface Claimed {
   readonly message: Message;
   readonly deliveryCount: number;
 }
 
-export class SharedQueue implements KeptQueue {
+export class SharedQueue implements KeptQueue, InspectedQueue {
   readonly kind = 'queue';
   readonly isDirect = false;
   readonly destination: string;
   isLive = true;
   readonly stream: string;
+  /** As they were when somebody asked the store last. */
+  sizes = NO_SIZES;
   readonly #options: QueueOptions;
   readonly #parts: SharedQueueParts;
   readonly #consumers = new QueueConsumers();
@@ -112,6 +117,31 @@ export class SharedQueue implements KeptQueue {
 
   get subscriberCount(): number {
     return this.#consumers.size;
+  }
+
+  get depth(): number {
+    return this.sizes.depth;
+  }
+
+  get bytes(): number {
+    return this.sizes.bytes;
+  }
+
+  get delayed(): number {
+    return this.sizes.delayed;
+  }
+
+  get unsettled(): number {
+    return this.sizes.claimed;
+  }
+
+  get deadLetter(): string | false {
+    return this.#options.deadLetter;
+  }
+
+  /** Everything goes through the store, whatever it asks for. */
+  get isDurable(): boolean {
+    return true;
   }
 
   get isIdle(): boolean {

@@ -12,7 +12,8 @@ import type { SessionEnvironment } from '../session-environment.js';
 import type { DestinationDetails, SessionDetails } from './details.js';
 import { type DeliveryObserver, DeliverySampler } from './delivery-sampler.js';
 import { Drain } from './drain.js';
-import { QueueOperations } from './queue-operations.js';
+import { LocalQueueOperations, type QueueOperations, type QueueOperationsParts } from './queue-operations.js';
+import { SharedQueueOperations, readSizes } from './shared-queue-operations.js';
 
 export interface BrokerOperationsParts {
   readonly environment: SessionEnvironment;
@@ -94,13 +95,14 @@ export class BrokerOperations {
     return this.#environment.router.destinationDetailsOf(name);
   }
 
-  /** Null when the broker holds no such queue: it was never used, or holds nothing and was forgotten. */
+  /**
+   * Null when the broker holds no such queue: it was never used, or holds nothing and was forgotten. Where nodes share
+   * queues there is one of every name.
+   */
   queue(destination: string): QueueOperations | null {
     const environment = this.#environment;
     const { router, clock, journal, messageIdPrefix } = environment;
-    const queue = router.operatedQueue(destination);
-    if (queue === null) return null;
-    return new QueueOperations(queue, {
+    const parts: QueueOperationsParts = {
       clock,
       journal,
       messageIdPrefix,
@@ -108,7 +110,20 @@ export class BrokerOperations {
       publish: (target, message, unit) => {
         router.publish(router.brokerRoute(target), message, unit);
       },
-    });
+    };
+    const shared = router.inspectedQueue(destination);
+    if (shared !== null && journal !== null) return new SharedQueueOperations(shared, { ...parts, journal });
+    const queue = router.operatedQueue(destination);
+    return queue === null ? null : new LocalQueueOperations(queue, parts);
+  }
+
+  /**
+   * Asks the store what the queues hold that all nodes share, those among `destinations()`: what their details say is as of
+   * then. On a single node nothing is asked. @throws BrokerError `store-failed`
+   */
+  async readQueues(): Promise<void> {
+    const { router, journal } = this.#environment;
+    if (journal?.isShared === true) await readSizes([...router.inspectedQueues()], journal);
   }
 
   /** Of `/app`, in the order they were registered. */

@@ -55,6 +55,10 @@ export interface DestinationDetails {
   readonly history: { readonly messages: number; readonly bytes: number } | null;
 }
 
+/**
+ * What a queue holds. Of one that all nodes share: as the store said when it was asked last (`BrokerOperations.readQueues`,
+ * `QueueOperations.readDetails`), and `subscriberCount` is of this node alone.
+ */
 export interface QueueDetails {
   readonly destination: string;
   /** Messages that wait, for a consumer or for their time. */
@@ -63,7 +67,7 @@ export interface QueueDetails {
   readonly bytes: number;
   /** Messages that wait for their time. */
   readonly delayed: number;
-  /** Delivered and not settled. */
+  /** Delivered and not settled; of a queue that nodes share, by any of them, what is about to be delivered included. */
   readonly unsettled: number;
   readonly subscriberCount: number;
   /** Where its messages go that are given up; false: nowhere. */

@@ -2,9 +2,8 @@
  * What an operator does with one queue: looks into it, empties it, moves what is in it elsewhere. In steps with turns of
  * the event loop in between, so that a million messages hold up nobody; each step is one unit of the store.
  */
-import { Headers } from '../../protocol/index.js';
 import { BrokerError } from '../errors.js';
-import { Message } from '../message.js';
+import type { Message } from '../message.js';
 import { HIGHEST_PRIORITY } from '../destinations/message-terms.js';
 import type { QueuedMessage } from '../destinations/queue-backlog.js';
 import type { BrowsedQueue } from '../destinations/queue-browser.js';
@@ -12,6 +11,44 @@ import type { Clock } from '../ports.js';
 import type { Journal } from '../storage/journal.js';
 import { WriteUnit } from '../storage/write-unit.js';
 import type { BrowsedMessage, QueueDetails } from './details.js';
+import { browsed, revived, targetOf } from './moved-message.js';
+
+/** What an operator does with a queue, of this node alone or of all nodes. */
+export interface QueueOperations {
+  /** Of a queue that all nodes share: as read last. */
+  readonly details: QueueDetails;
+  /** As they are now. @throws BrokerError `store-failed` */
+  readDetails(): Promise<QueueDetails>;
+  /**
+   * What waits, in the order of delivery, without taking anything; what waits for its time is not shown.
+   * @param after null: from the first one on
+   * @returns `next`: where to go on; null: that was all
+   * @throws BrokerError `store-failed`
+   */
+  browse(after: BrowsePlace | null, limit: number): Promise<BrowsedPage>;
+  /**
+   * Drops everything that waits, for a consumer or for its time; what consumers have and what is published meanwhile stays.
+   * @returns how many messages. @throws BrokerError `store-failed`: on a single node what was not dropped is back in its
+   * place; of a queue that nodes share it is all or nothing, and which of them may not be known
+   */
+  purge(): Promise<number>;
+  /**
+   * Drops some: of those in memory, or of all where nodes share the queue. @returns how many of them were there.
+   * @throws BrokerError `store-failed`
+   */
+  remove(numbers: ReadonlySet<number>): Promise<number>;
+  /**
+   * Sends what waits to another destination, or dead letters back to where they come from, without the words of their
+   * death. Each is a new message with a new number, there once the old one is gone.
+   * @throws BrokerError `destination-invalid` for the queue itself, `store-failed`
+   */
+  move(options: MoveOptions): Promise<MoveResult>;
+}
+
+export interface BrowsedPage {
+  readonly messages: readonly BrowsedMessage[];
+  readonly next: BrowsePlace | null;
+}
 
 /** What of a queue is worked on from outside; implemented by Queue. */
 export interface OperatedQueue extends BrowsedQueue, QueueDetails {
@@ -57,15 +94,7 @@ export interface MoveResult {
 
 /** In one unit of the store: a few milliseconds. */
 const STEP = 500;
-/** What a dead letter was given when it was given up. */
-const LETTER_HEADERS: ReadonlySet<string> = new Set([
-  'destination',
-  'original-destination',
-  'dead-letter-reason',
-  'dead-letter-deliveries',
-]);
-
-export class QueueOperations {
+export class LocalQueueOperations implements QueueOperations {
   readonly #queue: OperatedQueue;
   readonly #parts: QueueOperationsParts;
 
@@ -78,16 +107,11 @@ export class QueueOperations {
     return this.#queue;
   }
 
-  /**
-   * What waits, in the order of delivery, without taking anything; what waits for its time is not shown.
-   * @param after null: from the first one on
-   * @returns `next`: where to go on; null: that was all
-   * @throws BrokerError `store-failed`
-   */
-  async browse(
-    after: BrowsePlace | null,
-    limit: number,
-  ): Promise<{ readonly messages: readonly BrowsedMessage[]; readonly next: BrowsePlace | null }> {
+  readDetails(): Promise<QueueDetails> {
+    return Promise.resolve(this.#queue);
+  }
+
+  async browse(after: BrowsePlace | null, limit: number): Promise<BrowsedPage> {
     const messages: BrowsedMessage[] = [];
     let place = after ?? { priority: HIGHEST_PRIORITY, number: 0 };
     while (place.priority >= 0) {
@@ -119,23 +143,15 @@ export class QueueOperations {
   }
 
   #browsed({ message, deliveryCount, priority }: QueuedMessage): BrowsedMessage {
-    const { headers, body } = message.decode();
-    return {
+    return browsed(message, {
       messageId: this.#parts.messageIdPrefix + message.idDigits,
-      number: message.id,
       priority,
       deliveryCount,
       isStored: message.isStored,
       expiresEpochMs: message.terms?.expiresEpochMs ?? 0,
-      headers: [...headers],
-      body,
-    };
+    });
   }
 
-  /**
-   * Drops everything that waits, for a consumer or for its time; what consumers have and what is published meanwhile stays.
-   * @returns how many messages. @throws BrokerError `store-failed`: what was not dropped is back in its place
-   */
   async purge(): Promise<number> {
     let purged = 0;
     const drop = async (entries: readonly QueuedMessage[]): Promise<boolean> => {
@@ -157,7 +173,6 @@ export class QueueOperations {
     return false;
   }
 
-  /** Drops some of those in memory. @returns how many of them were there. @throws BrokerError `store-failed` */
   async remove(numbers: ReadonlySet<number>): Promise<number> {
     const entries = this.#inMemory(numbers);
     await this.#withUnit((unit) => {
@@ -166,11 +181,6 @@ export class QueueOperations {
     return entries.length;
   }
 
-  /**
-   * Sends what waits to another destination, or dead letters back to where they come from, without the words of their
-   * death. Each is a new message with a new number.
-   * @throws BrokerError `destination-invalid` for the queue itself, `store-failed`
-   */
   async move({ target, numbers, limit }: MoveOptions): Promise<MoveResult> {
     if (target === this.#queue.destination) {
       throw new BrokerError('destination-invalid', `${target} cannot be moved into itself`);
@@ -195,13 +205,13 @@ export class QueueOperations {
   ): void {
     for (const entry of entries) {
       if (result.moved >= limit) return;
-      const to = target ?? entry.message.decode().headers.get('original-destination');
+      const to = targetOf(entry.message, target);
       if (to === undefined || to === this.#queue.destination) {
         result.skipped++;
         continue;
       }
       try {
-        this.#parts.publish(to, this.#revived(entry.message, to), unit);
+        this.#parts.publish(to, revived(entry.message, to, this.#parts.nextMessageId()), unit);
       } catch (error) {
         if (!(error instanceof BrokerError)) throw error;
         result.stoppedBy = error;
@@ -210,15 +220,6 @@ export class QueueOperations {
       this.#queue.withdraw(entry, unit);
       result.moved++;
     }
-  }
-
-  #revived(message: Message, destination: string): Message {
-    const { headers, body } = message.decode();
-    const kept = [...headers].filter(([name]) => !LETTER_HEADERS.has(name));
-    const persistent: readonly [string, string][] =
-      message.isStored && !headers.has('persistent') ? [['persistent', 'true']] : [];
-    const all = new Headers([['destination', destination], ...persistent, ...kept]);
-    return Message.fromHeaders(this.#parts.nextMessageId(), all, body);
   }
 
   #inMemory(numbers: ReadonlySet<number>): readonly QueuedMessage[] {

@@ -31,9 +31,10 @@ export function destinationRoutes({ broker: { operations }, pages }: AdminParts)
       role: 'viewer',
       query: destinationQuery,
       response: pageOf(destination),
-      problems: ['cursor-invalid', 'too-busy'],
-      handle: ({ query }) =>
-        readList(
+      problems: ['cursor-invalid', 'too-busy', 'unavailable'],
+      handle: async ({ query }) => {
+        await operations.readQueues();
+        return readList(
           pages,
           {
             items: () => operations.destinations(),
@@ -46,7 +47,8 @@ export function destinationRoutes({ broker: { operations }, pages }: AdminParts)
           (each) =>
             (query.kind === undefined || each.kind === query.kind) &&
             (query.prefix === undefined || each.destination.startsWith(query.prefix)),
-        ),
+        );
+      },
     }),
   ];
 }

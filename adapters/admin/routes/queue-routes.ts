@@ -39,7 +39,12 @@ const messageQuery = z.strictObject({
 
 const moving = z.strictObject({
   target: name.optional().describe('Missing: each dead letter goes back to its original-destination'),
-  numbers: z.array(z.int().min(1)).min(1).max(1_000).optional().describe('Only these messages, of those in memory'),
+  numbers: z
+    .array(z.int().min(1))
+    .min(1)
+    .max(1_000)
+    .optional()
+    .describe('Only these messages; of a single node, of those in memory'),
   limit: z.int().min(1).optional().describe('Most that are moved'),
 });
 
@@ -59,9 +64,10 @@ export function queueRoutes({ broker: { operations }, pages }: AdminParts): Admi
       role: 'viewer',
       query: queueQuery,
       response: pageOf(queue),
-      problems: ['cursor-invalid', 'too-busy'],
-      handle: ({ query }) =>
-        readList(
+      problems: ['cursor-invalid', 'too-busy', 'unavailable'],
+      handle: async ({ query }) => {
+        await operations.readQueues();
+        return readList(
           pages,
           {
             items: () => queuesAmong(operations.destinations()),
@@ -72,7 +78,8 @@ export function queueRoutes({ broker: { operations }, pages }: AdminParts): Admi
           },
           query,
           (each) => query.prefix === undefined || each.destination.startsWith(query.prefix),
-        ),
+        );
+      },
     }),
     route({
       method: 'GET',
@@ -83,8 +90,8 @@ export function queueRoutes({ broker: { operations }, pages }: AdminParts): Admi
       role: 'viewer',
       params: queueParams,
       response: queue,
-      problems: ['not-found'],
-      handle: ({ params }) => queueView(found(params.queue).details),
+      problems: ['not-found', 'unavailable'],
+      handle: async ({ params }) => queueView(await found(params.queue).readDetails()),
     }),
     route({
       method: 'GET',
@@ -125,7 +132,7 @@ export function queueRoutes({ broker: { operations }, pages }: AdminParts): Admi
       path: '/queues/:queue/messages/:number',
       operation: 'deleteMessage',
       tag: 'queues',
-      summary: 'Drop one message, of those in memory',
+      summary: 'Drop one message; of a single node, of those in memory',
       role: 'operator',
       params: queueParams.extend({ number }),
       response: z.object({ deleted: z.int() }),

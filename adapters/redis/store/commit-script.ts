@@ -8,11 +8,18 @@ import { redisScript } from '../connection/redis-script.js';
 import { HISTORY_KINDS } from '../history/history-kind.js';
 import { HISTORY_APPEND_LUA } from '../history/history-lua.js';
 import { KEY_KINDS, KEY_LUA } from './key-kinds.js';
+import { INSPECTION_KINDS, INSPECTION_LUA } from './inspection-kinds.js';
 import { QUEUE_KINDS, QUEUE_LUA } from './queue-kinds.js';
 import type { SharedKind, SharedKinds } from './shared-kind.js';
 import { STORE_KINDS, STORE_LUA } from './store-kinds.js';
 
-const KINDS: SharedKinds<SharedOperation> = { ...STORE_KINDS, ...QUEUE_KINDS, ...KEY_KINDS, ...HISTORY_KINDS };
+const KINDS: SharedKinds<SharedOperation> = {
+  ...STORE_KINDS,
+  ...QUEUE_KINDS,
+  ...INSPECTION_KINDS,
+  ...KEY_KINDS,
+  ...HISTORY_KINDS,
+};
 
 /**
  * KEYS[1]: the tag. ARGV: time of day in ms, this node's incarnation, what publishes, 1 when memory is taken, number of units;
@@ -77,7 +84,7 @@ for _, ending in ipairs(endings) do ending() end
 return replies
 `;
 
-export const COMMIT = redisScript(HEAD + STORE_LUA + QUEUE_LUA + KEY_LUA + HISTORY_APPEND_LUA + BODY);
+export const COMMIT = redisScript(HEAD + STORE_LUA + QUEUE_LUA + INSPECTION_LUA + KEY_LUA + HISTORY_APPEND_LUA + BODY);
 
 /** Forgets records that have expired; returns how many. ARGV as of COMMIT, up to what publishes, and how many at most. */
 export const SWEEP = redisScript(`${HEAD}${STORE_LUA}return sweepRecords(tonumber(ARGV[4]))`);

@@ -401,7 +401,7 @@ export const QUEUE_KINDS: SharedKinds<QueueOperation> = {
     ],
     decode: (reply): AppendResult => {
       const [kept, dropped, displaced] = list(reply);
-      return { isKept: kept === 1, dropped: Number(dropped), displaced: messages(displaced) };
+      return { isKept: kept === 1, dropped: Number(dropped), displaced: sharedMessages(displaced) };
     },
     grows: true,
   },
@@ -424,7 +424,7 @@ export const QUEUE_KINDS: SharedKinds<QueueOperation> = {
     decode: (reply): ScanResult => {
       const [found, returns, newest, nextDue] = list(reply);
       const ages = { returns: number(returns), newest: number(newest) };
-      return { messages: messages(found), ...ages, nextDueEpochMs: number(nextDue) };
+      return { messages: sharedMessages(found), ...ages, nextDueEpochMs: number(nextDue) };
     },
     grows: false,
   },
@@ -447,11 +447,11 @@ function flag(value: boolean): string {
 function claimed(reply: unknown): ClaimResult {
   const [isMember, found, nextDue, isMore] = list(reply);
   const rest = { nextDueEpochMs: number(nextDue), isMore: isMore === 1 };
-  return { isMember: isMember === 1, messages: messages(found), ...rest };
+  return { isMember: isMember === 1, messages: sharedMessages(found), ...rest };
 }
 
 /** Place, packed message and count by turns. */
-function messages(reply: unknown): SharedMessage[] {
+export function sharedMessages(reply: unknown): SharedMessage[] {
   const all = list(reply);
   const found: SharedMessage[] = [];
   for (let k = 0; k + 2 < all.length; k += 3) {

@@ -230,7 +230,7 @@ function readOutcome(reply: readonly unknown[], unit: Unit): UnitOutcome {
   const [isDone, ...results] = reply;
   if (isDone !== 1) {
     const [code, text] = results.map(String);
-    return refusal(new BrokerError(code === 'queue-full' ? code : 'internal', text ?? ''));
+    return refusal(new BrokerError(code === 'queue-full' || code === 'message-gone' ? code : 'internal', text ?? ''));
   }
   return { isDone: true, results: unit.map((operation, k) => kindOf(operation).decode?.(results[k])) };
 }
