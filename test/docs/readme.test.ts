@@ -113,3 +113,14 @@ t.test('the tour names every source file, and no other', async (t) => {
   t.ok(sources.length > 250);
   t.strictSame(named, sources.sort());
 });
+
+t.test('no document has marks of a merge left in it', async (t) => {
+  const documents = readdirSync(ROOT, { recursive: true, encoding: 'utf8' }).filter(
+    (name) => name.endsWith('.md') && !/(^|\/)(node_modules|dist|\.git)\//.test(name),
+  );
+  t.ok(documents.length > 15);
+  const marked = documents.filter((name) =>
+    /^(?:<{7}|={7}$|(?:> ?){7})/m.test(readFileSync(path.join(ROOT, name), 'utf8')),
+  );
+  t.strictSame(marked, []);
+});
