@@ -133,7 +133,8 @@ export class Router {
     this.#nextMessageId = nextMessageId;
     this.cluster = parts.nodeRelay === null ? null : new Cluster(parts.nodeRelay);
     this.#remoteReplies = this.cluster === null ? null : new RemoteReplies(this.cluster, replyAddresses);
-    void this.cluster?.join(replyAddresses.channel);
+    // In force with the first connection. Refused, replies that are sent on other nodes do not come here.
+    this.cluster?.join(replyAddresses.channel)?.catch(() => undefined);
     this.#stats = stats;
     this.#logger = logger;
     this.#patterns = new SubscriptionIndex(options.destinations.separator);

@@ -80,11 +80,6 @@ export class StompClient {
     return client;
   }
 
-  /** Receipts asked for and not yet here. */
-  get pendingReceipts(): number {
-    return this.#receipts.size;
-  }
-
   /** Resolves once the broker has confirmed, or without a receipt, once the octets are with the system. */
   send(headers: HeaderList, body: Buffer, receipt: boolean): Promise<void> {
     const all: HeaderList = [...headers, ['content-length', String(body.length)]];

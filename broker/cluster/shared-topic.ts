@@ -27,7 +27,7 @@ export class SharedTopic extends Topic {
     }
   }
 
-  /** A message of another node: to subscribers here and to nobody else. Durable subscriptions are their own node's. */
+  /** A message of another node: to subscribers here and to nobody else. Durable subscriptions have it of the node that published it. */
   receive(message: Message): void {
     this.offer(message);
   }

@@ -130,11 +130,6 @@ export class UpstreamConnection {
     return ['receipt', id];
   }
 
-  /** Receipts that have not come. */
-  get owedReceipts(): number {
-    return this.#receipts.size;
-  }
-
   /** Stops reading, and does not take the silence for an end. */
   pause(): void {
     this.#isPaused = true;

@@ -244,7 +244,7 @@ t.test('what cannot be read, or is no topic here, is left out', async (t) => {
   t.strictSame(there.bodies(), ['good']);
 });
 
-t.test('histories are refused: offsets are a node’s own', async (t) => {
+t.test('histories are refused where nodes share none: offsets are a node’s own', async (t) => {
   const nodeRelay = new MemoryNetwork().createRelay();
   const history = [{ pattern: '/topic/x' }];
   t.throws(() => new BrokerFixture({ history }, undefined, 'info', null, { nodeRelay }), {
