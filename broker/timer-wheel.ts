@@ -21,7 +21,7 @@ const SLOTS = 1024;
 /** What `stagger` lets happen in one tick: a write costs about 6 µs, so these are some 3 ms. */
 const PER_TICK = 500;
 /** A tick this late means that the process stood still: what clients sent meanwhile has not been read yet. */
-const STALL_TICKS = 10;
+const STALL_TICKS = 2;
 
 export class TimerWheel {
   /** Coarse: set at each tick and each turn that reads or writes. Good to about one tick. */
