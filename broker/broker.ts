@@ -282,6 +282,7 @@ export class Broker implements HandlerGroup {
       heads: new MessageHeads(messageIdPrefix),
       messageIdPrefix,
       tracesFrames,
+      tap: null,
       nextMessageId,
       createId: createToken,
     };

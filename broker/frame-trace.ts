@@ -1,4 +1,4 @@
-/** Frames as fields of a debug log line, with what must stay secret masked (DESIGN D10, conformance C-17). */
+/** Frames as fields of a debug log line, and as operators see them, with what must stay secret masked (DESIGN D10, conformance C-17). */
 import type { Frame, Headers } from '../protocol/index.js';
 
 const SECRET = /^(passcode|password|authorization|cookie|token|access_token|x-api-key)$|[cx]srf/i;
@@ -21,6 +21,18 @@ export function traceFrame(frame: Frame): TracedFrame {
     headers: maskHeaders(frame.headers),
     bodyBytes: frame.body.length,
     body: isSecretBody ? '***' : frame.body.toString('utf8', 0, MAX_BODY_CHARACTERS),
+  };
+}
+
+/** All headers in their order, and the body. */
+export function maskFrame({ headers, body }: Frame): {
+  readonly headers: (readonly [name: string, value: string])[];
+  readonly body: Buffer;
+} {
+  const isSecretBody = RENEWAL.test(headers.get('destination') ?? '');
+  return {
+    headers: [...headers].map(([name, value]) => [name, SECRET.test(name) ? '***' : value]),
+    body: isSecretBody ? Buffer.from('***') : body,
   };
 }
 

@@ -34,7 +34,7 @@ export class FrameWriter implements FlushScheduler {
   #isScheduled = false;
   /** Null: nobody wants to know how long deliveries take. */
   sampler: DeliverySampler | null = null;
-  /** Whether outbound interceptors are registered. */
+  /** Whether somebody sees frames on their way out: outbound interceptors, or a tap. */
   interceptsOutbound = false;
   /** Frames written since start, heart-beats not counted. */
   framesOut = 0;
@@ -91,8 +91,10 @@ export class FrameWriter implements FlushScheduler {
       }
       const payload = outbox.peekPayload();
       batch.add(head, payload);
-      if (head === null) at = this.#writeControl(connection, framing, payload as Buffer, at);
-      else if (this.interceptsOutbound) at = this.#writeIntercepted(outbox, head, payload as Message, at);
+      if (head === null) {
+        if (this.interceptsOutbound) outbox.watchControl(payload as Buffer);
+        at = this.#writeControl(connection, framing, payload as Buffer, at);
+      } else if (this.interceptsOutbound) at = this.#writeIntercepted(outbox, head, payload as Message, at);
       else at = this.#writeMessage(outbox, head, payload as Message, at);
       outbox.shift();
     }
@@ -127,8 +129,10 @@ export class FrameWriter implements FlushScheduler {
   /** Seen only now, on its way out: until then a queue could still have it back. */
   #writeIntercepted(outbox: Outbox, head: DeliveryHead, message: Message, at: number): number {
     this.#batch.spoil();
-    const frame = outbox.intercept(head, message);
-    return frame === null ? at : this.#writeControl(outbox.connection, outbox.framing, frame, at);
+    const passed = outbox.intercept(head, message);
+    if (passed === null) return at;
+    if (Buffer.isBuffer(passed)) return this.#writeControl(outbox.connection, outbox.framing, passed, at);
+    return this.#writeMessage(outbox, head, passed, at);
   }
 
   #writeMessage(outbox: Outbox, delivery: DeliveryHead, message: Message, start: number): number {

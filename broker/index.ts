@@ -39,6 +39,7 @@ export type { BrokerOperations } from './operations/broker-operations.js';
 export type { DeliveryObserver } from './operations/delivery-sampler.js';
 export type * from './operations/details.js';
 export type { DrainState } from './operations/drain.js';
+export type { TapFilter, TapListener, TappedFrame } from './operations/frame-tap.js';
 export type { BrowsePlace, MoveOptions, MoveResult, QueueOperations } from './operations/queue-operations.js';
 export type { SessionHandle, SubscriptionHandle } from './application/session-handle.js';
 export type { StandardSchema } from './application/standard-schema.js';

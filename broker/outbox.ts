@@ -24,8 +24,13 @@ import type { StompVersion } from '../protocol/index.js';
 export interface OutboxOwner {
   /** The limit was passed: the session is to be ended, though not within this call. */
   onSlowConsumer(queuedBytes: number): void;
-  /** The outbound interceptors' word on a MESSAGE, as octets of a frame of its own; null drops it. */
-  interceptMessage(head: DeliveryHead, message: Message): Buffer | null;
+  /**
+   * Whoever looks at MESSAGEs on their way out says what is written: the message as it is, octets of a frame of its own, or
+   * nothing (null).
+   */
+  interceptMessage(head: DeliveryHead, message: Message): Message | Buffer | null;
+  /** Somebody looks: a control frame, or a heart-beat, is being written. */
+  onControlWritten(octets: Buffer): void;
   /** A message gave way to a newer one. */
   onGivenWay(policy: GivingWay['policy']): void;
   /** More than the soft limit is waiting, or no longer. */
@@ -201,9 +206,14 @@ export class Outbox implements MessageSink {
     entries[at + 1] = payload;
   }
 
-  /** One MESSAGE as the outbound interceptors let it pass, a frame of its own; null when they drop it. */
-  intercept(head: DeliveryHead, message: Message): Buffer | null {
+  /** One MESSAGE as those let it pass who look: as it is, or a frame of its own; null when they drop it. */
+  intercept(head: DeliveryHead, message: Message): Message | Buffer | null {
     return this.#owner.interceptMessage(head, message);
+  }
+
+  /** A control frame is being written, and somebody looks. */
+  watchControl(octets: Buffer): void {
+    this.#owner.onControlWritten(octets);
   }
 
   /** One whole frame of the server's own, or a heart-beat. */

@@ -13,6 +13,7 @@ import type { Authenticator, Authorizer, Clock, Logger } from './ports.js';
 import type { Quotas } from './quotas/quotas.js';
 import type { Router } from './router.js';
 import type { Journal } from './storage/journal.js';
+import type { FrameTap } from './operations/frame-tap.js';
 import type { OperatedSession } from './operations/operated-session.js';
 import type { SessionRegistry } from './session-registry.js';
 import type { BrokerStats } from './stats.js';
@@ -46,7 +47,9 @@ export interface SessionEnvironment {
   readonly messageIdPrefix: string;
   /** The log wants to see frames. */
   tracesFrames: boolean;
-  /** Somebody wants to see every frame or message decoded, log or interceptor: none then takes the plain path. */
+  /** Null: no operator looks at frames. */
+  tap: FrameTap | null;
+  /** Somebody wants to see every frame or message decoded, log, tap or interceptor: none then takes the plain path. */
   decodesAll: boolean;
   nextMessageId(): number;
   /** Unguessable, of letters, digits, `-` and `_` only: clients echo it unescaped (conformance A-26, DESIGN §6). */

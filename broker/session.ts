@@ -323,8 +323,9 @@ export class Session
 
   /** @returns whether the parser may go on */
   #receive(frame: Frame): boolean {
-    const { logger, tracesFrames, interceptors, stats } = this.#environment;
+    const { logger, tracesFrames, interceptors, stats, tap } = this.#environment;
     if (frame.command === 'CONNECT' || frame.command === 'STOMP') stats.connectFrames++;
+    if (tap !== null) tap.received(this, frame);
     if (tracesFrames) logger.debug({ session: this.id, frame: traceFrame(frame) }, 'frame received');
     if (interceptors.inbound === null) return this.#handle(frame, () => this.#dispatch(frame));
     return this.#handle(frame, () => {
@@ -560,8 +561,19 @@ export class Session
     if (frame !== null) this.#send(command, frame.headers);
   }
 
-  interceptMessage(head: DeliveryHead, message: Message): Buffer | null {
-    return this.#environment.outbound.passMessage(head, message, this);
+  interceptMessage(head: DeliveryHead, message: Message): Message | Buffer | null {
+    const { outbound, tap } = this.#environment;
+    if (!outbound.isActive) {
+      tap?.delivered(this, head, message);
+      return message;
+    }
+    const octets = outbound.passMessage(head, message, this);
+    if (octets !== null) tap?.sent(this, octets);
+    return octets;
+  }
+
+  onControlWritten(octets: Buffer): void {
+    this.#environment.tap?.sent(this, octets);
   }
 
   createSubscription(

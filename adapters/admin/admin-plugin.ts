@@ -2,6 +2,7 @@
  * The admin API as a Fastify plugin: puts the routes on an application, its own or one that also serves STOMP endpoints.
  * Authentication, validation, errors and the audit log are here, once for all routes.
  */
+import type { Readable } from 'node:stream';
 import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
@@ -107,7 +108,11 @@ export async function registerAdmin(
       scope.setNotFoundHandler((request, reply) => {
         sendProblem(parts, new Problem('not-found', 'The API has no such route'), request, reply);
       });
-      for (const each of routes) addRoute(scope, each, parts, limited);
+      const open = new Set<Readable>();
+      scope.addHook('preClose', async () => {
+        for (const stream of open) stream.destroy();
+      });
+      for (const each of routes) addRoute(scope, each, { parts, limited, open });
     },
     { prefix: API_PREFIX },
   );
@@ -115,7 +120,14 @@ export async function registerAdmin(
 
 type OnRequest = ReturnType<FastifyInstance['rateLimit']>;
 
-function addRoute(app: FastifyInstance, route: AdminRoute, parts: AdminParts, limited: readonly OnRequest[]): void {
+interface RouteParts {
+  readonly parts: AdminParts;
+  readonly limited: readonly OnRequest[];
+  /** Answers that go on. */
+  readonly open: Set<Readable>;
+}
+
+function addRoute(app: FastifyInstance, route: AdminRoute, { parts, limited, open }: RouteParts): void {
   const { method, path: url, role, params, query, body, response, status = 200 } = route;
   app.route({
     method,
@@ -138,7 +150,7 @@ function addRoute(app: FastifyInstance, route: AdminRoute, parts: AdminParts, li
     preValidation: async (request) => {
       if (body !== undefined && (request.body === undefined || request.body === null)) request.body = {};
     },
-    handler: (request, reply) => answer(parts, route, request, reply.code(status)),
+    handler: (request, reply) => answer(parts, route, open, request, reply.code(status)),
     config: { adminRoute: route },
   });
 }
@@ -171,19 +183,29 @@ async function authenticate({ access, audit }: AdminParts, route: AdminRoute, re
 async function answer(
   parts: AdminParts,
   route: AdminRoute,
+  open: Set<Readable>,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<unknown> {
   const input = { params: request.params, query: request.query, body: request.body };
   const { adminActor: actor } = request;
-  const { subject, operation } = route;
-  if (subject === undefined || actor === null) return reply.send(await route.handle({ ...input, actor }));
+  const { subject, operation, stream } = route;
+  const send = (result: unknown): FastifyReply => {
+    if (stream === undefined) return reply.send(result);
+    open.add(result as Readable);
+    // A proxy that gathers an answer before it passes it on would keep this one for ever.
+    return reply
+      .type(stream.mediaType)
+      .header('x-accel-buffering', 'no')
+      .send((result as Readable).once('close', () => open.delete(result as Readable)));
+  };
+  if (subject === undefined || actor === null) return send(await route.handle({ ...input, actor }));
   // Before the act: afterwards the session may be gone that it was done to.
   const entry = { actor: actor.name, role: actor.role, address: request.ip, operation, subject: subject(input) };
   try {
     const result = await route.handle({ ...input, actor });
     parts.audit.add({ ...entry, outcome: 'done' });
-    return await reply.send(result);
+    return await send(result);
   } catch (error) {
     parts.audit.add({ ...entry, outcome: problemOf(error).code });
     throw error;

@@ -38,6 +38,11 @@ export interface RouteDefinition<P, Q, B, R> {
   readonly problems?: readonly ProblemCode[];
   /** Of an act, for the audit log: what it was done to. Missing: it only looks. */
   readonly subject?: (input: Omit<RouteInput<P, Q, B>, 'actor'>) => Readonly<Record<string, unknown>>;
+  /**
+   * The answer goes on: what is handed back is a Readable, and `response` describes one line of it. It is destroyed when the
+   * client goes or the server stops.
+   */
+  readonly stream?: { readonly mediaType: string };
   readonly handle: (input: RouteInput<P, Q, B>) => R | Promise<R>;
 }
 

@@ -20,7 +20,7 @@ const PROBLEMS = {
   'rate-limited': { status: 429, title: 'Too many requests from this address' },
   internal: { status: 500, title: 'A fault of the server; the log has it' },
   'not-ready': { status: 503, title: 'The server does not take connections' },
-  'too-busy': { status: 503, title: 'Too many lists are asked for at once' },
+  'too-busy': { status: 503, title: 'Too many lists, or taps, are asked for at once' },
   unavailable: { status: 503, title: 'What this needs cannot be reached at the moment' },
 } as const;
 

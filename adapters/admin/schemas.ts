@@ -95,6 +95,29 @@ export const queueMessage = z.object({
   isCut: z.boolean().describe('Only the first part of the body is shown'),
 });
 
+export const tappedLine = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('tap'), node: text }).describe('The first line: from now on'),
+  z.object({
+    type: z.literal('frame'),
+    number: z.int().min(1).describe('Counts what was shown'),
+    at: time,
+    session: text,
+    direction: z.enum(['in', 'out']).describe('`in`: from the client'),
+    user: text.nullable(),
+    transport: text,
+    command: text,
+    headers: z.array(z.tuple([text, text])).describe('Names and values, in the order of the frame; secrets masked'),
+    body: text.describe('Text, or base64'),
+    encoding: z.enum(['utf8', 'base64']),
+    bodyBytes: bytes,
+    isCut: z.boolean().describe('Only the first part of the body is shown'),
+  }),
+  z
+    .object({ type: z.literal('missed'), count: z.int().min(1) })
+    .describe('So many more were meant: over `perSecond`, or faster than they were read'),
+  z.object({ type: z.literal('idle') }).describe('Nothing to say for 15 s'),
+]);
+
 export const auditEntry = z.object({
   number: z.int().min(1),
   at: time,

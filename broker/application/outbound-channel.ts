@@ -35,26 +35,29 @@ export class OutboundChannel {
   /** One delivery as octets of a frame of its own; null when it was dropped. */
   passMessage(head: DeliveryHead, message: Message, session: SessionHandle): Buffer | null {
     const { headers: relayed, body } = message.decode();
-    const headers = this.#ownHeaders(head, message);
+    const headers = new Headers(deliveryHeaders(head, message, this.#messageIdPrefix));
     for (const [name, value] of relayed) headers.append(name, value);
     const frame = this.pass({ command: 'MESSAGE', headers, body }, session);
     return frame === null ? null : serializeCounted(frame, session.version);
   }
+}
 
-  #ownHeaders(noted: DeliveryHead, message: Message): Headers {
-    const headers = new Headers();
-    const head = noted instanceof NotedDelivery ? noted.delivery : noted;
-    if (head.owner.id !== null) headers.append('subscription', head.owner.id);
-    headers.append('message-id', `${this.#messageIdPrefix}${message.idDigits}`);
-    if (head instanceof Delivery) {
-      headers.append('ack', head.ackId);
-    }
-    if ((head instanceof Delivery || head instanceof Redelivery) && head.deliveryCount > 1) {
-      headers.append('redelivered', 'true');
-    }
-    if (noted instanceof NotedDelivery) headers.append('recovered', String(noted.isRecovered));
-    return headers;
+/** What a MESSAGE says of its delivery: everything that stands before what its sender wrote. */
+export function deliveryHeaders(
+  noted: DeliveryHead,
+  message: Message,
+  messageIdPrefix: string,
+): (readonly [string, string])[] {
+  const headers: (readonly [string, string])[] = [];
+  const head = noted instanceof NotedDelivery ? noted.delivery : noted;
+  if (head.owner.id !== null) headers.push(['subscription', head.owner.id]);
+  headers.push(['message-id', `${messageIdPrefix}${message.idDigits}`]);
+  if (head instanceof Delivery) headers.push(['ack', head.ackId]);
+  if ((head instanceof Delivery || head instanceof Redelivery) && head.deliveryCount > 1) {
+    headers.push(['redelivered', 'true'], ['delivery-count', String(head.deliveryCount)]);
   }
+  if (noted instanceof NotedDelivery) headers.push(['recovered', String(noted.isRecovered)]);
+  return headers;
 }
 
 /** The body may be another than before: content-length is counted anew. */

@@ -93,6 +93,11 @@ export class BrokerCluster<S> {
     this.#answerOrders();
   }
 
+  /** Of this node: as the options say, or random. */
+  get nodeId(): string {
+    return this.#parts.nodeId;
+  }
+
   // ——— What is there ———
 
   /** The nodes that answer. */

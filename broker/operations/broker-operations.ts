@@ -12,6 +12,7 @@ import type { SessionEnvironment } from '../session-environment.js';
 import type { DestinationDetails, SessionDetails } from './details.js';
 import { type DeliveryObserver, DeliverySampler } from './delivery-sampler.js';
 import { Drain } from './drain.js';
+import { FrameTap, type TapFilter, type TapListener } from './frame-tap.js';
 import { LocalQueueOperations, type QueueOperations, type QueueOperationsParts } from './queue-operations.js';
 import { SharedQueueOperations, readSizes } from './shared-queue-operations.js';
 
@@ -227,10 +228,40 @@ export class BrokerOperations {
   }
 
   set tracesFrames(traces: boolean) {
+    this.#environment.tracesFrames = traces;
+    this.#decideWhatIsSeen();
+  }
+
+  get tapCount(): number {
+    return this.#environment.tap?.size ?? 0;
+  }
+
+  /**
+   * Has frames of this node's sessions shown to `listener` until the returned function is called: incoming ones before they
+   * are handled, outgoing ones as they are written. Heart-beats are none. Meanwhile every SEND leaves the fast path, and
+   * what is meant is decoded; with nobody who taps it costs nothing.
+   * @throws BrokerError `destination-invalid` for a pattern that cannot be compiled
+   */
+  tapFrames(filter: TapFilter, listener: TapListener): () => void {
     const environment = this.#environment;
-    environment.tracesFrames = traces;
-    const { interceptors, options } = environment;
-    const isWatched = interceptors.inbound !== null || interceptors.broker !== null;
-    environment.decodesAll = traces || options.userIdHeader || isWatched;
+    const { clock, options, messageIdPrefix } = environment;
+    const tap = environment.tap ?? new FrameTap(clock, options.destinations.separator, messageIdPrefix);
+    const remove = tap.add(filter, listener);
+    environment.tap = tap;
+    this.#decideWhatIsSeen();
+    return () => {
+      remove();
+      if (tap.size > 0 || environment.tap !== tap) return;
+      environment.tap = null;
+      this.#decideWhatIsSeen();
+    };
+  }
+
+  #decideWhatIsSeen(): void {
+    const environment = this.#environment;
+    const { interceptors, options, tap, tracesFrames, writer } = environment;
+    const isWatched = interceptors.inbound !== null || interceptors.broker !== null || tap !== null;
+    environment.decodesAll = tracesFrames || options.userIdHeader || isWatched;
+    writer.interceptsOutbound = interceptors.outbound !== null || tap !== null;
   }
 }

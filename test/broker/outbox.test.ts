@@ -22,6 +22,7 @@ function setUp() {
   const soft: boolean[] = [];
   const owner: OutboxOwner = {
     interceptMessage: () => null,
+    onControlWritten: () => undefined,
     onGivenWay: () => undefined,
     onSlowConsumer: (bytes: number) => slow.push(bytes),
     onSoftLimit: (isOver: boolean) => soft.push(isOver),

@@ -26,6 +26,8 @@ export interface AskOptions {
   readonly token?: string;
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Of an answer that goes on: is gone after its first line. */
+  readonly firstLine?: boolean;
 }
 
 export interface TestAdmin {
@@ -66,7 +68,7 @@ export async function ask(
   origin: string,
   method: string,
   path: string,
-  { as = 'admin', token, body, headers = {} }: AskOptions = {},
+  { as = 'admin', token, body, headers = {}, firstLine = false }: AskOptions = {},
 ): Promise<AdminAnswer> {
   const shown = token ?? (as === null ? null : TOKENS[as]);
   const url = origin + (path.startsWith('//') ? path.slice(1) : `/api/v1${path}`);
@@ -79,7 +81,17 @@ export async function ask(
     },
     ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
   });
-  const text = await response.text();
+  const text = firstLine ? await firstLineOf(response) : await response.text();
   const isJson = /json/.test(response.headers.get('content-type') ?? '');
   return { status: response.status, headers: response.headers, text, body: isJson ? JSON.parse(text) : undefined };
+}
+
+async function firstLineOf(response: Response): Promise<string> {
+  let text = '';
+  const decoder = new TextDecoder();
+  for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
+    text += decoder.decode(chunk, { stream: true });
+    if (text.includes('\n')) break;
+  }
+  return text.slice(0, text.indexOf('\n'));
 }

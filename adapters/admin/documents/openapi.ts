@@ -77,7 +77,7 @@ function problemResponse(status: number): Json {
 }
 
 function operationOf(route: AdminRoute): Json {
-  const { operation, tag, summary, description, role, params, query, body, response, status = 200 } = route;
+  const { operation, tag, summary, description, role, params, query, body, response, status = 200, stream } = route;
   return {
     operationId: operation,
     tags: [tag],
@@ -87,7 +87,13 @@ function operationOf(route: AdminRoute): Json {
     ...parametersOf(params, query),
     ...(body === undefined ? {} : { requestBody: { required: true, content: json(schemaOf(body, 'input')) } }),
     responses: {
-      [status]: { description: 'Done', content: json(schemaOf(response, 'output')) },
+      [status]:
+        stream === undefined
+          ? { description: 'Done', content: json(schemaOf(response, 'output')) }
+          : {
+              description: 'A JSON value on each line, until the client goes; the schema is of one line',
+              content: { [stream.mediaType]: { schema: schemaOf(response, 'output') } },
+            },
       ...Object.fromEntries(
         problemStatuses(route).map((each) => [each, { $ref: `#/components/responses/Problem${each}` }]),
       ),

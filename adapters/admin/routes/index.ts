@@ -9,6 +9,7 @@ import { queueRoutes } from './queue-routes.js';
 import { serverRoutes } from './server-routes.js';
 import { sessionRoutes } from './session-routes.js';
 import { statsRoutes } from './stats-routes.js';
+import { tapRoutes } from './tap-routes.js';
 import { userRoutes } from './user-routes.js';
 
 /** In the order of the document. */
@@ -21,6 +22,7 @@ export function adminRoutes(parts: AdminParts): readonly AdminRoute[] {
     ...destinationRoutes(parts),
     ...queueRoutes(parts),
     ...messageRoutes(parts),
+    ...tapRoutes(parts),
     ...serverRoutes(parts),
     ...documentRoutes(parts),
   ];

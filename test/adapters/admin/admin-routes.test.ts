@@ -232,6 +232,13 @@ const CASES: Readonly<Record<string, Case>> = {
       total: 1,
     },
   },
+  tapFrames: {
+    path: '/tap?user=ann&direction=in&destination=/topic/**&command=SEND,SUBSCRIBE',
+    bad: ['colour=red', 'direction=up', 'command=SHOUT', 'perSecond=0', 'bodyBytes=16385', 'count=0'].map((query) => [
+      `/tap?${query}`,
+    ]),
+    expect: { type: 'tap', node: String },
+  },
   getAsyncApi: { path: '/asyncapi', expect: { asyncapi: '3.0.0' } },
 };
 
@@ -311,7 +318,7 @@ for (const route of ROUTES) {
       t.equal(bad.status, 400, `${badPath} ${JSON.stringify(body)}`);
       t.match(bad.body, { code: /^(request|cursor)-invalid$/ });
     }
-    const answer = await admin.ask(method, path, { as: role, ...given });
+    const answer = await admin.ask(method, path, { as: role, ...given, firstLine: route.stream !== undefined });
     t.equal(answer.status, route.status ?? 200, answer.text);
     t.match(answer.body, found.expect);
     t.strictSame(route.response.parse(answer.body), answer.body, 'the answer is what the document says');
@@ -398,7 +405,8 @@ t.test('acts are in the audit log, also those that were refused; looking is not'
 t.test('every definition has what its document needs', async (t) => {
   const isAct = ({ method }: AdminRoute): boolean => method !== 'GET';
   for (const route of ROUTES) {
-    t.equal(route.subject !== undefined, isAct(route), `${route.operation} is in the audit log if it is an act`);
+    const isAudited = isAct(route) || route.stream !== undefined;
+    t.equal(route.subject !== undefined, isAudited, `${route.operation} is in the audit log if it is an act`);
     t.ok(route.summary.length > 0);
   }
 });
