@@ -46,6 +46,9 @@ const SOFT_CODES: ReadonlySet<string> = new Set([
   'rate-limited',
 ]);
 
+/** A gateway's frames are whole, but some of their headers are its client's words, which it cannot check. */
+const CLIENT_WORDS: ReadonlySet<string> = new Set(['ack-unknown', 'header-invalid', 'selector-invalid']);
+
 /** @param onUnknown notes an error that is nobody's refusal and returns the id it is logged under */
 export function describeRefusal(error: unknown, onUnknown: (error: unknown) => string): Refusal {
   if (error instanceof BrokerError) {
@@ -59,8 +62,8 @@ export function describeRefusal(error: unknown, onUnknown: (error: unknown) => s
   return { code: 'internal', message, text: message, closeCode: 'internal' };
 }
 
-export function canBeSoft(refusal: Refusal): boolean {
-  return SOFT_CODES.has(refusal.code);
+export function canBeSoft(refusal: Refusal, isGateway: boolean): boolean {
+  return SOFT_CODES.has(refusal.code) || (isGateway && CLIENT_WORDS.has(refusal.code));
 }
 
 /** When to try again: in whole seconds as HTTP has it, and in milliseconds. */

@@ -67,7 +67,7 @@ export interface Connection {
   readonly holdsMemory?: boolean | undefined;
   /**
    * True: the other side is a gateway of this process, which goes on after an ERROR that answers one frame (DESIGN D12);
-   * otherwise ERROR ends the connection.
+   * and asks `admit` for each message of its client; otherwise ERROR ends the connection.
    */
   readonly keepsAfterError?: boolean | undefined;
   /** The HTTP request that opened this connection, once: the connection forgets it. Null on TCP and at the second call. */
@@ -103,6 +103,12 @@ export interface ConnectionListener {
   onDrain(): void;
   /** The connection is gone: exactly once, whoever ended it. `cause` when it was a fault of the network. */
   onClose(cause?: Error): void;
+  /**
+   * Asked by a gateway for each message of its client, whatever that becomes: it counts towards the quotas, and the frames
+   * that it becomes do not. With `quotas.onExceeded: pause` nothing is refused, and the frames count instead.
+   * @returns how long it would have to wait, in ms: it is refused; 0: it passes
+   */
+  admit?(bytes: number): number;
 }
 
 /** Why a client is not let in now. */

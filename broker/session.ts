@@ -251,12 +251,22 @@ export class Session
     return this.#quota !== null && this.#state === 'connected' ? this.#measure(raw, this.#quota) : this.#take(raw);
   }
 
+  admit(bytes: number): number {
+    const quota = this.#quota;
+    if (quota === null || quota.onExceeded === 'pause' || !this.#isOpen) return 0;
+    const waitMs = quota.admit(bytes);
+    if (waitMs > 0) this.#environment.stats.rateLimited++;
+    return waitMs;
+  }
+
   /** SEND and SUBSCRIBE make work for others; all other frames are about what the server gave, or end something. */
   #measure(raw: RawFrame, quota: SessionQuota): boolean {
     if (raw.command !== Command.SEND && raw.command !== Command.SUBSCRIBE) return this.#take(raw);
     const { stats } = this.#environment;
     const bytes = raw.end - raw.headersStart;
     if (quota.onExceeded === 'refuse') {
+      // A gateway has asked already, about what its client said.
+      if (this.connection.keepsAfterError === true) return this.#take(raw);
       const retryAfterMs = quota.admit(bytes);
       if (retryAfterMs === 0) return this.#take(raw);
       stats.rateLimited++;
@@ -756,7 +766,8 @@ export class Session
     const refusal = describeRefusal(error, (unknown) => this.#logInternal(unknown));
     this.#reportRefusal(refusal, frame);
     const isKept = this.connection.keepsAfterError === true;
-    const mayLive = (isKept || this.options.refusals === 'soft') && this.#state === 'connected' && canBeSoft(refusal);
+    const mayLive =
+      (isKept || this.options.refusals === 'soft') && this.#state === 'connected' && canBeSoft(refusal, isKept);
     const isSoft = mayLive && !this.#isTooOften();
     if (isSoft && !isKept) {
       this.#refuseSoftly(refusal, frame?.headers.get('receipt'));

@@ -41,7 +41,7 @@ export class MountedBroker {
     this.connectionLog = connectionLog;
     this.#gateways = ports.gateways ?? [];
     this.#gatewayHost = {
-      accept: (connection) => broker.accept(connection),
+      accept: broker.acceptor,
       session: (id) => broker.operations.session(id),
       authenticator,
       clock,

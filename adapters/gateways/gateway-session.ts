@@ -34,6 +34,25 @@ export interface GatewayMessage {
   readonly payload: unknown;
 }
 
+/** What a message of the client can do in its session. */
+export type SessionAction =
+  | {
+      readonly type: 'subscribe';
+      readonly destination: string;
+      /** Of SUBSCRIBE, e.g. `ack`, `selector`, `replay`. */
+      readonly headers?: Readonly<Record<string, string>> | undefined;
+    }
+  | { readonly type: 'unsubscribe'; readonly destination: string }
+  | {
+      readonly type: 'send';
+      readonly destination: string;
+      readonly payload?: unknown;
+      /** Of SEND, e.g. `persistent`. */
+      readonly headers?: Readonly<Record<string, string>> | undefined;
+    }
+  /** Of a message in an ack mode; `id` is its header `ack`. */
+  | { readonly type: 'ack' | 'nack'; readonly id: string };
+
 export interface GatewayEvents {
   onMessage(message: GatewayMessage): void;
   /** Refused before it was open, or ended by the broker; the connection is closed next. */
@@ -41,6 +60,8 @@ export interface GatewayEvents {
 }
 
 type HeaderList = readonly (readonly [string, string])[];
+
+type Said = 'CONNECT' | 'SUBSCRIBE' | 'UNSUBSCRIBE' | 'SEND' | 'ACK' | 'NACK';
 
 interface Waiting {
   resolve(frame: Frame): void;
@@ -119,6 +140,25 @@ export class GatewaySession implements Connection {
       this.#subscriptions.delete(destination);
       this.#destinations.delete(id);
       throw error;
+    }
+  }
+
+  /** One message of the client, whatever it means. @returns how long it would have to wait, in ms: it is refused; 0: it passes */
+  admit(bytes: number): number {
+    return this.#listener?.admit?.(bytes) ?? 0;
+  }
+
+  /** What a gateway's mapping made of a message. @throws BrokerError when it is refused */
+  async act(action: SessionAction): Promise<void> {
+    switch (action.type) {
+      case 'subscribe':
+        return this.subscribe(action.destination, Object.entries(action.headers ?? {}));
+      case 'unsubscribe':
+        return this.unsubscribe(action.destination);
+      case 'send':
+        return this.send(action.destination, action.payload, Object.entries(action.headers ?? {}));
+      default:
+        return this.#confirmed(action.type === 'ack' ? 'ACK' : 'NACK', [['id', action.id]]);
     }
   }
 
@@ -247,7 +287,9 @@ export class GatewaySession implements Connection {
 
   #onError({ headers, body }: Frame): void {
     const code = (headers.get('code') ?? 'internal') as BrokerErrorCode;
-    const error = new BrokerError(code, headers.get('message') ?? body.toString().trim());
+    const retryAfterMs = Number(headers.get('retry-after-ms') ?? NaN);
+    const text = headers.get('message') ?? body.toString().trim();
+    const error = new BrokerError(code, text, Number.isNaN(retryAfterMs) ? {} : { retryAfterMs });
     const receipt = this.#settle(headers.get('receipt-id'));
     if (receipt !== undefined) {
       receipt.reject(error);
@@ -265,7 +307,7 @@ export class GatewaySession implements Connection {
     return waiting;
   }
 
-  async #confirmed(command: 'SUBSCRIBE' | 'UNSUBSCRIBE' | 'SEND', headers: HeaderList, body?: Buffer): Promise<void> {
+  async #confirmed(command: Exclude<Said, 'CONNECT'>, headers: HeaderList, body?: Buffer): Promise<void> {
     if (this.#isGone) throw new BrokerError('internal', 'The connection is gone');
     // The one character that STOMP has no escape for: it would end the frame, and what follows would be another one.
     const broken = headers.find(([, value]) => value.includes('\0'));
@@ -278,7 +320,7 @@ export class GatewaySession implements Connection {
     await confirmed;
   }
 
-  #send(command: 'CONNECT' | 'SUBSCRIBE' | 'UNSUBSCRIBE' | 'SEND', headers: HeaderList, body?: Buffer): void {
+  #send(command: Said, headers: HeaderList, body?: Buffer): void {
     const octets = serializeFrame(command, headers, '1.2', body);
     this.#listener?.onBytes(Buffer.from(octets), false);
   }

@@ -8,7 +8,7 @@ import type { AcceptConnection, Authenticator, Clock, Logger } from '../../broke
 import type { AttachedEndpoints } from '../transports/index.js';
 
 export interface GatewayHost {
-  /** The broker's front door: what every transport calls for a new connection. */
+  /** The broker's front door: what every transport calls for a new connection, and asks before it. */
   readonly accept: AcceptConnection;
   /** The one that CONNECT asks, for gateways that refuse at the handshake. */
   readonly authenticator: Authenticator;

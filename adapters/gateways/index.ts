@@ -1,6 +1,6 @@
 /** Ways in for clients that speak something else than STOMP: each has an ordinary session. */
 export type { Gateway, GatewayHost } from './gateway.js';
-export type { GatewayMessage } from './gateway-session.js';
+export type { GatewayMessage, SessionAction } from './gateway-session.js';
 export { JsonGateway, type JsonGatewayStats } from './json/json-gateway.js';
 export type { JsonGatewayOptions } from './json/json-options.js';
 export {
@@ -19,4 +19,3 @@ export type {
   SocketIoOptions,
 } from './socketio/socketio-mapping.js';
 export type { SocketIoServer } from './socketio/socketio-server.js';
-export type { RateOptions } from './token-bucket.js';

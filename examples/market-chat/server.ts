@@ -35,12 +35,13 @@ export async function createMarketChatApp(options: MarketChatOptions = {}): Prom
   });
   const crossOrigin = { origin: [...allowedOrigins], credentials: true };
   const io = new Server({ path: '/ws', serveClient: false, cors: crossOrigin });
-  const gateway = new SocketIoGateway({ io, mapping: CHAT_EVENTS, rate: { perSecond: 20, burst: 50 } });
+  const gateway = new SocketIoGateway({ io, mapping: CHAT_EVENTS });
   await app.register(cors, crossOrigin);
   await app.register(hoofbeat, {
     // STOMP clients with the same cookie see the same chats.
     endpoints: [{ path: '/stomp', allowedOrigins }],
     gateways: [gateway],
+    broker: { quotas: { session: { messagesPerSecond: 20, messageBurst: 50 } } },
     authenticate: ({ handshake }) => {
       const header = handshake?.headers['cookie'];
       const name = cookies.userOf(handshake?.url ?? '/', typeof header === 'string' ? header : undefined);

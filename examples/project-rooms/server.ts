@@ -73,7 +73,6 @@ export async function createProjectRoomsApp(options: ProjectRoomsOptions): Promi
     paths: { '/ws/connect': false },
     mapping: projectMessages(new Map(Object.entries({ ...STANDARD_PROCESSORS, ...options.processors }))),
     maxMessageBytes: chosen.maxMessageBytes,
-    rate: { perSecond: chosen.requestsPerSecond, burst: chosen.burst },
     maxErrors: chosen.maximumErrors,
     errorResetMs: chosen.errorResetMs,
     pingIntervalMs: chosen.pingMs,
@@ -96,6 +95,7 @@ export async function createProjectRoomsApp(options: ProjectRoomsOptions): Promi
       ],
     }),
     broker: {
+      quotas: { session: { messagesPerSecond: chosen.requestsPerSecond, messageBurst: chosen.burst } },
       inbox: {
         rules: [{ pattern: '/queue/direct', maxMessages: chosen.storedMessages, ttlMs: chosen.storedTtlMs }],
         recipients: 'any',

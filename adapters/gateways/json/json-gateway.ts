@@ -57,7 +57,11 @@ export class JsonGateway implements Gateway {
       typedLines: false,
       lenientNul: false,
     }));
-    const accept = (connection: Connection): ConnectionListener | null => this.#accept(connection, host);
+    // With what transports ask before there is a connection: 429 for whom the broker would not take.
+    const accept = Object.assign(
+      (connection: Connection): ConnectionListener | null => this.#accept(connection, host),
+      { refusal: host.accept.refusal },
+    );
     const admit = (handshake: Handshake, connection: Pick<Connection, 'transport' | 'remoteAddress'>) =>
       this.#admit(handshake, connection, host);
     const attached = attachEndpoints(server, endpoints, accept, host.logger, undefined, admit);

@@ -1,7 +1,7 @@
 /** How the JSON messages of an application stand for what a broker does: the one thing that a JSON endpoint is given. */
 import type { SessionHandle } from '../../../broker/application/session-handle.js';
 import type { Handshake, Principal } from '../../../broker/ports.js';
-import type { GatewayMessage } from '../gateway-session.js';
+import type { GatewayMessage, SessionAction } from '../gateway-session.js';
 
 /** Who is on the other side. */
 export interface JsonClient {
@@ -13,19 +13,19 @@ export interface JsonClient {
 
 /** What a message of the client means. `then` is sent to the client once it has taken effect. */
 export type JsonAction =
-  | { readonly type: 'subscribe' | 'unsubscribe'; readonly destination: string; readonly then?: unknown }
-  | { readonly type: 'send'; readonly destination: string; readonly payload?: unknown; readonly then?: unknown }
-  | { readonly type: 'reply'; readonly message: unknown };
+  (SessionAction & { readonly then?: unknown }) | { readonly type: 'reply'; readonly message: unknown };
 
 export interface JsonRefusal {
   /**
-   * `invalid-json`: no JSON object; `invalid-message`: what `receive` threw an InvalidMessage for; `rate-limited`;
-   * else the broker's own code, e.g. `access-denied`.
+   * `invalid-json`: no JSON object; `invalid-message`: what `receive` threw an InvalidMessage for; else the broker's own
+   * code, e.g. `access-denied`, or `rate-limited` for more than `broker.quotas` allow.
    */
   readonly code: string;
   readonly text: string;
   /** What was refused; null when it could not be read. */
   readonly message: Readonly<Record<string, unknown>> | null;
+  /** When it may be tried again, where that is known. */
+  readonly retryAfterMs?: number | undefined;
 }
 
 /** Thrown by `receive`: the client is told by `refused`. */

@@ -1,6 +1,5 @@
 /** Options of a JSON endpoint and their defaults. */
 import type { EndpointOptions } from '../../transports/index.js';
-import type { RateOptions } from '../token-bucket.js';
 import type { JsonMapping } from './json-mapping.js';
 
 export interface JsonGatewayOptions extends Omit<
@@ -12,8 +11,6 @@ export interface JsonGatewayOptions extends Omit<
   readonly mapping: JsonMapping;
   /** Longest message of a client; beyond it the connection closes with 1009. Default 64 KiB. */
   readonly maxMessageBytes?: number | undefined;
-  /** Messages of one client. Default: false, as many as it likes. */
-  readonly rate?: RateOptions | false | undefined;
   /** Refusals after which a client is disconnected (1008). Default: false, never. */
   readonly maxErrors?: number | false | undefined;
   /** How long without another one until they are forgotten. Default 10 minutes. */
@@ -26,7 +23,6 @@ export interface JsonGatewayOptions extends Omit<
 
 export interface ResolvedJsonGatewayOptions {
   readonly mapping: JsonMapping;
-  readonly rate: RateOptions | false;
   readonly maxErrors: number | false;
   readonly errorResetMs: number;
   readonly pingIntervalMs: number;
@@ -40,9 +36,9 @@ export const DEFAULT_JSON_GATEWAY_OPTIONS = Object.freeze({
 });
 
 export function resolveJsonGatewayOptions(given: JsonGatewayOptions): ResolvedJsonGatewayOptions {
-  const { mapping, rate = false, maxErrors = false } = given;
+  const { mapping, maxErrors = false } = given;
   const { errorResetMs = DEFAULT_JSON_GATEWAY_OPTIONS.errorResetMs } = given;
   const { pingIntervalMs = DEFAULT_JSON_GATEWAY_OPTIONS.pingIntervalMs } = given;
   const { timeoutMs = pingIntervalMs * 2 } = given;
-  return { mapping, rate, maxErrors, errorResetMs, pingIntervalMs, timeoutMs };
+  return { mapping, maxErrors, errorResetMs, pingIntervalMs, timeoutMs };
 }

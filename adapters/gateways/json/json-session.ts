@@ -4,7 +4,6 @@ import { BrokerError } from '../../../broker/errors.js';
 import type { Connection, ConnectionListener, Handshake } from '../../../broker/ports.js';
 import type { GatewayHost } from '../gateway.js';
 import { type GatewayMessage, GatewaySession } from '../gateway-session.js';
-import { TokenBucket } from '../token-bucket.js';
 import type { ResolvedJsonGatewayOptions } from './json-options.js';
 import { InvalidMessage, type JsonAction, type JsonClient, type JsonRefusal } from './json-mapping.js';
 
@@ -19,9 +18,11 @@ const TOO_MANY_ERRORS: CloseReason = { code: 'refused', webSocketStatus: 1008, t
 const NOT_LET_IN: CloseReason = { code: 'refused', webSocketStatus: 1008, text: 'Not authenticated' };
 type Message = Readonly<Record<string, unknown>>;
 
-/** Stand in the line of messages for what was refused when it came. */
-const TOO_FAST: Message & JsonRefusal = { code: 'rate-limited', text: 'Too many messages', message: null };
-const NOT_JSON: Message & JsonRefusal = { code: 'invalid-json', text: 'A message is one JSON object', message: null };
+const NOT_JSON: JsonRefusal = { code: 'invalid-json', text: 'A message is one JSON object', message: null };
+
+/** What has come and is not dealt with: a message, or what was refused at once. */
+type Arrival = { readonly message: Message } | { readonly refusal: JsonRefusal };
+
 /** Messages that wait while one before them is dealt with; more is a flood, though the socket is paused meanwhile. */
 const MAX_WAITING = 256;
 
@@ -33,10 +34,9 @@ export class JsonSession implements ConnectionListener {
   readonly #handshake: Handshake | null;
   readonly #counts: JsonCounts;
   readonly #onGone: (session: JsonSession) => void;
-  readonly #bucket: TokenBucket | null;
   #client: JsonClient | null = null;
   /** In the order they came, refusals among them, so that answers keep it. */
-  #waiting: Message[] = [];
+  #waiting: Arrival[] = [];
   #isBusy = false;
   #isGone = false;
   #errors = 0;
@@ -58,13 +58,12 @@ export class JsonSession implements ConnectionListener {
     this.#handshake = handshake;
     const nowMs = host.clock.nowMs();
     this.#lastHeardMs = this.#lastProbeMs = nowMs;
-    this.#bucket = options.rate === false ? null : new TokenBucket(options.rate, nowMs);
     this.#inner = new GatewaySession(host, outer, this.#handshake, {
       onMessage: (message) => {
         this.#onMessage(message);
       },
       onEnd: (error) => {
-        this.#tell(options.mapping.refused({ code: error.code, text: error.message, message: null }));
+        this.#tell(options.mapping.refused(this.#refusalOf(error, null)));
       },
     });
   }
@@ -85,8 +84,7 @@ export class JsonSession implements ConnectionListener {
   onBytes(chunk: Buffer): void {
     this.#lastHeardMs = this.#host.clock.nowMs();
     this.#counts.received++;
-    const isWithinRate = this.#bucket?.take(this.#lastHeardMs) !== false;
-    this.#waiting.push(isWithinRate ? (parseObject(chunk) ?? NOT_JSON) : TOO_FAST);
+    this.#waiting.push(this.#arrivalOf(chunk));
     if (this.#waiting.length > MAX_WAITING) this.#closeFor(TOO_MANY_ERRORS);
     else if (!this.#isBusy) void this.#work();
   }
@@ -118,18 +116,27 @@ export class JsonSession implements ConnectionListener {
     }
   }
 
+  #arrivalOf(chunk: Buffer): Arrival {
+    const retryAfterMs = this.#inner.admit(chunk.length);
+    if (retryAfterMs > 0) {
+      return { refusal: { code: 'rate-limited', text: 'Too many messages', message: null, retryAfterMs } };
+    }
+    const message = parseObject(chunk);
+    return message === null ? { refusal: NOT_JSON } : { message };
+  }
+
   /** One message at a time, in order. */
   async #work(): Promise<void> {
     this.#isBusy = true;
-    for (let message = this.#waiting.shift(); message !== undefined; message = this.#waiting.shift()) {
-      if (message === TOO_FAST || message === NOT_JSON) {
-        this.#refuse(message === TOO_FAST ? TOO_FAST : NOT_JSON);
+    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+      if ('refusal' in next) {
+        this.#refuse(next.refusal);
         continue;
       }
       try {
-        await this.#handle(message);
+        await this.#handle(next.message);
       } catch (error) {
-        this.#refuse(this.#refusalOf(error, message));
+        this.#refuse(this.#refusalOf(error, next.message));
       }
     }
     this.#isBusy = false;
@@ -148,20 +155,11 @@ export class JsonSession implements ConnectionListener {
   }
 
   async #act(action: JsonAction): Promise<void> {
-    switch (action.type) {
-      case 'reply':
-        this.#tell(action.message);
-        return;
-      case 'subscribe':
-        await this.#inner.subscribe(action.destination);
-        break;
-      case 'unsubscribe':
-        await this.#inner.unsubscribe(action.destination);
-        break;
-      case 'send':
-        await this.#inner.send(action.destination, action.payload);
-        break;
+    if (action.type === 'reply') {
+      this.#tell(action.message);
+      return;
     }
+    await this.#inner.act(action);
     this.#tell(action.then);
   }
 
@@ -180,8 +178,8 @@ export class JsonSession implements ConnectionListener {
       }
     } catch (error) {
       if (this.#isGone) return;
-      const { text } = this.#refusalOf(error, null);
-      this.#tell(mapping.lateLogin?.failed(text));
+      const refusal = this.#refusalOf(error, null);
+      this.#tell(headers.length > 0 ? mapping.lateLogin?.failed(refusal.text) : mapping.refused(refusal));
       this.#outer.close(NOT_LET_IN);
     }
   }
@@ -192,7 +190,9 @@ export class JsonSession implements ConnectionListener {
 
   #refusalOf(error: unknown, message: JsonRefusal['message']): JsonRefusal {
     if (error instanceof InvalidMessage) return { code: 'invalid-message', text: error.message, message };
-    if (error instanceof BrokerError) return { code: error.code, text: error.message, message };
+    if (error instanceof BrokerError) {
+      return { code: error.code, text: error.message, message, retryAfterMs: error.retryAfterMs };
+    }
     this.#host.logger.error({ err: error }, 'a JSON mapping failed');
     return { code: 'internal', text: 'Internal error', message };
   }

@@ -84,13 +84,13 @@ export class SocketIoGateway implements Gateway {
   }
 
   async #letIn(socket: SocketIoSocket, host: GatewayHost, next: (error?: Error) => void): Promise<void> {
-    const { mapping, trustProxy = false, rate = false } = this.#options;
+    const { mapping, trustProxy = false } = this.#options;
     const handshake = handshakeOf(socket.request, trustProxy);
     const onRefused = (event: string): void => {
       const name = Object.hasOwn(mapping.events, event) ? event : 'unknown';
       this.#refusedEvents.set(name, (this.#refusedEvents.get(name) ?? 0) + 1);
     };
-    const session = new SocketIoSession(socket, mapping, host, { handshake, rate, onRefused });
+    const session = new SocketIoSession(socket, mapping, host, { handshake, onRefused });
     try {
       await session.open();
     } catch (error) {

@@ -1,8 +1,7 @@
 /** How the events of a Socket.IO application stand for what a broker does. */
 import type { SessionHandle } from '../../../broker/application/session-handle.js';
 import type { Handshake, Principal } from '../../../broker/ports.js';
-import type { GatewayMessage } from '../gateway-session.js';
-import type { RateOptions } from '../token-bucket.js';
+import type { GatewayMessage, SessionAction } from '../gateway-session.js';
 import type { SocketIoServer } from './socketio-server.js';
 
 export interface SocketIoClient {
@@ -12,9 +11,7 @@ export interface SocketIoClient {
 }
 
 /** What an event of the client means: a room is a destination that it is subscribed to. */
-export type SocketIoAction =
-  | { readonly type: 'subscribe' | 'unsubscribe'; readonly destination: string }
-  | { readonly type: 'send'; readonly destination: string; readonly payload?: unknown };
+export type SocketIoAction = SessionAction;
 
 export interface SocketIoEvent {
   readonly event: string;
@@ -47,8 +44,6 @@ export interface SocketIoOptions {
   /** Not attached yet; its `path`, `cors` and the rest are the application's. */
   readonly io: SocketIoServer;
   readonly mapping: SocketIoMapping;
-  /** Events of one client; beyond it they are refused. Default: false, as many as it likes. */
-  readonly rate?: RateOptions | false | undefined;
-  /** Believe `X-Forwarded-For`, in the connection log. Default false. */
+  /** Believe `X-Forwarded-For`: in the connection log, and where addresses have quotas. Default false. */
   readonly trustProxy?: boolean | undefined;
 }

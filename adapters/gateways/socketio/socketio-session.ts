@@ -5,7 +5,6 @@ import type { Handshake } from '../../../broker/ports.js';
 import type { GatewayHost } from '../gateway.js';
 import { type GatewayMessage, GatewaySession, type OuterConnection } from '../gateway-session.js';
 import type { SocketIoAction, SocketIoClient, SocketIoMapping } from './socketio-mapping.js';
-import { type RateOptions, TokenBucket } from '../token-bucket.js';
 import { bufferedBytesOf, type SocketIoSocket } from './socketio-server.js';
 
 /** Events that wait while one before them is dealt with; Socket.IO cannot be paused. */
@@ -14,7 +13,8 @@ const MAX_WAITING = 1_000;
 interface Waiting {
   readonly event: string;
   readonly args: readonly unknown[];
-  readonly isTooFast: boolean;
+  /** Above 0: more than its quotas allow. */
+  readonly waitMs: number;
 }
 
 type Acknowledge = (answer: Readonly<Record<string, unknown>>) => void;
@@ -26,7 +26,6 @@ export class SocketIoSession implements OuterConnection {
   readonly #host: GatewayHost;
   readonly #handshake: Handshake;
   readonly #inner: GatewaySession;
-  readonly #bucket: TokenBucket | null;
   readonly #onRefused: (event: string) => void;
   #client: SocketIoClient | null = null;
   #waiting: Waiting[] = [];
@@ -38,7 +37,6 @@ export class SocketIoSession implements OuterConnection {
     host: GatewayHost,
     parts: {
       readonly handshake: Handshake;
-      readonly rate: RateOptions | false;
       readonly onRefused: (event: string) => void;
     },
   ) {
@@ -47,7 +45,6 @@ export class SocketIoSession implements OuterConnection {
     this.#host = host;
     this.#handshake = parts.handshake;
     this.#onRefused = parts.onRefused;
-    this.#bucket = parts.rate === false ? null : new TokenBucket(parts.rate, host.clock.nowMs());
     this.#inner = new GatewaySession(host, this, parts.handshake, {
       onMessage: (message) => {
         this.#onMessage(message);
@@ -81,8 +78,7 @@ export class SocketIoSession implements OuterConnection {
   /** The client is in: its events count from now on. */
   async start(): Promise<void> {
     this.#socket.onAny((event, ...args) => {
-      const isTooFast = this.#bucket?.take(this.#host.clock.nowMs()) === false;
-      this.#waiting.push({ event, args, isTooFast });
+      this.#waiting.push({ event, args, waitMs: this.#inner.admit(sizeOf(event, args)) });
       if (this.#waiting.length > MAX_WAITING) this.destroy();
       else if (!this.#isBusy) void this.#work();
     });
@@ -127,28 +123,23 @@ export class SocketIoSession implements OuterConnection {
     this.#isBusy = false;
   }
 
-  async #handle({ event, args, isTooFast }: Waiting): Promise<void> {
+  async #handle({ event, args, waitMs }: Waiting): Promise<void> {
     const last = args.at(-1);
     const acknowledge = typeof last === 'function' ? (last as Acknowledge) : null;
     const values = acknowledge === null ? args : args.slice(0, -1);
     let action: SocketIoAction | undefined;
     try {
-      if (isTooFast) throw new BrokerError('limit-exceeded', 'Too many events');
+      if (waitMs > 0) throw new BrokerError('rate-limited', 'Too many events', { retryAfterMs: waitMs });
       const handler = Object.hasOwn(this.#mapping.events, event) ? this.#mapping.events[event] : undefined;
       if (handler === undefined || this.#client === null) throw new Error(`Unknown event: ${event.slice(0, 100)}`);
       const meant = await handler(this.#client, ...values);
       const actions: readonly SocketIoAction[] = meant === undefined ? [] : 'type' in meant ? [meant] : meant;
-      for (action of actions) await this.#act(action);
+      for (action of actions) await this.#inner.act(action);
       acknowledge?.({ status: 'ok' });
     } catch (error) {
-      const { code, message } = this.#refuse(event, error, { destination: action?.destination, args: values });
+      const { code, message } = this.#refuse(event, error, { action, args: values });
       acknowledge?.({ status: 'error', code, message });
     }
-  }
-
-  #act(action: SocketIoAction): Promise<void> {
-    if (action.type === 'send') return this.#inner.send(action.destination, action.payload);
-    return this.#inner[action.type](action.destination);
   }
 
   #refuse(event: string, error: unknown, fields: object): { readonly code: string; readonly message: string } {
@@ -163,4 +154,22 @@ export class SocketIoSession implements OuterConnection {
     const rendered = this.#client === null ? undefined : this.#mapping.render(message, this.#client);
     if (rendered !== undefined) this.#socket.emit(rendered.event, ...rendered.args);
   }
+}
+
+/** Octets of an event, near enough: what was parsed is there only as values. A stack, as nesting is the client's to choose. */
+function sizeOf(event: string, args: readonly unknown[]): number {
+  let bytes = event.length;
+  const left: unknown[] = [...args];
+  while (left.length > 0) {
+    const value = left.pop();
+    if (typeof value === 'string' || Buffer.isBuffer(value)) bytes += value.length;
+    else if (typeof value !== 'object' || value === null) bytes += 4;
+    else {
+      for (const [name, inner] of Object.entries(value)) {
+        bytes += name.length;
+        left.push(inner);
+      }
+    }
+  }
+  return bytes;
 }

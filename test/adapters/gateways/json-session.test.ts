@@ -2,7 +2,12 @@ import t from 'tap';
 import { resolveJsonGatewayOptions, type JsonGatewayOptions } from '../../../adapters/gateways/json/json-options.js';
 import { JsonSession } from '../../../adapters/gateways/json/json-session.js';
 import { InvalidMessage } from '../../../adapters/index.js';
-import { createTestBroker, MemoryConnection, type TestBroker } from '../../../adapters/testing/index.js';
+import {
+  createTestBroker,
+  MemoryConnection,
+  type TestBroker,
+  type TestBrokerOptions,
+} from '../../../adapters/testing/index.js';
 import { recordingLogger } from '../../../adapters/testing/recorded-log.js';
 
 const ANONYMOUS = { name: null, roles: [] };
@@ -25,8 +30,11 @@ interface Fixture {
 }
 
 /** A client whose messages say what is to be done: `{"do": [<action>]}`. */
-async function open(options: Partial<JsonGatewayOptions> = {}): Promise<Fixture> {
-  const test = await createTestBroker();
+async function open(
+  options: Partial<JsonGatewayOptions> = {},
+  broker: TestBrokerOptions['options'] = {},
+): Promise<Fixture> {
+  const test = await createTestBroker({ options: broker });
   const resolved = resolveJsonGatewayOptions({
     paths: {},
     mapping: {
@@ -35,8 +43,9 @@ async function open(options: Partial<JsonGatewayOptions> = {}): Promise<Fixture>
         if (message['do'] === undefined) throw new InvalidMessage('nothing to do');
         return message['do'] as never;
       },
-      render: ({ payload, subscription }) => ({ [subscription]: payload }),
-      refused: ({ code }) => code,
+      render: ({ payload, subscription, headers }) => ({ [subscription]: payload, ack: headers.get('ack') }),
+      refused: ({ code, retryAfterMs }) =>
+        retryAfterMs === undefined ? code : `${code}, ${Math.round(retryAfterMs)} ms`,
       closing: (text) => text,
     },
     ...options,
@@ -113,11 +122,53 @@ t.test('errors are forgotten after a while, and end it past the maximum', async 
   t.match(connection.closedWith, { webSocketStatus: 1008, text: 'Too many errors' });
 });
 
-t.test('more than the rate is refused, in its place', async (t) => {
-  const { say } = await open({ rate: { perSecond: 1, burst: 2 } });
+const REPLY = { do: { type: 'reply', message: 'ok' } };
+const SEND = { do: { type: 'send', destination: '/topic/a', then: 'sent' } };
+
+t.test('each message counts once towards the quotas, also what never reaches the broker', async (t) => {
+  const { say, test } = await open({}, { quotas: { session: { messagesPerSecond: 1, messageBurst: 4 } } });
   await say();
-  const reply = { do: { type: 'reply', message: 'ok' } };
-  t.equal(await say(reply, reply, reply), '"ok""ok""rate-limited"');
+  const answers = await say(REPLY, '{', SEND, SEND, REPLY, SEND);
+  t.equal(answers, '"ok""invalid-json""sent""sent""rate-limited, 1000 ms""rate-limited, 1000 ms"');
+  t.equal(test.broker.stats().rateLimited, 2);
+  await test.advance(1_000);
+  t.match(await say(SEND, SEND), /^"sent""rate-limited, \d+ ms"$/);
+});
+
+t.test('octets count as the client wrote them', async (t) => {
+  const { say } = await open({}, { quotas: { session: { bytesPerSecond: 100 } } });
+  await say();
+  const long = { do: { type: 'reply', message: 'x'.repeat(60) } };
+  t.match(await say(long, long), /^"x{60}""rate-limited, \d+ ms"$/);
+});
+
+t.test('with onExceeded: pause nothing is refused; what reaches the broker waits', async (t) => {
+  const quotas = { onExceeded: 'pause', session: { messagesPerSecond: 1, messageBurst: 1 } } as const;
+  const { say, test, connection } = await open({}, { quotas });
+  await say();
+  t.equal(await say(SEND, SEND, SEND), '"sent""sent"');
+  await test.advance(1_100);
+  t.equal(connection.take().toString(), '"sent"');
+});
+
+t.test('headers of SUBSCRIBE and SEND; a message in an ack mode comes again until it is acknowledged', async (t) => {
+  const { say, test } = await open();
+  await say();
+  const subscribe = {
+    type: 'subscribe',
+    destination: '/queue/a',
+    headers: { ack: 'client-individual', selector: 'n > 1' },
+  };
+  const send = { type: 'send', destination: '/queue/a', payload: 'two', headers: { n: '2' } };
+  const [, id = ''] =
+    /"ack":"([^"]+)"/.exec(await say({ do: [{ ...send, headers: { n: '1' } }, subscribe, send] })) ?? [];
+  const again = /"\/queue\/a":"two","ack":"([^"]+)"/.exec(await say({ do: { type: 'nack', id } }));
+  t.ok(again, 'it comes back');
+  t.equal(await say({ do: { type: 'ack', id: again?.[1], then: 'done' } }), '"done"');
+  t.match(await say({ do: { type: 'ack', id: 'nonsense' } }), /^"ack-unknown"$/);
+  const wrong = { ...subscribe, destination: '/queue/b', headers: { selector: 'n >' } };
+  t.equal(await say({ do: wrong }, REPLY), '"selector-invalid""ok"');
+  t.equal(test.broker.operations.queue('/queue/a')?.details.depth, 1, 'what the selector did not want');
 });
 
 t.test('a silent client is pinged; an answer keeps it, none cuts it', async (t) => {
