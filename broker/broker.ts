@@ -8,6 +8,7 @@ import { BrokerError } from './errors.js';
 import { FrameWriter } from './frame-writer.js';
 import { BrokerCluster } from './cluster/broker-cluster.js';
 import { DurableConfirmations } from './cluster/durable-confirmations.js';
+import { LeaseGuard } from './cluster/lease-guard.js';
 import { NodeQuestions } from './cluster/node-questions.js';
 import { BrokerOperations } from './operations/broker-operations.js';
 import type { OperatedSession } from './operations/operated-session.js';
@@ -203,7 +204,10 @@ export class Broker implements HandlerGroup {
     const { clock, logger, authenticator, store = null, relay = null, nodeRelay = null, nodeHistories = null } = ports;
     if (nodeRelay !== null) checkCluster(resolved, relay, nodeHistories);
     const { maxPendingBytes } = resolved.store;
-    const journal = store === null ? null : new Journal({ store, clock, logger, maxPendingBytes });
+    const journal =
+      store === null
+        ? null
+        : new Journal({ store, clock, logger, maxPendingBytes, caughtUp: () => members?.caughtUp() });
     const keys = new MessageKeys(resolved.idempotency, { clock, stats, journal });
     const createToken = (): string => createId(16);
     const replyAddresses = new ReplyAddresses(createToken, nodeRelay === null ? null : createId(6));
@@ -231,6 +235,7 @@ export class Broker implements HandlerGroup {
       },
     });
     const authorizer = ports.authorizer ?? null;
+    const guard = members === null ? null : new LeaseGuard(members, () => router.durables.learned());
     const quotas = new Quotas(resolved.quotas, { clock, wheel });
     const interceptors = new Interceptors(clock, resolved.handlers.deadlineMs);
     const events = new SessionEvents(logger);
@@ -279,6 +284,7 @@ export class Broker implements HandlerGroup {
       registry,
       stats,
       quotas,
+      guard,
       heads: new MessageHeads(messageIdPrefix),
       messageIdPrefix,
       tracesFrames,
@@ -328,7 +334,7 @@ export class Broker implements HandlerGroup {
     if (journal?.isShared === true && members !== null) confirmDurables(router, this.#questions, clock);
     this.users = users;
     this.events = events;
-    const template = new MessagingTemplate(publisher, journal, keys);
+    const template = new MessagingTemplate(publisher, journal, keys, guard);
     this.#template = template;
     this.#requests = new Requests({
       template,

@@ -747,6 +747,12 @@ export interface ClusterMembers {
    * @throws BrokerError `node-id-in-use` when another node with the same `nodeId` is alive
    */
   start(): Promise<void>;
+  /**
+   * To be asked before anything is done on what this node knows of the others: whether it stood still beyond its lease.
+   * @returns undefined when it did not, which costs a look at the clock. Else a promise that never rejects: resolved once the
+   * lease is renewed, the node is a member under another name, or it is clear that neither can be for now
+   */
+  caughtUp(): Promise<void> | undefined;
   /** Asks for the members now. Resolves with them, or with those known last when that fails. */
   refresh(): Promise<readonly string[]>;
   /** Until the returned function is called. */

@@ -6,6 +6,7 @@ import type { OutboundChannel } from './application/outbound-channel.js';
 import type { Interceptors } from './application/interceptors.js';
 import type { SessionEvents } from './application/session-events.js';
 import type { UserRegistry } from './application/user-registry.js';
+import type { LeaseGuard } from './cluster/lease-guard.js';
 import type { MessageHeads } from './message-heads.js';
 import type { MessageKeys } from './message-keys.js';
 import type { MessagePublisher } from './message-publisher.js';
@@ -31,6 +32,8 @@ export interface SessionEnvironment {
   /** Which messages were sent before. */
   readonly keys: MessageKeys;
   readonly quotas: Quotas;
+  /** Null: there are no other nodes. */
+  readonly guard: LeaseGuard | null;
   readonly heads: MessageHeads;
   readonly publisher: MessagePublisher;
   readonly invoker: HandlerInvoker;

@@ -228,11 +228,19 @@ export class Session
 
   onBytes(chunk: Buffer, endsMessage: boolean): void {
     this.#deadlines.lastReadMs = this.#environment.wheel.nowMs;
-    if (this.isSuspended) {
+    if (this.isSuspended || this.#isHeldUp()) {
       (this.#backlog ??= []).push({ chunk, endsMessage });
       return;
     }
     if (this.#isOpen) this.#parse(chunk, endsMessage);
+  }
+
+  /** A node that stood still beyond its lease first asks what it missed. */
+  #isHeldUp(): boolean {
+    const late = this.#environment.guard?.caughtUp();
+    if (late === undefined || !this.#isOpen) return false;
+    this.#suspendFor(late);
+    return true;
   }
 
   #parse(chunk: Buffer, endsMessage: boolean): void {
@@ -390,7 +398,7 @@ export class Session
   }
 
   #drainBacklog(): void {
-    while (this.#backlog !== null && !this.isSuspended && this.#isOpen) {
+    while (this.#backlog !== null && !this.isSuspended && this.#isOpen && !this.#isHeldUp()) {
       const next = this.#backlog.shift();
       if (this.#backlog.length === 0) this.#backlog = null;
       if (next !== undefined) this.#parse(next.chunk, next.endsMessage);

@@ -7,6 +7,7 @@ import { BrokerError } from '../errors.js';
 import { WriteUnit } from '../storage/write-unit.js';
 import { encodePayload } from './payload.js';
 import type { Journal } from '../storage/journal.js';
+import type { LeaseGuard } from '../cluster/lease-guard.js';
 import { chain } from '../maybe-promise.js';
 import { APPLICATION_SENDER, type Keyed, type MessageKeys } from '../message-keys.js';
 import type { MessagePublisher } from '../message-publisher.js';
@@ -18,12 +19,19 @@ export class MessagingTemplate {
   readonly #publisher: MessagePublisher;
   readonly #journal: Journal | null;
   readonly #keys: MessageKeys;
+  readonly #guard: LeaseGuard | null;
 
-  /** @param journal null: nothing is stored */
-  constructor(publisher: MessagePublisher, journal: Journal | null, keys: MessageKeys) {
+  /** @param journal null: nothing is stored @param guard null: there are no other nodes */
+  constructor(
+    publisher: MessagePublisher,
+    journal: Journal | null,
+    keys: MessageKeys,
+    guard: LeaseGuard | null = null,
+  ) {
     this.#publisher = publisher;
     this.#journal = journal;
     this.#keys = keys;
+    this.#guard = guard;
   }
 
   /**
@@ -85,6 +93,11 @@ export class MessagingTemplate {
   }
 
   #try(prepare: () => Outgoing): Promise<void> {
+    const late = this.#guard?.caughtUp();
+    return late === undefined ? this.#tryNow(prepare) : late.then(() => this.#tryNow(prepare));
+  }
+
+  #tryNow(prepare: () => Outgoing): Promise<void> {
     try {
       const unit = new WriteUnit(this.#journal);
       return chain(this.#keys.claim([prepare()], unit), (fresh) => this.#publish(fresh, unit)) ?? Promise.resolve();

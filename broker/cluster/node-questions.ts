@@ -210,6 +210,8 @@ export class NodeQuestions {
     if (version !== VERSION || answerer === undefined) {
       throw new Error(`version ${version} of ${JSON.stringify(kind)} is not known to this node`);
     }
+    // A node that stood still would answer for what it was.
+    await this.#parts.members?.caughtUp();
     return (await answerer(args)) ?? null;
   }
 }

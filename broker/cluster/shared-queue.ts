@@ -36,6 +36,8 @@ export interface SharedQueueParts {
   readonly nextMessageId: () => number;
   /** It has consumers here, or none any more. */
   readonly onConsumed: (queue: SharedQueue, isConsumed: boolean) => void;
+  /** Counts how often this node was given up by the others: what was claimed before that is not its own. */
+  readonly tenure: () => number;
   /** Something that waits expires then, in ms since the epoch. */
   readonly onExpiring: (epochMs: number) => void;
 }
@@ -48,6 +50,9 @@ const AUTO_CLAIM = 64;
 /** How long a message waits that was to be given up while the store failed. */
 const STORE_RETRY_MS = 1_000;
 
+/** What a claim has brought that was answered when this node had been given up. */
+const NOTHING_CLAIMED: ClaimResult = { messages: [], isMember: true, isMore: true, nextDueEpochMs: 0 };
+const NO_MESSAGES: ReadonlySet<Message> = new Set();
 const NO_SIZES: QueueSizes = { depth: 0, bytes: 0, delayed: 0, claimed: 0 };
 
 /** A message that this node has claimed. */
@@ -70,8 +75,8 @@ export class SharedQueue implements KeptQueue, InspectedQueue {
   readonly #given = new GivenMessages();
   readonly #search: SharedSearch;
   #browsers: Map<Subscription, QueueBrowser> | null = null;
-  /** Places of what is claimed and not settled. */
-  readonly #held = new Set<number>();
+  /** What is claimed and not settled, by place. */
+  readonly #held = new Map<number, Message>();
   /** Claimed, for consumers that had enough meanwhile. */
   #here: Claimed[] = [];
   /** A claim is on its way. */
@@ -98,9 +103,12 @@ export class SharedQueue implements KeptQueue, InspectedQueue {
     this.#options = options;
     this.#parts = parts;
     this.#search = new SharedSearch(stream, parts.journal, {
+      tenure: parts.tenure,
       isExpired: (message) => this.#isExpired(message),
       onTaken: (subscription, result) => {
         this.#take(result, subscription);
+        // Others may have been faster, and what it wants may stand on the next page.
+        this.#want();
       },
       onDue: (epochMs) => {
         this.#watchDue(epochMs);
@@ -209,10 +217,10 @@ export class SharedQueue implements KeptQueue, InspectedQueue {
 
   settled(_subscription: Subscription, deliveries: readonly Delivery[], unit: WriteUnit): void {
     for (const { message } of deliveries) {
-      unit.add({ kind: 'queue-settle', stream: this.stream, place: message.id });
+      if (this.#isHeld(message)) unit.add({ kind: 'queue-settle', stream: this.stream, place: message.id });
     }
     unit.show(() => {
-      for (const { message } of deliveries) this.#held.delete(message.id);
+      for (const { message } of deliveries) this.#letGo(message);
       this.#want();
     });
   }
@@ -220,6 +228,7 @@ export class SharedQueue implements KeptQueue, InspectedQueue {
   returned(_subscription: Subscription, deliveries: readonly ReturnedMessage[]): void {
     for (const delivery of deliveries) {
       const entry = { message: delivery.message, deliveryCount: countOf(delivery) };
+      if (!this.#isHeld(entry.message)) continue;
       const reason = this.#reasonToGiveUp(entry, null);
       if (reason === null) this.#giveBack(entry, 0);
       else this.#giveUp(entry, reason, null);
@@ -232,6 +241,7 @@ export class SharedQueue implements KeptQueue, InspectedQueue {
   refused(_subscription: Subscription, deliveries: readonly Delivery[], refusal: Refusal, unit: WriteUnit): void {
     for (const delivery of deliveries) {
       const entry = { message: delivery.message.own(), deliveryCount: countOf(delivery) };
+      if (!this.#isHeld(entry.message)) continue;
       const reason = this.#reasonToGiveUp(entry, refusal);
       if (reason === null) this.#refuse(entry, refusal, unit);
       else this.#giveUp(entry, reason, unit);
@@ -257,7 +267,9 @@ export class SharedQueue implements KeptQueue, InspectedQueue {
   /** What expired while nobody took it: claimed here, to be given up. */
   expire(): void {
     const unit = new WriteUnit(this.#parts.journal);
+    const tenure = this.#parts.tenure();
     unit.ask({ kind: 'queue-expire', stream: this.stream, maxMessages: MAX_CLAIM }, (result) => {
+      if (tenure !== this.#parts.tenure()) return;
       const { messages } = result as ClaimResult;
       this.#take(result as ClaimResult, null);
       if (messages.length === MAX_CLAIM) this.expire();
@@ -272,11 +284,29 @@ export class SharedQueue implements KeptQueue, InspectedQueue {
     this.#want();
   }
 
-  /** This node was given up by the others: what it had claimed is theirs, and what comes of it here is late. */
+  /**
+   * This node was given up by the others: what it had claimed is theirs. What clients have not been sent is taken back from
+   * them; what they say of the rest changes nothing any more.
+   */
   forfeit(): void {
     this.#held.clear();
     this.#here = [];
     this.#isWaiting = this.#isUnsure = this.#wasExclusive = false;
+    for (const subscription of this.#consumers.all) {
+      subscription.outbox.takeUnsent(subscription);
+      this.#given.end(subscription, NO_MESSAGES);
+      const { pending } = subscription;
+      pending?.restore(pending.takeAll().filter(({ wasSent }) => wasSent));
+    }
+  }
+
+  /** Claimed by this node, and not given up with it since. */
+  #isHeld(message: Message): boolean {
+    return this.#held.get(message.id) === message;
+  }
+
+  #letGo(message: Message): void {
+    if (this.#isHeld(message)) this.#held.delete(message.id);
   }
 
   #append(message: Message, unit: WriteUnit | null, isOptional: boolean): void {
@@ -386,13 +416,15 @@ export class SharedQueue implements KeptQueue, InspectedQueue {
     this.#isClaiming = true;
     this.#wasExclusive = isExclusive;
     const unit = new WriteUnit(this.#parts.journal);
-    const known = this.#isUnsure ? [...this.#held] : null;
+    const known = this.#isUnsure ? [...this.#held.keys()] : null;
+    const tenure = this.#parts.tenure();
     const wish = { maxMessages, maxBytes: MAX_CLAIM_BYTES, waits: maxMessages > 0, isExclusive, known };
     unit.ask(
       { kind: 'queue-claim', stream: this.stream, ...wish },
       (result) => {
         this.#isClaiming = this.#isUnsure = false;
-        this.#onClaimed(result as ClaimResult, maxMessages);
+        const isOwn = tenure === this.#parts.tenure();
+        this.#onClaimed(isOwn ? (result as ClaimResult) : NOTHING_CLAIMED, maxMessages);
       },
       () => {
         // Whether it was done is not known; asked for again once the store can be reached.
@@ -425,7 +457,7 @@ export class SharedQueue implements KeptQueue, InspectedQueue {
       const entry = this.#claimed(shared);
       const reason = this.#reasonToGiveUp(entry, null);
       if (reason !== null) this.#giveUp(entry, reason, null);
-      else if (this.#isClosed) this.#held.delete(entry.message.id);
+      else if (this.#isClosed) this.#letGo(entry.message);
       else if (only === null) this.#here.push(entry);
       else if (only.source === this && only.canTake) this.#give(only, entry);
       else this.#giveBack(entry, 0);
@@ -434,8 +466,8 @@ export class SharedQueue implements KeptQueue, InspectedQueue {
   }
 
   #claimed({ place, priority, octets, expiresEpochMs, deliveryCount }: SharedMessage): Claimed {
-    this.#held.add(place);
     const message = decodeForeign(place, octets);
+    this.#held.set(place, message);
     message.terms = { priority, expiresEpochMs, notBeforeEpochMs: 0 };
     return { message, deliveryCount };
   }
@@ -486,14 +518,15 @@ export class SharedQueue implements KeptQueue, InspectedQueue {
     if (subscription.pending === null) this.#given.add(subscription, message);
   }
 
-  #settle({ id }: Message): void {
-    this.#held.delete(id);
-    this.#parts.journal.owe({ kind: 'queue-settle', stream: this.stream, place: id });
+  #settle(message: Message): void {
+    if (!this.#isHeld(message)) return;
+    this.#held.delete(message.id);
+    this.#parts.journal.owe({ kind: 'queue-settle', stream: this.stream, place: message.id });
   }
 
   #giveBack({ message, deliveryCount }: Claimed, notBeforeEpochMs: number): void {
     const { stream } = this;
-    this.#held.delete(message.id);
+    this.#letGo(message);
     this.#parts.journal.owe({
       kind: 'queue-return',
       stream,
@@ -511,7 +544,7 @@ export class SharedQueue implements KeptQueue, InspectedQueue {
     unit.add(
       { kind: 'queue-return', stream: this.stream, place: message.id, deliveryCount, notBeforeEpochMs },
       () => {
-        this.#held.delete(message.id);
+        this.#letGo(message);
         this.#watchDue(notBeforeEpochMs);
       },
       () => {
@@ -537,7 +570,7 @@ export class SharedQueue implements KeptQueue, InspectedQueue {
     unit.add(
       { kind: 'queue-settle', stream: this.stream, place: id },
       () => {
-        this.#held.delete(id);
+        this.#letGo(entry.message);
       },
       () => {
         if (!unit.holdsBack) this.#giveBack(entry, this.#parts.clock.epochMs() + STORE_RETRY_MS);

@@ -7,7 +7,7 @@ import type { QueueOptions } from '../queue-options.js';
 import { WriteUnit } from '../storage/write-unit.js';
 import { SharedQueue, type SharedQueueParts } from './shared-queue.js';
 
-export interface SharedQueuesParts extends Omit<SharedQueueParts, 'onConsumed' | 'onExpiring'> {
+export interface SharedQueuesParts extends Omit<SharedQueueParts, 'onConsumed' | 'onExpiring' | 'tenure'> {
   /** The queue of a stream that nobody here consumes; undefined: it is none of this node's options. */
   readonly find: (stream: string) => SharedQueue | undefined;
 }
@@ -22,6 +22,7 @@ export class SharedQueues {
   /** With consumers, by stream. */
   readonly #consumed = new Map<string, SharedQueue>();
   #looks = 0;
+  #tenure = 0;
   /** When the next message that was published here expires, by the node's clock. */
   readonly #expiry = new QueueTimer(() => {
     this.#findOverdue();
@@ -39,6 +40,7 @@ export class SharedQueues {
         if (isConsumed) this.#consumed.set(stream, queue);
         else if (this.#consumed.get(stream) === queue) this.#consumed.delete(stream);
       },
+      tenure: () => this.#tenure,
       onExpiring: (epochMs) => {
         this.#watchExpiry(epochMs);
       },
@@ -77,6 +79,7 @@ export class SharedQueues {
 
   /** The others have given this node up. */
   onGivenUp(): void {
+    this.#tenure++;
     for (const queue of this.#consumed.values()) queue.forfeit();
   }
 

@@ -12,6 +12,8 @@ import { WriteUnit } from '../storage/write-unit.js';
 import type { Subscription } from '../subscription.js';
 
 export interface SharedSearchEvents {
+  /** As of SharedQueueParts. */
+  readonly tenure: () => number;
   readonly isExpired: (message: Message) => boolean;
   /** Claimed for this subscription. */
   readonly onTaken: (subscription: Subscription, result: ClaimResult) => void;
@@ -106,11 +108,13 @@ export class SharedSearch {
         return;
       }
     }
-    if (messages.length === 0 && !search.isWoken) search.isAtEnd = true;
+    // A word may overtake the answer to the question before it.
+    const isMore = messages.length > 0 || search.isWoken;
+    search.isAtEnd = !isMore;
     search.isWoken = false;
     const places = this.#wanted(subscription, search, messages);
     if (places.length > 0) this.#take(subscription, search, places);
-    else if (messages.length > 0) this.#scan(subscription, search);
+    else if (isMore) this.#scan(subscription, search);
   }
 
   /** As many as the window has room for; where it ends is where the next look begins. */
@@ -129,8 +133,9 @@ export class SharedSearch {
   }
 
   #take(subscription: Subscription, search: Search, places: readonly number[]): void {
+    const tenure = this.#events.tenure();
     this.#ask(search, { kind: 'queue-take', stream: this.#stream, places }, (result) => {
-      this.#events.onTaken(subscription, result as ClaimResult);
+      if (tenure === this.#events.tenure()) this.#events.onTaken(subscription, result as ClaimResult);
     });
   }
 

@@ -187,6 +187,11 @@ export class DurableSubscriptions implements DurableBindings {
     this.#look(name.slice(DURABLE_PREFIX.length)).catch(() => undefined);
   }
 
+  /** Resolves when what was asked of the store so far is known here, or could not be had. Never rejects. */
+  learned(): Promise<unknown> {
+    return this.#looked;
+  }
+
   /** Announcements may have been missed. */
   lookAgain(): void {
     const before = [...this.#byKey];

@@ -25,6 +25,8 @@ export interface JournalParts {
   readonly logger: Logger;
   /** Octets on their way to the store above which publishers are to wait. */
   readonly maxPendingBytes: number;
+  /** What a shared store answers is not used before: it may be of a time when this node was another member. */
+  readonly caughtUp?: (() => Promise<void> | undefined) | undefined;
 }
 
 /** Why the store cannot be used at the moment. */
@@ -275,6 +277,8 @@ export class Journal implements UnitWriter {
       if ('isShared' in store) {
         const units = [...standing.map((operation) => [operation]), ...batch.map(({ unit }) => unit.operations)];
         const outcomes = await store.commitUnits(units);
+        const late = this.#parts.caughtUp?.();
+        if (late !== undefined) await late;
         const failed = outcomes.slice(0, standing.length).find(({ isDone }) => !isDone);
         return { failure: failed?.isDone === false ? failed.error : null, outcomes: outcomes.slice(standing.length) };
       }

@@ -12,6 +12,8 @@ export class MemoryMembership {
 export class MemoryMembers implements ClusterMembers {
   readonly nodeId: string;
   problem: RelayProblem | null = null;
+  /** Set: this node stood still beyond its lease, and asks. */
+  asking: Promise<void> | undefined;
   #run = 1;
   readonly #all: Set<MemoryMembers>;
   readonly #listeners = new Set<MembershipListener>();
@@ -38,6 +40,10 @@ export class MemoryMembers implements ClusterMembers {
     this.#tell((listener) => listener.onJoined?.(this.incarnation));
     for (const other of this.#others) other.#tell((listener) => listener.onNodeJoined?.(this.incarnation));
     return Promise.resolve();
+  }
+
+  caughtUp(): Promise<void> | undefined {
+    return this.asking;
   }
 
   refresh(): Promise<readonly string[]> {

@@ -11,6 +11,7 @@ import type { RedisKeys } from '../connection/redis-keys.js';
 import type { RedisScript } from '../connection/redis-script.js';
 import { KnownMembers } from './known-members.js';
 import { JOIN, LEAVE, type LeaseAnswer, readAnswer, RENEW } from './lease-scripts.js';
+import { Standstill } from './standstill.js';
 
 export interface RedisMembersOptions {
   /** The same nobody else in the cluster has. */
@@ -28,6 +29,8 @@ export interface RedisMembersPorts {
 
 /** Redis is not asked more often than that, whatever is due. */
 const MIN_INTERVAL_MS = 10;
+/** Whether a Redis that was away is back. */
+const LOOK_INTERVAL_MS = 50;
 
 export class RedisMembers implements ClusterMembers {
   readonly nodeId: string;
@@ -35,6 +38,7 @@ export class RedisMembers implements ClusterMembers {
   readonly #ports: RedisMembersPorts;
   readonly #keys: readonly string[];
   readonly #known = new KnownMembers();
+  readonly #standstill: Standstill;
   readonly #listeners = new Set<MembershipListener>();
   #incarnation: string;
   #isMember = false;
@@ -56,6 +60,11 @@ export class RedisMembers implements ClusterMembers {
     this.#ports = ports;
     this.#keys = [ports.keys.of('nodes'), ports.keys.of('nodes:epoch')];
     this.#incarnation = newIncarnation(nodeId);
+    this.#standstill = new Standstill({
+      clock: ports.clock,
+      leaseMs,
+      recover: (stoodMs) => this.#recover(stoodMs),
+    });
   }
 
   get incarnation(): string {
@@ -86,10 +95,15 @@ export class RedisMembers implements ClusterMembers {
     this.#isRunning = true;
     await commands.start();
     await this.#joinFirst();
+    this.#standstill.start();
     this.#stopListening = commands.onChange((isUp) => {
       if (isUp) void this.#ask();
     });
     this.#schedule(this.#isMember);
+  }
+
+  caughtUp(): Promise<void> | undefined {
+    return this.#standstill.caughtUp();
   }
 
   async refresh(): Promise<readonly string[]> {
@@ -102,6 +116,7 @@ export class RedisMembers implements ClusterMembers {
   async stop(): Promise<void> {
     if (!this.#isRunning) return;
     this.#isRunning = false;
+    this.#standstill.stop();
     this.#stopListening?.();
     this.#stopWaiting?.();
     this.#stopListening = this.#stopWaiting = null;
@@ -171,20 +186,26 @@ export class RedisMembers implements ClusterMembers {
   async #renew(): Promise<LeaseAnswer> {
     const { clock } = this.#ports;
     this.#noticeSilence();
-    const maySweep = clock.nowMs() >= this.#sweepsFromMs ? '1' : '0';
+    const askedMs = clock.nowMs();
+    const maySweep = askedMs >= this.#sweepsFromMs ? '1' : '0';
     const answer = readAnswer(
       await this.#run(RENEW, [this.#incarnation, String(this.#leaseMs), this.#state, maySweep]),
     );
-    if (answer.word === 'renewed') this.#answered(answer);
+    if (answer.word === 'renewed') {
+      this.#standstill.renewed(askedMs);
+      this.#answered(answer);
+    }
     return answer;
   }
 
   async #join(): Promise<LeaseAnswer> {
     this.#noticeSilence();
+    const { clock, logger } = this.#ports;
+    const askedMs = clock.nowMs();
     const [own, fresh] = [this.#incarnation, randomBytes(8).toString('hex')];
     const answer = readAnswer(await this.#run(JOIN, [own, this.nodeId, String(this.#leaseMs), fresh]));
     if (answer.word !== 'joined') return answer;
-    const { logger } = this.#ports;
+    this.#standstill.renewed(askedMs);
     logger.info({ incarnation: own, nodes: answer.leases.size }, 'this node is a member of the cluster');
     this.#isMember = true;
     this.#answered(answer, () => {
@@ -192,6 +213,19 @@ export class RedisMembers implements ClusterMembers {
       for (const former of answer.replaced) this.#tellGone(former);
     });
     return answer;
+  }
+
+  /** It goes on when it is a member, or cannot be one for now; a Redis that is away is waited for no longer than a lease. */
+  async #recover(stoodMs: number): Promise<void> {
+    const { clock, commands, logger } = this.#ports;
+    logger.warn({ stoodMs: Math.round(stoodMs) }, 'this node stood still beyond its lease: it asks before it goes on');
+    const untilMs = clock.nowMs() + this.#leaseMs;
+    while (this.#isRunning && clock.nowMs() < untilMs) {
+      if (commands.isUp) await this.#ask();
+      // What was asked before it stood still is answered first, and says nothing of now.
+      if ((this.#isMember && !this.#standstill.isLeaseOver) || this.#problem !== null) return;
+      if (!commands.isUp) await this.#wait(LOOK_INTERVAL_MS);
+    }
   }
 
   /** Nobody is removed for as long as a lease after this node was out of touch, be it by Redis or by itself. */
