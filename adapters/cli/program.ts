@@ -4,6 +4,10 @@ import { packageVersion } from '../package-version.js';
 import { OptionsError } from '../config/options-error.js';
 import type { Environment } from './environment.js';
 import { CliError, ExitCode } from './exit-code.js';
+import { addQueuesCommand } from './admin/queues.js';
+import { addSessionsCommand } from './admin/sessions.js';
+import { addTapCommand } from './admin/tap.js';
+import { addUsersCommand } from './admin/users.js';
 import { addPasswdCommand } from './passwd.js';
 import { addPubCommand } from './pub.js';
 import { addServeCommand } from './serve.js';
@@ -14,7 +18,7 @@ Exit codes:
   0   done
   1   the server could not start, the connection failed, the broker answered ERROR, or a file cannot be used
   2   wrong arguments
-  27  sub: no more messages within -W seconds
+  27  sub, tap: not enough within -W seconds
 
 Examples:
   hoofbeat serve
@@ -24,7 +28,7 @@ Examples:
 /** Runs one command to its end. */
 export async function runCli(args: readonly string[], environment: Environment): Promise<ExitCode> {
   const program = new Command('hoofbeat')
-    .description('STOMP message broker for Node.js, and a client for the command line')
+    .description('STOMP message broker for Node.js, a client for the command line, and what looks after a running one')
     .version(packageVersion(), '-V, --version')
     .showHelpAfterError('(hoofbeat --help tells more)')
     .addHelpText('after', HELP)
@@ -32,6 +36,10 @@ export async function runCli(args: readonly string[], environment: Environment):
   addServeCommand(program, environment, packageVersion());
   addPubCommand(program, environment);
   addSubCommand(program, environment);
+  addUsersCommand(program, environment);
+  addSessionsCommand(program, environment);
+  addQueuesCommand(program, environment);
+  addTapCommand(program, environment);
   addPasswdCommand(program);
   program
     .command('config-schema')

@@ -4,9 +4,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Test } from 'tap';
-import { inTime } from './inbox.js';
+import { Inbox, inTime } from './inbox.js';
 
 const MAIN = path.resolve(import.meta.dirname, '../../adapters/cli/main.js');
+const HOST = path.resolve(import.meta.dirname, 'cli-host.js');
 /** Starting Node twice and a round trip, on a machine that has other things to do. */
 const COMMAND_DEADLINE_MS = 30_000;
 
@@ -84,4 +85,31 @@ export function runCommand(
   const command = new RunningCommand(t, args, more.environment);
   command.child.stdin.end(more.input ?? '');
   return inTime(command.ended, `hoofbeat ${args.join(' ')}`, COMMAND_DEADLINE_MS);
+}
+
+/** Runs commands one after the other in one process: starting Node for each would be most of a test's time. */
+export class CliHost {
+  readonly #child: ChildProcessWithoutNullStreams;
+  readonly #answers = new Inbox<Ended>();
+
+  constructor(t: Test) {
+    this.#child = spawn(process.execPath, ['--enable-source-maps', HOST], { env: { PATH: process.env['PATH'] } });
+    t.teardown(() => this.#child.kill('SIGKILL'));
+    let rest = '';
+    this.#child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      const lines = (rest + text).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) this.#answers.push(JSON.parse(line) as Ended);
+    });
+    let fault = '';
+    this.#child.stderr.setEncoding('utf8').on('data', (text: string) => (fault += text));
+    this.#child.on('close', () => {
+      this.#answers.end(`the process has ended: ${fault}`);
+    });
+  }
+
+  run(args: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<Ended> {
+    this.#child.stdin.write(`${JSON.stringify({ args, environment })}\n`);
+    return inTime(this.#answers.next(), `hoofbeat ${args.join(' ')}`, COMMAND_DEADLINE_MS);
+  }
 }
