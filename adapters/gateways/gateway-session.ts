@@ -53,6 +53,9 @@ export type SessionAction =
   /** Of a message in an ack mode; `id` is its header `ack`. */
   | { readonly type: 'ack' | 'nack'; readonly id: string };
 
+/** A destination, or one with headers of SUBSCRIBE, e.g. `ack`. */
+export type StandingSubscription = string | Omit<Extract<SessionAction, { readonly type: 'subscribe' }>, 'type'>;
+
 export interface GatewayEvents {
   onMessage(message: GatewayMessage): void;
   /** Refused before it was open, or ended by the broker; the connection is closed next. */
@@ -146,6 +149,19 @@ export class GatewaySession implements Connection {
   /** One message of the client, whatever it means. @returns how long it would have to wait, in ms: it is refused; 0: it passes */
   admit(bytes: number): number {
     return this.#listener?.admit?.(bytes) ?? 0;
+  }
+
+  /** What each client has from the beginning, one after the other; a refusal is told and passed over. */
+  async subscribeAll(
+    standing: readonly StandingSubscription[],
+    onRefused: (error: unknown, destination: string) => void,
+  ): Promise<void> {
+    for (const each of standing) {
+      const { destination, headers } = typeof each === 'string' ? { destination: each, headers: undefined } : each;
+      await this.act({ type: 'subscribe', destination, headers }).catch((error: unknown) => {
+        onRefused(error, destination);
+      });
+    }
   }
 
   /** What a gateway's mapping made of a message. @throws BrokerError when it is refused */

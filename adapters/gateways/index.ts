@@ -1,6 +1,6 @@
 /** Ways in for clients that speak something else than STOMP: each has an ordinary session. */
 export type { Gateway, GatewayHost } from './gateway.js';
-export type { GatewayMessage, SessionAction } from './gateway-session.js';
+export type { GatewayMessage, SessionAction, StandingSubscription } from './gateway-session.js';
 export { JsonGateway, type JsonGatewayStats } from './json/json-gateway.js';
 export type { JsonGatewayOptions } from './json/json-options.js';
 export {

@@ -1,5 +1,5 @@
 /** The JSON messages of the job-status clients as a mapping: what each means, and what is said back. */
-import { InvalidMessage, type JsonMapping } from '../../adapters/index.js';
+import { InvalidMessage, type JsonClient, type JsonMapping } from '../../adapters/index.js';
 import { readToken, tokenOf } from '../shared/demo-tokens.js';
 import { channelTopic, jobTopic, OWN_JOBS, SYSTEM } from './job-notifier.js';
 import type { KeptSubscriptions } from './kept-subscriptions.js';
@@ -17,15 +17,19 @@ export function jobMessages(kept: KeptSubscriptions): JsonMapping {
         message: 'WebSocket connection established successfully',
       };
     },
-    subscriptions: ({ user }) => [SYSTEM, `/user${OWN_JOBS}`, ...kept.resume(user.name ?? '')],
+    subscriptions: (client) => [
+      SYSTEM,
+      { destination: `/user${OWN_JOBS}`, headers: acknowledges(client) ? { ack: 'client-individual' } : undefined },
+      ...kept.resume(client.user.name ?? ''),
+    ],
     receive: (message, { user }) => {
       const { type } = message;
       switch (type) {
         case 'subscribe_job':
         case 'subscribe_channel': {
-          const destination = destinationOf(message);
-          kept.add(user.name ?? '', destination);
-          return { type: 'subscribe', destination };
+          const subscription = { destination: destinationOf(message), headers: filterOf(message) };
+          kept.add(user.name ?? '', subscription);
+          return { type: 'subscribe', ...subscription };
         }
         case 'unsubscribe_job':
         case 'unsubscribe_channel': {
@@ -33,13 +37,20 @@ export function jobMessages(kept: KeptSubscriptions): JsonMapping {
           kept.delete(user.name ?? '', destination);
           return { type: 'unsubscribe', destination };
         }
+        case 'ack': {
+          const { ackId } = message;
+          if (typeof ackId !== 'string') throw new InvalidMessage('ack needs an ackId');
+          return { type: 'ack', id: ackId };
+        }
         case 'ping':
           return { type: 'reply', message: { type: 'pong', timestamp: Date.now() } };
         default:
           throw new InvalidMessage(`Unknown message type: ${String(type)}`);
       }
     },
-    render: ({ payload }) => payload,
+    // Only who has asked for it has something to acknowledge.
+    render: ({ payload, headers }) =>
+      headers.has('ack') ? { ...(payload as object), ackId: headers.get('ack') } : payload,
     refused: ({ code, text, message }) => ({
       type: 'error',
       code,
@@ -48,6 +59,18 @@ export function jobMessages(kept: KeptSubscriptions): JsonMapping {
       timestamp: Date.now(),
     }),
   };
+}
+
+/** `?ack=true`: results come again until they are acknowledged. */
+function acknowledges({ handshake }: JsonClient): boolean {
+  return new URL(handshake?.url ?? '/', 'http://localhost').searchParams.get('ack') === 'true';
+}
+
+/** A selector over what the headers of a message say, e.g. `status <> 'PROCESSING'`. */
+function filterOf({ filter }: Readonly<Record<string, unknown>>): { readonly selector: string } | undefined {
+  if (filter === undefined) return undefined;
+  if (typeof filter === 'string') return { selector: filter };
+  throw new InvalidMessage('filter wants to be a text');
 }
 
 function destinationOf({ type, jobId, channel }: Readonly<Record<string, unknown>>): string {

@@ -18,7 +18,8 @@ export class JobNotifier {
   async sendJobStatusUpdate(jobId: string, status: string, data: Readonly<Record<string, unknown>>): Promise<void> {
     const message = { type: 'job_status_update', jobId, timestamp: Date.now(), data: { status, ...data } };
     this.#logger.debug({ jobId, status }, 'job status update');
-    await this.#broker.convertAndSend(jobTopic(jobId), message);
+    // The header is for filters.
+    await this.#broker.convertAndSend(jobTopic(jobId), message, { status });
   }
 
   /** To the owner, wherever connected; kept while the owner is away. @param data e.g. `{ contentId: 'c1', title: 'Song' }` */
@@ -44,7 +45,8 @@ export class JobNotifier {
   }
 
   async broadcastSystemNotification(message: string, level: string): Promise<void> {
-    await this.#broker.convertAndSend(SYSTEM, { type: 'system_notification', message, level, timestamp: Date.now() });
+    const notice = { type: 'system_notification', message, level, timestamp: Date.now() };
+    await this.#broker.convertAndSend(SYSTEM, notice);
   }
 
   async broadcastMaintenance(message: string, scheduledTime?: string): Promise<void> {

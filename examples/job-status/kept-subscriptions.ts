@@ -1,11 +1,13 @@
 /** What users were subscribed to, kept for a while after their last connection is gone: a reconnect goes on with it. */
-import type { Broker, Clock } from '../../adapters/index.js';
+import type { Broker, Clock, StandingSubscription } from '../../adapters/index.js';
 
 const KEEP_MS = 300_000;
 const MAX_USERS = 10_000;
 
+export type Subscription = Exclude<StandingSubscription, string>;
+
 interface Kept {
-  readonly destinations: Set<string>;
+  readonly subscriptions: Map<string, Subscription>;
   /** Null while the user is connected. */
   goneMs: number | null;
 }
@@ -27,25 +29,25 @@ export class KeptSubscriptions {
     });
   }
 
-  add(user: string, destination: string): void {
+  add(user: string, subscription: Subscription): void {
     let kept = this.#users.get(user);
-    if (kept === undefined) this.#users.set(user, (kept = { destinations: new Set(), goneMs: null }));
-    kept.destinations.add(destination);
+    if (kept === undefined) this.#users.set(user, (kept = { subscriptions: new Map(), goneMs: null }));
+    kept.subscriptions.set(subscription.destination, subscription);
     const [oldest] = this.#users.keys();
     if (this.#users.size > MAX_USERS && oldest !== undefined) this.#users.delete(oldest);
   }
 
   delete(user: string, destination: string): void {
-    this.#users.get(user)?.destinations.delete(destination);
+    this.#users.get(user)?.subscriptions.delete(destination);
   }
 
   /** What a user who comes back had; nothing for a second connection beside the first. */
-  resume(user: string): readonly string[] {
+  resume(user: string): readonly Subscription[] {
     const kept = this.#users.get(user);
     if (kept?.goneMs === null || kept === undefined) return [];
     const isRecent = this.#clock.nowMs() - kept.goneMs < KEEP_MS;
     kept.goneMs = null;
-    if (!isRecent) kept.destinations.clear();
-    return [...kept.destinations];
+    if (!isRecent) kept.subscriptions.clear();
+    return [...kept.subscriptions.values()];
   }
 }

@@ -1,15 +1,27 @@
-/** Starts job-status: `npm run example:job-status`, then http://localhost:8080; PORT takes another port. */
+/**
+ * Starts job-status: `npm run example:job-status`, then http://localhost:8080; PORT takes another port, DEBUG=websocket,jobs
+ * logs these, and what shared/operation.ts reads.
+ */
 import { randomBytes } from 'node:crypto';
+import { operationFromEnvironment } from '../shared/operation.js';
+import { runExample } from '../shared/run-example.js';
 import { runDemoJobs } from './demo.js';
 import { createJobStatusApp } from './server.js';
 
-const secret = process.env['JWT_SECRET'] ?? randomBytes(32).toString('hex');
-const { app, notifier, owners } = await createJobStatusApp({ secret, demo: true });
-const stop = runDemoJobs(notifier, owners, 'ann');
-await app.listen({ port: Number(process.env['PORT'] ?? 8080), host: 'localhost' });
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => {
-    stop();
-    void app.close();
+await runExample(async () => {
+  const secret = process.env['JWT_SECRET'] ?? randomBytes(32).toString('hex');
+  const named = process.env['DEBUG']?.split(',') ?? [];
+  const debug = (['websocket', 'jobs'] as const).filter((component) => named.includes(component));
+  const { app, notifier, owners } = await createJobStatusApp({
+    secret,
+    debug,
+    demo: true,
+    ...operationFromEnvironment(),
   });
-}
+  const stop = runDemoJobs(notifier, owners, 'ann');
+  app.addHook('preClose', (done) => {
+    stop();
+    done();
+  });
+  return app;
+});

@@ -3,6 +3,7 @@ import cors from '@fastify/cors';
 import fastify, { type FastifyInstance, type FastifyRequest, LogController } from 'fastify';
 import { z } from 'zod';
 import { type Broker, hoofbeat, JsonGateway, type Rule, RuleAuthorizer, SystemClock } from '../../adapters/index.js';
+import { type OperationOptions, operationOf } from '../shared/operation.js';
 import { signToken, userOf } from '../shared/demo-tokens.js';
 import { servePage } from '../shared/page.js';
 import { jobMessages } from './job-messages.js';
@@ -12,7 +13,7 @@ import { KeptSubscriptions } from './kept-subscriptions.js';
 const ADMIN = 'ADMIN';
 const HEART_BEAT_MS = 30_000;
 
-export interface JobStatusAppOptions {
+export interface JobStatusAppOptions extends OperationOptions {
   /** Signs and checks tokens: at least 32 octets. */
   readonly secret: string;
   /** Whether a user may see a job. Default: owners only, as told by `owners`; admins see all. */
@@ -21,6 +22,10 @@ export interface JobStatusAppOptions {
   /** Whether `POST /api/demo/token` hands out tokens to anybody: for the page. */
   readonly demo?: boolean | undefined;
   readonly logLevel?: string | undefined;
+  /** Where the log goes. Default: standard output. */
+  readonly logStream?: { write(line: string): void } | undefined;
+  /** Of one connection, with as many at once as in two seconds. Default 50. */
+  readonly messagesPerSecond?: number | undefined;
   /** Components that are logged at debug: `websocket`, `jobs`. */
   readonly debug?: readonly ('websocket' | 'jobs')[] | undefined;
 }
@@ -38,12 +43,12 @@ const DemoUser = z.object({ userId: z.string().min(1), admin: z.boolean().defaul
 
 /** The application, not listening yet. */
 export async function createJobStatusApp(options: JobStatusAppOptions): Promise<JobStatusApp> {
-  const { secret, logLevel = 'info', debug = [] } = options;
+  const { secret, logLevel = 'info', logStream, debug = [], messagesPerSecond = 50 } = options;
   const { allowedOrigins = ['http://localhost:3000', 'http://localhost:5173'] } = options;
   const owners = new Map<string, string>();
   const maySee = options.maySee ?? ((userId, jobId) => owners.get(jobId) === userId);
   const app = fastify({
-    logger: { level: logLevel },
+    logger: { level: logLevel, ...(logStream === undefined ? {} : { stream: logStream }) },
     logController: new LogController({ disableRequestLogging: true }),
   });
   const componentLog = (component: 'websocket' | 'jobs') =>
@@ -69,8 +74,10 @@ export async function createJobStatusApp(options: JobStatusAppOptions): Promise<
     authorizer: new RuleAuthorizer({ rules: rulesFor(maySee) }),
     broker: {
       inbox: { rules: [{ pattern: '/queue/jobs' }], recipients: 'any' },
+      quotas: { session: { messagesPerSecond, messageBurst: messagesPerSecond * 2 } },
     },
     clock,
+    ...operationOf(options),
     logger: componentLog('websocket'),
   });
   kept.watch(app.broker);

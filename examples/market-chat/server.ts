@@ -6,13 +6,14 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, 
 import { Server } from 'socket.io';
 import { z } from 'zod';
 import { BrokerError, hoofbeat, RuleAuthorizer, SocketIoGateway } from '../../adapters/index.js';
+import { type OperationOptions, operationOf } from '../shared/operation.js';
 import { servePage } from '../shared/page.js';
 import { CHAT_EVENTS, chatTopic } from './chat-events.js';
 import { Chats } from './chats.js';
 import { getCompleteOpenAPISpec } from './openapi.js';
 import { SessionCookies } from './session-cookies.js';
 
-export interface MarketChatOptions {
+export interface MarketChatOptions extends OperationOptions {
   readonly chats?: Chats | undefined;
   /** Pages of other origins that may connect and call, with their cookies. Default: none. */
   readonly allowedOrigins?: readonly string[] | undefined;
@@ -41,6 +42,7 @@ export async function createMarketChatApp(options: MarketChatOptions = {}): Prom
     // STOMP clients with the same cookie see the same chats.
     endpoints: [{ path: '/stomp', allowedOrigins }],
     gateways: [gateway],
+    ...operationOf(options),
     broker: { quotas: { session: { messagesPerSecond: 20, messageBurst: 50 } } },
     authenticate: ({ handshake }) => {
       const header = handshake?.headers['cookie'];

@@ -13,7 +13,13 @@ export interface MessageProcessor<Data = unknown> {
 
 /** Ids are numbers or texts, as their clients like. */
 export const Id = z.union([z.string().min(1), z.number()]).transform(String);
-const Subscription = z.object({ action: z.enum(['subscribe', 'unsubscribe']), project_id: Id });
+const Subscription = z.object({
+  action: z.enum(['subscribe', 'unsubscribe']),
+  project_id: Id,
+  /** So many of the latest messages of the room first. */
+  replay: z.number().int().positive().max(1_000).optional(),
+});
+const Acknowledgement = z.object({ ack_id: z.string() });
 
 /** Keeps a processor's own type, so that several can stand in one map. */
 export function processor<Data>(given: MessageProcessor<Data>): MessageProcessor {
@@ -25,12 +31,22 @@ export const STANDARD_PROCESSORS: Readonly<Record<string, MessageProcessor>> = {
     validate: z.unknown(),
     route: () => ({ type: 'reply', message: envelope('pong', {}) }),
   }),
+  ack: processor({
+    validate: Acknowledgement,
+    route: ({ ack_id }) => ({ type: 'ack', id: ack_id }),
+  }),
   subscription: processor({
     validate: Subscription,
-    route: ({ action, project_id }) => {
+    route: ({ action, project_id, replay }) => {
       const [room, presence] = [projectTopic(project_id), presenceTopic(project_id)];
       // The snapshot of who is there is the answer to `subscribe`.
-      if (action === 'subscribe') return [room, presence].map((destination) => ({ type: action, destination }));
+      if (action === 'subscribe') {
+        const headers = replay === undefined ? undefined : { replay: `last=${replay}` };
+        return [
+          { type: action, destination: room, headers },
+          { type: action, destination: presence },
+        ];
+      }
       const then = envelope('subscription', { action: 'unsubscribed', project_id });
       return [
         { type: action, destination: presence },

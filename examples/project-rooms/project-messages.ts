@@ -1,5 +1,5 @@
 /** The JSON messages of project-rooms as a mapping: envelopes in, envelopes out. */
-import type { GatewayMessage, JsonMapping } from '../../adapters/index.js';
+import type { GatewayMessage, Handshake, JsonMapping } from '../../adapters/index.js';
 import { envelope, type ErrorCode, errorEnvelope } from './envelope.js';
 import { type MessageProcessor, presenceTopic, process } from './message-processors.js';
 import { DIRECT, EVERYBODY } from './project-notifier.js';
@@ -20,9 +20,12 @@ const CODES: Readonly<Record<string, ErrorCode | undefined>> = {
 export function projectMessages(processors: ReadonlyMap<string, MessageProcessor>): JsonMapping {
   return {
     opened: ({ user }) => envelope('auth_success', { user_id: user.name }),
-    subscriptions: () => [EVERYBODY, `/user${DIRECT}`],
+    subscriptions: ({ handshake }) => [
+      EVERYBODY,
+      { destination: `/user${DIRECT}`, headers: acknowledges(handshake) ? { ack: 'client-individual' } : undefined },
+    ],
     receive: (message, client) => process(processors, message, client),
-    render: (message) => (message.subscription.startsWith(PRESENCE) ? presenceOf(message) : message.payload),
+    render: (message) => (message.subscription.startsWith(PRESENCE) ? presenceOf(message) : payloadOf(message)),
     refused: ({ code, text }) => errorEnvelope(CODES[code] ?? 'processing_error', text),
     closing: (text) => errorEnvelope('connection_closed', text),
     lateLogin: {
@@ -35,6 +38,17 @@ export function projectMessages(processors: ReadonlyMap<string, MessageProcessor
       failed: (text) => envelope('auth_failed', { message: text }),
     },
   };
+}
+
+/** `?ack=true`: direct messages come again until they are acknowledged. */
+function acknowledges(handshake: Handshake | null): boolean {
+  return new URL(handshake?.url ?? '/', 'http://localhost').searchParams.get('ack') === 'true';
+}
+
+/** The envelope as it was sent; with `ack_id` for who has asked for that. */
+function payloadOf({ payload, headers }: GatewayMessage): unknown {
+  const ack_id = headers.get('ack');
+  return ack_id === undefined ? payload : { ...(payload as object), ack_id };
 }
 
 /** Who is there, who has come, who has gone; changes of a bare number are nothing here. */

@@ -2,6 +2,7 @@
 import fastify, { type FastifyInstance, LogController } from 'fastify';
 import { z } from 'zod';
 import { type Clock, hoofbeat, JsonGateway, RuleAuthorizer, SystemClock } from '../../adapters/index.js';
+import { type OperationOptions, operationOf } from '../shared/operation.js';
 import { signToken, userOf } from '../shared/demo-tokens.js';
 import { servePage } from '../shared/page.js';
 import { addManagement } from './management.js';
@@ -10,7 +11,7 @@ import { projectMessages } from './project-messages.js';
 import { ProjectNotifier } from './project-notifier.js';
 import { TaskBoard } from './task-board.js';
 
-export interface ProjectRoomsOptions {
+export interface ProjectRoomsOptions extends OperationOptions {
   /** Signs and checks tokens: at least 32 octets. */
   readonly secret: string;
   /** Whether a user may be in a project. Default: everybody in each. */
@@ -27,6 +28,10 @@ export interface ProjectRoomsOptions {
   readonly pingMs?: number | undefined;
   readonly connectionTimeoutMs?: number | undefined;
   readonly maxMessageBytes?: number | undefined;
+  /** What a room keeps for those who ask for `replay`. */
+  readonly historyMessages?: number | undefined;
+  /** permessage-deflate, for clients that offer it. Default false. */
+  readonly compression?: boolean | undefined;
   /** How long a user whose last connection ended is still there. */
   readonly leaveDelayMs?: number | undefined;
   /** Whether `POST /api/demo/token` hands out tokens to anybody: for the page. */
@@ -45,6 +50,7 @@ export const DEFAULTS = Object.freeze({
   pingMs: 54_000,
   connectionTimeoutMs: 60_000,
   maxMessageBytes: 512,
+  historyMessages: 100,
   leaveDelayMs: 3_000,
 });
 
@@ -73,6 +79,7 @@ export async function createProjectRoomsApp(options: ProjectRoomsOptions): Promi
     paths: { '/ws/connect': false },
     mapping: projectMessages(new Map(Object.entries({ ...STANDARD_PROCESSORS, ...options.processors }))),
     maxMessageBytes: chosen.maxMessageBytes,
+    compression: options.compression ?? false,
     maxErrors: chosen.maximumErrors,
     errorResetMs: chosen.errorResetMs,
     pingIntervalMs: chosen.pingMs,
@@ -101,8 +108,10 @@ export async function createProjectRoomsApp(options: ProjectRoomsOptions): Promi
         recipients: 'any',
       },
       presence: { leaveDelayMs: chosen.leaveDelayMs },
+      history: [{ pattern: '/topic/projects/*', maxMessages: chosen.historyMessages }],
     },
     clock,
+    ...operationOf(options),
   });
   const notifier = new ProjectNotifier(app.broker);
   const board = new TaskBoard(notifier);

@@ -2,6 +2,7 @@
 import fastify, { type FastifyInstance, LogController } from 'fastify';
 import { z } from 'zod';
 import { type AuthenticateHook, type Broker, type Clock, hoofbeat, SystemClock } from '../../adapters/index.js';
+import { type OperationOptions, operationOf } from '../shared/operation.js';
 import { servePage } from '../shared/page.js';
 import { SWEEP_MS, UserPool } from './user-pool.js';
 
@@ -58,7 +59,7 @@ export function registerUserProxy(broker: Broker, pool: UserPool): void {
   });
 }
 
-export interface UserProxyAppOptions {
+export interface UserProxyAppOptions extends OperationOptions {
   readonly logLevel?: string | undefined;
   /** For workers over TCP; false: none. Default 61613. */
   readonly tcpPort?: number | false | undefined;
@@ -83,6 +84,7 @@ export async function createUserProxyApp(options: UserProxyAppOptions = {}): Pro
     broker: BROKER_OPTIONS,
     authenticate: nameGuests,
     clock,
+    ...operationOf(options),
   });
   const pool = new UserPool(app.broker, { clock, logger: app.log });
   registerUserProxy(app.broker, pool);
@@ -91,7 +93,7 @@ export async function createUserProxyApp(options: UserProxyAppOptions = {}): Pro
     stopSweeping();
     done();
   });
-  app.get('/api/proxy/user/count', () => ({ connectedUserCount: pool.getConnectedUserCount() }));
+  app.get('/api/proxy/user/count', async () => ({ connectedUserCount: await pool.countUsersOfAllNodes() }));
   app.get('/api/proxy/workers', () => ({ activeSessions: pool.activeSessionCount, workers: pool.workers() }));
   await servePage(app, 'user-proxy', ['sockjs.js', 'stomp.js']);
   return { app, pool };

@@ -38,6 +38,7 @@ export interface WorkerView extends Registration {
 
 export const SILENCE_MS = 60_000;
 export const SWEEP_MS = 30_000;
+const TASKS = '/user/queue/tasks';
 /** Clients of old never report a task done: so many are remembered for each worker, the latest. */
 const MAX_TASKS = 100;
 /** Tasks that found no worker and wait for one. */
@@ -50,6 +51,8 @@ export class UserPool {
   /** By session id, in the order of whose turn it is. */
   readonly #workers = new Map<string, Worker>();
   #waiting: Task[] = [];
+  /** Of workers on other nodes. */
+  #turn = 0;
 
   constructor(broker: Broker, ports: { readonly clock: Clock; readonly logger: Logger }) {
     this.#broker = broker;
@@ -61,7 +64,7 @@ export class UserPool {
     });
     // Who listens for tasks is a worker, whether or not it has registered: TCP clients do nothing else.
     broker.events.on('subscribe', ({ session, subscription }) => {
-      if (subscription.destination !== '/user/queue/tasks' || this.#workers.has(session.id)) return;
+      if (subscription.destination !== TASKS || this.#workers.has(session.id)) return;
       return this.register(session, { userId: session.user?.name ?? session.id, proxyUrl: '' });
     });
     broker.events.on('disconnect', ({ session, reason }) => {
@@ -73,6 +76,11 @@ export class UserPool {
   /** Users with at least one session. */
   getConnectedUserCount(): number {
     return this.#broker.users.count();
+  }
+
+  /** Of all nodes that answer; of a single node its own. */
+  async countUsersOfAllNodes(): Promise<number> {
+    return (await this.#broker.cluster.countUsers()).merged;
   }
 
   get activeSessionCount(): number {
@@ -115,7 +123,20 @@ export class UserPool {
     const own = [...this.#workers.values()].find((worker) => worker.userId === task.userId && this.#isHealthy(worker));
     const worker = own ?? this.#next(task.geoTarget);
     if (worker !== undefined) await this.#give(worker, task);
-    else if (this.#waiting.push(task) > MAX_WAITING) this.#waiting.shift();
+    else if (!(await this.#giveElsewhere(task)) && this.#waiting.push(task) > MAX_WAITING) this.#waiting.shift();
+  }
+
+  /** To a worker of another node: the task's user, or anybody in turn. @returns whether there is one */
+  async #giveElsewhere(task: Task): Promise<boolean> {
+    const { nodeId } = this.#broker.cluster;
+    const { merged } = await this.#broker.cluster.findSubscriptions({ destination: TASKS });
+    const users = merged.flatMap(({ session }) =>
+      session.nodeId === nodeId || session.user === null ? [] : [session],
+    );
+    const chosen = users.find(({ user }) => user === task.userId) ?? users[this.#turn++ % Math.max(1, users.length)];
+    if (chosen === undefined || chosen.user === null) return false;
+    await this.#broker.convertAndSendToUser(chosen.user, '/queue/tasks', task, {}, { session: chosen.id });
+    return true;
   }
 
   done(session: SessionHandle, taskId: string): void {

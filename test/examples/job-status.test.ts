@@ -8,6 +8,8 @@ import { Browser } from '../helpers/chromium.js';
 import { curl, listen, picture } from '../helpers/example.js';
 import { DEADLINE_MS, Inbox } from '../helpers/inbox.js';
 import { requireProgram } from '../helpers/programs.js';
+import { RedisProcess } from '../helpers/redis-process.js';
+import { until } from '../helpers/until.js';
 import { WebSocketClient } from '../helpers/websocket-client.js';
 
 const SECRET = 'the secret of the job-status example';
@@ -153,32 +155,35 @@ t.test('J3, J5, J12: updates go to those who subscribed and may see the job', as
   t.equal(bob.messages.length, 0);
 });
 
-t.test('J3, J6, J7: channels; results to their owner wherever connected, and when back; notices to all', async (t) => {
-  const { url, notifier, app } = await start(t);
-  const [ann, again, bob] = [await open(t, url, 'ann'), await open(t, url, 'ann'), await open(t, url, 'bob')];
-  bob.say({ type: 'subscribe_channel', channel: 'news' });
-  for (const client of [ann, again, bob]) await settled(client);
-  await app.broker.convertAndSend('/topic/channels/news', { type: 'news' });
-  t.strictSame(await bob.messages.next('the channel'), { type: 'news' });
-  bob.say({ type: 'unsubscribe_channel', channel: 'news' });
-  await notifier.sendJobCompletionNotification('ann', 'job-1', true, { contentId: 'c1', title: 'Song' });
-  for (const client of [ann, again]) {
-    t.match(await client.messages.next('the result'), {
-      type: 'job_completed',
-      jobId: 'job-1',
-      result: { success: true, contentId: 'c1', title: 'Song' },
+t.test(
+  'J3, J6, J7, J8: channels; results to their owner wherever connected, and when back; notices to all',
+  async (t) => {
+    const { url, notifier, app } = await start(t);
+    const [ann, again, bob] = [await open(t, url, 'ann'), await open(t, url, 'ann'), await open(t, url, 'bob')];
+    bob.say({ type: 'subscribe_channel', channel: 'news' });
+    for (const client of [ann, again, bob]) await settled(client);
+    await app.broker.convertAndSend('/topic/channels/news', { type: 'news' });
+    t.strictSame(await bob.messages.next('the channel'), { type: 'news' });
+    bob.say({ type: 'unsubscribe_channel', channel: 'news' });
+    await notifier.sendJobCompletionNotification('ann', 'job-1', true, { contentId: 'c1', title: 'Song' });
+    for (const client of [ann, again]) {
+      t.match(await client.messages.next('the result'), {
+        type: 'job_completed',
+        jobId: 'job-1',
+        result: { success: true, contentId: 'c1', title: 'Song' },
+      });
+    }
+    await notifier.sendJobErrorNotification('carol', 'job-3', 'No disk');
+    t.match(await (await open(t, url, 'carol')).messages.next('what was kept'), {
+      type: 'job_error',
+      error: { message: 'No disk' },
     });
-  }
-  await notifier.sendJobErrorNotification('carol', 'job-3', 'No disk');
-  t.match(await (await open(t, url, 'carol')).messages.next('what was kept'), {
-    type: 'job_error',
-    error: { message: 'No disk' },
-  });
-  await notifier.broadcastMaintenance('Tonight', '2026-12-01T02:00:00Z');
-  for (const client of [ann, bob]) {
-    t.match(await client.messages.next('the notice'), { type: 'maintenance_notification', message: 'Tonight' });
-  }
-});
+    await notifier.broadcastMaintenance('Tonight', '2026-12-01T02:00:00Z');
+    for (const client of [ann, bob]) {
+      t.match(await client.messages.next('the notice'), { type: 'maintenance_notification', message: 'Tonight' });
+    }
+  },
+);
 
 t.test('J9: administration by curl, with tokens of both kinds and without', async (t) => {
   const { url } = await start(t);
@@ -248,6 +253,79 @@ t.test('J10: who reconnects goes on with the jobs; a second window does not begi
   await settled(back);
   await notifier.sendJobStatusUpdate('job-1', 'PROCESSING', { progress: 2 });
   t.match(await back.messages.next('the update'), { data: { progress: 2 } });
+});
+
+t.test('J13: a result that is not acknowledged comes again on the next connection', async (t) => {
+  const { url, notifier, app } = await start(t);
+  const acknowledging = async (): Promise<Client> => {
+    const address = `${url.replace('http', 'ws')}/ws/job-status-native?ack=true&token=${await tokenOf('ann')}`;
+    const client = follow(t, new WebSocket(address));
+    t.match(await client.messages.next('the greeting'), { type: 'connection_established' });
+    return client;
+  };
+  const gone = async (client: Client): Promise<void> => {
+    client.socket.close();
+    await until('the user to be gone', () => app.broker.users.get('ann') === undefined);
+  };
+  const first = await acknowledging();
+  await notifier.sendJobCompletionNotification('ann', 'job-1', true, { contentId: 'c1', title: 'Song' });
+  t.match(await first.messages.next('the result'), { type: 'job_completed', ackId: String });
+  await gone(first);
+  const second = await acknowledging();
+  const { ackId } = await second.messages.next('the result again');
+  second.say({ type: 'ack', ackId });
+  await settled(second);
+  second.say({ type: 'ack', ackId });
+  t.match(await second.messages.next('the answer'), { type: 'error', code: 'ack-unknown' });
+  await gone(second);
+  const third = await acknowledging();
+  await settled(third);
+  t.equal(third.messages.length, 0);
+});
+
+t.test('J13: debug lines of the components that are asked for, and of no other', async (t) => {
+  for (const debug of [['jobs'], ['websocket'], []] as const) {
+    const lines: { component?: string; level: number }[] = [];
+    const logStream = { write: (line: string) => lines.push(JSON.parse(line) as { level: number }) };
+    const { url, notifier } = await start(t, { logLevel: 'info', logStream, debug });
+    const client = await open(t, url, 'ann');
+    client.say({ type: 'dance' });
+    await settled(client);
+    await notifier.sendJobStatusUpdate('job-1', 'PROCESSING', { progress: 1 });
+    const components = lines.filter(({ level }) => level < 30).map(({ component }) => component);
+    t.strictSame([...new Set(components)], [...debug]);
+  }
+});
+
+t.test('J14: a result waits on disk for its owner; a filter; a rate', async (t) => {
+  const data = t.testdir();
+  const before = await createJobStatusApp({ secret: SECRET, logLevel: 'silent', data });
+  await before.app.ready();
+  await before.notifier.sendJobErrorNotification('ann', 'job-9', 'The disk was full');
+  await before.app.close();
+  const { url, notifier } = await start(t, { data, messagesPerSecond: 0.01 });
+  const client = await open(t, url, 'ann');
+  t.match(await client.messages.next('the result'), { type: 'job_error', jobId: 'job-9' });
+  client.say({ type: 'subscribe_job', jobId: 'job-1', filter: "status <> 'PROCESSING'" });
+  client.say({ type: 'ping' });
+  t.match(await client.messages.next('the refusal'), { type: 'error', code: 'rate-limited' });
+  await notifier.sendJobStatusUpdate('job-1', 'PROCESSING', { progress: 40 });
+  await notifier.sendJobStatusUpdate('job-1', 'UPLOADED', { progress: 99 });
+  t.match(await client.messages.next('the update'), { data: { status: 'UPLOADED' } });
+});
+
+t.test('J14: jobs and their watchers on two nodes over Redis', async (t) => {
+  if (!requireProgram(t, 'redis-server')) return;
+  const relay = { type: 'redis', url: (await RedisProcess.start(t)).url } as const;
+  const [one, two] = [await start(t, { relay }), await start(t, { relay })];
+  const client = await open(t, two.url, 'ann');
+  client.say({ type: 'subscribe_job', jobId: 'job-1' });
+  await settled(client);
+  await until('the update of the other node', async () => {
+    await one.notifier.sendJobStatusUpdate('job-1', 'PROCESSING', { progress: 7 });
+    return client.messages.length > 0;
+  });
+  t.match(await client.messages.next('the update'), { data: { progress: 7 } });
 });
 
 t.test('J11: pages of the configured origins may connect and call, others not', async (t) => {

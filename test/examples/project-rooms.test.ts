@@ -15,6 +15,8 @@ import { Browser } from '../helpers/chromium.js';
 import { curl, listen, picture } from '../helpers/example.js';
 import { DEADLINE_MS, Inbox, inTime } from '../helpers/inbox.js';
 import { requireProgram } from '../helpers/programs.js';
+import { RedisProcess } from '../helpers/redis-process.js';
+import { until } from '../helpers/until.js';
 import { WebSocketClient } from '../helpers/websocket-client.js';
 
 const SECRET = 'the secret of the project-rooms example';
@@ -59,6 +61,10 @@ class Client {
 
   say(type: string, data: unknown = {}): void {
     this.#ws.send(JSON.stringify({ type, data, timestamp: new Date().toISOString(), message_id: 'x' }));
+  }
+
+  get extensions(): string {
+    return this.#ws.extensions;
   }
 
   raw(text: string): void {
@@ -167,6 +173,7 @@ t.test('P6: the defaults', async (t) => {
     pingMs: 54_000,
     connectionTimeoutMs: 60_000,
     maxMessageBytes: 512,
+    historyMessages: 100,
     leaveDelayMs: 3_000,
   });
   const { url } = await start(t);
@@ -304,6 +311,56 @@ t.test('P13: an application adds a type: validated, enriched, routed', async (t)
   t.strictSame(await client.next(), { status: 'busy', user_id: 'ann' });
   client.say('status_changed', {});
   t.match(await client.next(), { type: 'error', data: { code: 'invalid_message' } });
+});
+
+t.test('P14: direct messages wait on disk, and come again until they are acknowledged', async (t) => {
+  const data = t.testdir();
+  const before = await createProjectRoomsApp({ secret: SECRET, logLevel: 'silent', data });
+  await before.app.ready();
+  await before.notifier.sendDirectMessage('ann', 'status_changed', { n: 1 });
+  await before.app.close();
+  const { url, app } = await start(t, { data });
+  const acknowledging = async (): Promise<Client> => {
+    const client = new Client(t, `${address(url)}?ack=true&token=${await tokenOf('ann')}`);
+    t.match(await client.next('the greeting'), { type: 'auth_success' });
+    return client;
+  };
+  const first = await acknowledging();
+  t.match(await first.next(), { data: { n: 1 }, ack_id: String });
+  first.close();
+  await until('the user to be gone', () => app.broker.users.get('ann') === undefined);
+  const second = await acknowledging();
+  const { ack_id } = (await second.next()) as Envelope & { ack_id: string };
+  second.say('ack', { ack_id });
+  second.say('ping');
+  t.match(await second.next(), { type: 'pong' });
+  t.match((await curl(`${url}/api/v1/websocket/metrics`)).body, { offline_messages: { total_messages: 0 } });
+});
+
+t.test('P14: who asks for it gets the latest messages of a room first; compression', async (t) => {
+  const { url, notifier } = await start(t, { compression: true });
+  for (const n of [1, 2, 3]) await notifier.sendProjectMessage('7', 'project_updated', { n });
+  const client = await open(t, url, 'ann');
+  client.say('subscription', { action: 'subscribe', project_id: '7', replay: 2 });
+  const types = [await client.next(), await client.next(), await client.next()];
+  t.match(
+    types.filter(({ type }) => type === 'project_updated').map(({ data }) => data['n']),
+    [2, 3],
+  );
+  t.match(client.extensions, /permessage-deflate/);
+});
+
+t.test('P14: a room over two nodes and Redis, who is there included', async (t) => {
+  if (!requireProgram(t, 'redis-server')) return;
+  const relay = { type: 'redis', url: (await RedisProcess.start(t)).url } as const;
+  const [one, two] = [await start(t, { relay }), await start(t, { relay })];
+  const [ann, bob] = [await open(t, one.url, 'ann'), await open(t, two.url, 'bob')];
+  await ann.join('7');
+  const { users } = (await bob.join('7')).data;
+  t.strictSame((users as string[]).sort(), ['ann', 'bob']);
+  t.match(await ann.next('the join'), { type: 'user_joined', data: { user_id: 'bob' } });
+  await two.notifier.sendProjectMessage('7', 'project_updated', { name: 'Stable' });
+  t.match(await ann.next('the message'), { type: 'project_updated' });
 });
 
 t.test('P15: two windows on one board: presence, a new task, a task that moves', async (t) => {

@@ -12,6 +12,7 @@ import { Browser } from '../helpers/chromium.js';
 import { connectLegacy, curl, listen, picture, subscribeLegacy } from '../helpers/example.js';
 import { DEADLINE_MS, Inbox } from '../helpers/inbox.js';
 import { PYTHON, requireProgram } from '../helpers/programs.js';
+import { RedisProcess } from '../helpers/redis-process.js';
 import { Typist } from '../helpers/wscat.js';
 
 const TASK = { taskId: 'T1', trackUrl: 'https://music.example/1', quantity: 3 };
@@ -161,6 +162,27 @@ t.test('U9: CONNECT typed into wscat on the bare path is answered', async (t) =>
   const typist = await Typist.open(t, `${url.replace('http', 'ws')}/ws/user-proxy`);
   typist.types('CONNECT', 'accept-version:1.2', '', '^@');
   await typist.reads(/CONNECTED\n/);
+});
+
+t.test('U11: two nodes over Redis are one pool', async (t) => {
+  if (!requireProgram(t, 'redis-server')) return;
+  const relay = { type: 'redis', url: (await RedisProcess.start(t)).url } as const;
+  const create = async (): Promise<string> => {
+    const { app } = await createUserProxyApp({ logLevel: 'silent', tcpPort: false, relay });
+    return listen(t, app);
+  };
+  const [one, two] = [await create(), await create()];
+  const worker = await connectLegacy(t, `${one}/ws/user-proxy`);
+  const tasks = subscribeLegacy(worker, '/user/queue/tasks');
+  const answers = subscribeLegacy(worker, '/user/queue/register-response');
+  worker.send('/app/user-proxy/register', {}, JSON.stringify({ userId: '1', proxyUrl: '' }));
+  await answers.next('the registration');
+  const control = await connectLegacy(t, `${two}/ws/user-proxy`);
+  const broadcast = subscribeLegacy(control, '/topic/user-tasks');
+  control.send('/app/user-proxy/task', {}, JSON.stringify(TASK));
+  t.strictSame(await tasks.next('the task'), TASK, 'a worker of the other node');
+  t.strictSame(await broadcast.next('the broadcast'), TASK);
+  t.strictSame((await curl(`${two}/api/proxy/user/count`)).body, { connectedUserCount: 2 });
 });
 
 t.test('U12: the pool in a browser: three workers, a task, a worker that stops', async (t) => {

@@ -1,7 +1,7 @@
 /** How the JSON messages of an application stand for what a broker does: the one thing that a JSON endpoint is given. */
 import type { SessionHandle } from '../../../broker/application/session-handle.js';
 import type { Handshake, Principal } from '../../../broker/ports.js';
-import type { GatewayMessage, SessionAction } from '../gateway-session.js';
+import type { GatewayMessage, SessionAction, StandingSubscription } from '../gateway-session.js';
 
 /** Who is on the other side. */
 export interface JsonClient {
@@ -37,7 +37,7 @@ export interface JsonMapping {
   /** Said first, once the client is in; undefined says nothing. */
   readonly opened?: ((client: JsonClient) => unknown) | undefined;
   /** What each client is subscribed to from the beginning. */
-  readonly subscriptions?: ((client: JsonClient) => readonly string[]) | undefined;
+  readonly subscriptions?: ((client: JsonClient) => readonly StandingSubscription[]) | undefined;
   /**
    * What a message means; several actions happen in order.
    * @throws InvalidMessage when it means nothing

@@ -171,11 +171,9 @@ export class JsonSession implements ConnectionListener {
       this.#client = client;
       if (headers.length > 0) this.#tell(mapping.lateLogin?.accepted(client));
       this.#tell(mapping.opened?.(client));
-      for (const destination of mapping.subscriptions?.(client) ?? []) {
-        await this.#inner.subscribe(destination).catch((error: unknown) => {
-          this.#refuse(this.#refusalOf(error, null));
-        });
-      }
+      await this.#inner.subscribeAll(mapping.subscriptions?.(client) ?? [], (error) => {
+        this.#refuse(this.#refusalOf(error, null));
+      });
     } catch (error) {
       if (this.#isGone) return;
       const refusal = this.#refusalOf(error, null);

@@ -1,7 +1,7 @@
 /** How the events of a Socket.IO application stand for what a broker does. */
 import type { SessionHandle } from '../../../broker/application/session-handle.js';
 import type { Handshake, Principal } from '../../../broker/ports.js';
-import type { GatewayMessage, SessionAction } from '../gateway-session.js';
+import type { GatewayMessage, SessionAction, StandingSubscription } from '../gateway-session.js';
 import type { SocketIoServer } from './socketio-server.js';
 
 export interface SocketIoClient {
@@ -35,7 +35,7 @@ export interface SocketIoMapping {
     >
   >;
   /** What each client is subscribed to from the beginning. */
-  readonly subscriptions?: ((client: SocketIoClient) => readonly string[]) | undefined;
+  readonly subscriptions?: ((client: SocketIoClient) => readonly StandingSubscription[]) | undefined;
   /** What a MESSAGE is to the client; undefined: nothing. */
   readonly render: (message: GatewayMessage, client: SocketIoClient) => SocketIoEvent | undefined;
 }

@@ -83,11 +83,10 @@ export class SocketIoSession implements OuterConnection {
       else if (!this.#isBusy) void this.#work();
     });
     const client = this.#client;
-    for (const destination of client === null ? [] : (this.#mapping.subscriptions?.(client) ?? [])) {
-      await this.#inner.subscribe(destination).catch((error: unknown) => {
-        this.#refuse('subscriptions', error, { destination });
-      });
-    }
+    const standing = client === null ? [] : (this.#mapping.subscriptions?.(client) ?? []);
+    await this.#inner.subscribeAll(standing, (error, destination) => {
+      this.#refuse('subscriptions', error, { destination });
+    });
   }
 
   end(): void {
