@@ -2,6 +2,9 @@
 // (protocol <- broker <- adapters <- examples, bench, test). test/architecture.test.ts holds the same direction, cycles too.
 import tseslint from 'typescript-eslint';
 
+/** The console's page is a project of its own: it runs in a browser. */
+const PROJECTS = ['./tsconfig.json', './adapters/admin/console/page/tsconfig.json'];
+
 const NO_PACKAGES = { regex: '^(?!\\.|node:)', message: 'protocol and broker import no package' };
 const NO_IO = {
   regex:
@@ -31,7 +34,7 @@ export default tseslint.config(
   {
     files: ['**/*.ts'],
     extends: [tseslint.configs.strictTypeChecked],
-    languageOptions: { parserOptions: { project: './tsconfig.json', tsconfigRootDir: import.meta.dirname } },
+    languageOptions: { parserOptions: { project: PROJECTS, tsconfigRootDir: import.meta.dirname } },
     rules: {
       '@typescript-eslint/consistent-type-imports': 'error',
       '@typescript-eslint/no-import-type-side-effects': 'error',

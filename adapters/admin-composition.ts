@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { FastifyInstance } from 'fastify';
 import type { Broker } from '../broker/broker.js';
 import { BrokerError } from '../broker/errors.js';
-import type { Clock, ListenAddress } from '../broker/ports.js';
+import type { Authenticator, Clock, ListenAddress } from '../broker/ports.js';
 import { composeJwt, loadKeys } from './access.js';
 import {
   type AdjustableLogger,
@@ -13,7 +13,9 @@ import {
   type AdminPluginOptions,
   AdminServer,
   AuditLog,
+  type ConsolePorts,
   EventLoopWatch,
+  OutboxWatch,
   PageReader,
   registerAdmin,
   type VerifyToken,
@@ -21,12 +23,17 @@ import {
 import { readTls } from './composition.js';
 import { type AdminTokenOptions, MIN_TOKEN_LENGTH, OptionsError, type ResolvedAdminOptions } from './config/index.js';
 import { bindFault } from './listeners.js';
+import { attachEndpoints } from './transports/index.js';
 
 export interface AdminPorts {
   readonly broker: Broker;
   readonly clock: Clock;
   readonly logger: AdjustableLogger;
   readonly server: AdministeredServer;
+  /** Asked about clients. */
+  readonly authenticator: Authenticator;
+  /** Whether a proxy in front of the STOMP endpoints is believed about the server's own origin. */
+  readonly isHttpProxyTrusted: boolean;
 }
 
 export interface ComposedAdmin {
@@ -51,12 +58,15 @@ export function composeAdmin(options: ResolvedAdminOptions, ports: AdminPorts): 
     logger.warn({}, 'the admin API has no token: it serves nothing but whether the server is live and ready');
   }
   const eventLoop = new EventLoopWatch();
+  const pages = new PageReader(clock);
   const parts: AdminParts = {
     ...ports,
     access,
     audit: new AuditLog(options.auditEntries, clock, logger),
-    pages: new PageReader(clock),
+    pages,
+    outboxes: new OutboxWatch(ports.broker.operations, pages, clock),
     eventLoop,
+    console: options.console ? composeConsole(options, ports) : null,
   };
   const plugin: AdminPluginOptions = {
     allowedOrigins: options.allowedOrigins,
@@ -86,6 +96,24 @@ export function composeAdmin(options: ResolvedAdminOptions, ports: AdminPorts): 
     close: async () => {
       eventLoop.stop();
       await server?.close();
+    },
+  };
+}
+
+/** The console is of the origin of its page, and of no other. */
+function composeConsole(
+  { port, trustProxy }: ResolvedAdminOptions,
+  { broker, logger, authenticator, isHttpProxyTrusted }: AdminPorts,
+): ConsolePorts {
+  const isProxyTrusted = port === 'http' ? isHttpProxyTrusted : trustProxy;
+  return {
+    authenticator,
+    openDoor: (server, path, terms) => {
+      const endpoint = { path, sockjs: true, trustProxy: isProxyTrusted };
+      const attached = attachEndpoints(server, [endpoint], broker.acceptorFor(terms), logger);
+      return () => {
+        attached.detach();
+      };
     },
   };
 }

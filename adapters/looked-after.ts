@@ -45,6 +45,8 @@ export function lookAfter(options: ResolvedServerOptions, parts: LookedAfterPart
     broker,
     clock,
     logger,
+    authenticator: access.authenticator,
+    isHttpProxyTrusted: options.http !== false && options.http.endpoints.some(({ trustProxy }) => trustProxy),
     server: {
       version: packageVersion(),
       startedEpochMs: clock.epochMs(),

@@ -91,7 +91,13 @@ const server = {
   configuration: () => ({}),
   reload: null,
 };
-const admin = composeAdmin(options, { broker, clock, logger: pino({ level: 'silent' }), server });
+const nobody = {
+  authenticate: (): never => {
+    throw new Error('nobody connects here');
+  },
+};
+const around = { authenticator: nobody, isHttpProxyTrusted: false, logger: pino({ level: 'silent' }) };
+const admin = composeAdmin(options, { broker, clock, server, ...around });
 const { port } = (await admin.open()) ?? { port: 0 };
 
 console.log(describeMachine());

@@ -14,7 +14,7 @@ import { BrokerOperations } from './operations/broker-operations.js';
 import type { OperatedSession } from './operations/operated-session.js';
 import { resolveBrokerOptions, type BrokerOptions, type Partially } from './options.js';
 import { Router } from './router.js';
-import { Session } from './session.js';
+import { Session, type SessionOrigin } from './session.js';
 import { SessionRegistry } from './session-registry.js';
 import { BrokerStats } from './stats.js';
 import { TimerWheel } from './timer-wheel.js';
@@ -58,6 +58,7 @@ import type {
   Connection,
   ConnectionListener,
   ConnectionRefusal,
+  EntryTerms,
   Handshake,
   ClusterMembers,
   Logger,
@@ -570,8 +571,11 @@ export class Broker implements HandlerGroup {
     return { isOk: problems.length === 0, problems };
   }
 
-  /** A transport's new connection. Null when the node is full, not started, draining, or stopping. */
-  accept(connection: Connection): ConnectionListener | null {
+  /**
+   * A transport's new connection. Null when the node is full, not started, draining, or stopping.
+   * @param terms null: it is let in as everybody
+   */
+  accept(connection: Connection, terms: EntryTerms | null = null): ConnectionListener | null {
     const { registry, stats, wheel, logger, quotas } = this.#environment;
     stats.connectionsTotal++;
     const { isAccepting, maxConnections } = this.operations;
@@ -585,12 +589,12 @@ export class Broker implements HandlerGroup {
       return null;
     }
     wheel.touch();
-    const origin = this.#originOf(connection);
+    const origin = this.#originOf(connection, terms);
     const refusal = quotas.refusal(origin.address);
     const session =
       refusal === null
         ? new Session(createId(16), connection, this.#environment, origin)
-        : new Session(createId(16), connection, this.#environment);
+        : new Session(createId(16), connection, this.#environment, { address: null, handshake: null, terms });
     registry.add(session);
     stats.countTransport(connection.transport, 1);
     if (refusal !== null) {
@@ -601,9 +605,12 @@ export class Broker implements HandlerGroup {
   }
 
   /** What transports are given: `accept`, and what they may ask before. */
-  readonly acceptor: AcceptConnection = Object.assign(
-    (connection: Connection): ConnectionListener | null => this.accept(connection),
-    {
+  readonly acceptor: AcceptConnection = this.acceptorFor(null);
+
+  /** As `acceptor`, for a way in of its own. */
+  acceptorFor(terms: EntryTerms | null): AcceptConnection {
+    const accept = (connection: Connection): ConnectionListener | null => this.accept(connection, terms);
+    return Object.assign(accept, {
       refusal: (remoteAddress: string, handshake: Handshake): ConnectionRefusal | null => {
         const { quotas, stats } = this.#environment;
         const refusal = quotas.refusal(quotas.addressOf(remoteAddress, handshake));
@@ -612,14 +619,14 @@ export class Broker implements HandlerGroup {
         stats.connectionsRefused++;
         return { message: refusal.message, retryAfterMs: refusal.retryAfterMs ?? 0 };
       },
-    },
-  );
+    });
+  }
 
-  #originOf(connection: Connection): { readonly address: string | null; readonly handshake: Handshake | null } {
+  #originOf(connection: Connection, terms: EntryTerms | null): SessionOrigin {
     const { quotas } = this.#environment;
-    if (!quotas.countsAddresses) return { address: null, handshake: null };
+    if (!quotas.countsAddresses) return { address: null, handshake: null, terms };
     const handshake = connection.takeHandshake();
-    return { address: quotas.addressOf(connection.remoteAddress, handshake), handshake };
+    return { address: quotas.addressOf(connection.remoteAddress, handshake), handshake, terms };
   }
 
   stats(): StatsSnapshot {

@@ -1,7 +1,7 @@
 /** Frames as fields of a debug log line, and as operators see them, with what must stay secret masked (DESIGN D10, conformance C-17). */
 import type { Frame, Headers } from '../protocol/index.js';
 
-const SECRET = /^(passcode|password|authorization|cookie|token|access_token|x-api-key)$|[cx]srf/i;
+const SECRET = /^(passcode|password|authorization|cookie|token|access_token|admin-token|x-api-key)$|[cx]srf/i;
 /** The body may be a token there (commands/renew.ts). */
 const RENEWAL = /\$session[/.]renew$/;
 const MAX_BODY_CHARACTERS = 200;

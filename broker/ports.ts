@@ -180,6 +180,17 @@ export interface Authenticator {
   authenticate(request: ConnectRequest): Principal | Promise<Principal>;
 }
 
+/** How the clients of one way in are let in, where that is not as everywhere else. */
+export interface EntryTerms {
+  /** Asked at CONNECT, instead of the one that the broker was given. */
+  readonly authenticator: Authenticator;
+  /**
+   * True: may subscribe to what the broker tells of itself (`/topic/$broker/…`) and do nothing else, whatever roles and
+   * rules say.
+   */
+  readonly isObserver: boolean;
+}
+
 /** One thing that a session wants to do. */
 export interface AuthorizationRequest {
   readonly action: 'connect' | 'send' | 'subscribe';

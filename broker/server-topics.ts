@@ -69,6 +69,15 @@ export class ServerTopics {
     throw new BrokerError('access-denied', `Not allowed to subscribe to ${quoteInput(destination, 120)}: ${wants}`);
   }
 
+  /** What one may do who only looks. @throws BrokerError `access-denied`, and as `ReservedTopics.parse` */
+  checkObserver(action: 'send' | 'subscribe', destination: string): void {
+    const { reserved } = this.#parts;
+    if (action === 'subscribe' && reserved.covers(destination) && reserved.parse(destination).kind !== 'presence')
+      return;
+    const what = `${action} to ${quoteInput(destination, 120)}`;
+    throw new BrokerError('access-denied', `Not allowed to ${what}: this way in only shows what the broker tells`);
+  }
+
   /** Before a subscription is made, to be followed by `add` or given up by `leave`. @throws BrokerError as `Presence.watch` */
   join(destination: string): Promise<void> | undefined {
     const about = this.#parts.reserved.parse(destination);

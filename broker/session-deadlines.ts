@@ -62,6 +62,10 @@ export class SessionDeadlines implements WheelEntry {
     wheel.schedule(this, wheel.nowMs + options.limits.connectTimeoutMs);
   }
 
+  get heartBeat(): NegotiatedHeartBeat {
+    return this.#heartBeat;
+  }
+
   /** CONNECTED is on its way. */
   connected(heartBeat: NegotiatedHeartBeat): void {
     this.#phase = 'connected';

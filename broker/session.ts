@@ -44,7 +44,15 @@ import type { CommandContext, Welcome } from './commands/command-context.js';
 import type { Route } from './destinations/route.js';
 import type { BrokerOptions } from './options.js';
 import type { GivingWay } from './overflow-policy.js';
-import type { ConnectRequest, Connection, ConnectionListener, Handshake, Principal, TransportName } from './ports.js';
+import type {
+  ConnectRequest,
+  Connection,
+  ConnectionListener,
+  EntryTerms,
+  Handshake,
+  Principal,
+  TransportName,
+} from './ports.js';
 import { QueueTimer } from './destinations/queue-timer.js';
 import type { SessionQuota } from './quotas/session-quota.js';
 import type { Router } from './router.js';
@@ -57,8 +65,17 @@ const HEART_BEAT = Buffer.from('\n');
 const NO_BEAT: NegotiatedHeartBeat = Object.freeze({ sendEveryMs: 0, receiveEveryMs: 0 });
 const ANONYMOUS: Principal = Object.freeze({ name: null, roles: Object.freeze([]) });
 const NO_BODY = Buffer.alloc(0);
-const NOWHERE = Object.freeze({ address: null, handshake: null });
+const NOWHERE: SessionOrigin = Object.freeze({ address: null, handshake: null, terms: null });
 const PLAIN_TEXT: [string, string] = ['content-type', 'text/plain;charset=UTF-8'];
+
+/** Where a session comes from. */
+export interface SessionOrigin {
+  /** Of its connection, where addresses count; the session gives it up at its end. */
+  readonly address: string | null;
+  readonly handshake: Handshake | null;
+  /** Null: as everybody. */
+  readonly terms: EntryTerms | null;
+}
 
 export class Session
   implements
@@ -117,16 +134,16 @@ export class Session
   #refusals = 0;
   #refusalsSinceMs = 0;
 
-  /** @param origin of its connection, where addresses count; the session gives it up at its end */
-  constructor(
-    id: string,
-    connection: Connection,
-    environment: SessionEnvironment,
-    origin: { readonly address: string | null; readonly handshake: Handshake | null } = NOWHERE,
-  ) {
+  /** Null: it is let in as everybody. */
+  readonly #terms: EntryTerms | null;
+
+  constructor(id: string, connection: Connection, environment: SessionEnvironment, origin: SessionOrigin = NOWHERE) {
     const { options, wheel, writer, authorizer, router, clock, quotas } = environment;
     this.#address = origin.address;
     this.#handshake = origin.handshake;
+    this.#terms = origin.terms;
+    // Whatever it sends is looked at by the strict path, which refuses it.
+    this.#signsMessages = origin.terms?.isObserver === true;
     this.#quota = quotas.open(origin.address);
     this.id = id;
     this.number = environment.stats.connectionsTotal;
@@ -218,6 +235,10 @@ export class Session
 
   get lastWriteMs(): number {
     return this.#outbox.lastWriteMs;
+  }
+
+  get heartBeat(): NegotiatedHeartBeat {
+    return this.#deadlines.heartBeat;
   }
 
   get queuedBytes(): number {
@@ -457,6 +478,10 @@ export class Session
 
   authorize(action: 'connect' | 'send' | 'subscribe', destination: string): void | Promise<void> {
     const principal = this.#principal ?? ANONYMOUS;
+    if (this.#terms?.isObserver === true) {
+      if (action !== 'connect') this.router.serverTopics.checkObserver(action, destination);
+      return;
+    }
     const decided = action === 'subscribe' ? this.router.serverTopics.decide(destination, principal.roles) : 'rules';
     if (this.#access === null || decided === null) return;
     const { transport, remoteAddress, id: sessionId } = this;
@@ -478,7 +503,7 @@ export class Session
     const handshake = this.#handshake ?? this.connection.takeHandshake();
     if (this.#state !== 'connected') this.#handshake = handshake;
     const { authenticator, clock } = this.#environment;
-    const verdict = authenticator.authenticate({
+    const verdict = (this.#terms?.authenticator ?? authenticator).authenticate({
       sessionId: this.id,
       transport,
       remoteAddress,

@@ -1,9 +1,11 @@
 /** What the admin API is made of, and what it asks of the server around it. */
+import type { Server } from 'node:http';
 import type { Broker } from '../../broker/broker.js';
-import type { Clock, ListenAddress, Logger } from '../../broker/ports.js';
+import type { Authenticator, Clock, EntryTerms, ListenAddress, Logger } from '../../broker/ports.js';
 import type { AdminAccess } from './admin-access.js';
 import type { AuditLog } from './audit-log.js';
 import type { EventLoopWatch } from './event-loop-watch.js';
+import type { OutboxWatch } from './outbox-watch.js';
 import type { PageReader } from './paging/page-reader.js';
 
 /** One option that a reload would change. */
@@ -51,6 +53,14 @@ export interface AdjustableLogger extends Logger {
   level: string;
 }
 
+/** What the console needs of the STOMP side. */
+export interface ConsolePorts {
+  /** Asked about clients. */
+  readonly authenticator: Authenticator;
+  /** Puts a STOMP endpoint (SockJS, and WebSocket on the bare path) on a server. @returns what takes it away */
+  readonly openDoor: (server: Server, path: string, terms: EntryTerms) => () => void;
+}
+
 export interface AdminParts {
   readonly broker: Broker;
   readonly clock: Clock;
@@ -59,5 +69,8 @@ export interface AdminParts {
   readonly audit: AuditLog;
   readonly pages: PageReader;
   readonly eventLoop: EventLoopWatch;
+  readonly outboxes: OutboxWatch;
   readonly server: AdministeredServer;
+  /** Null: there is none. */
+  readonly console: ConsolePorts | null;
 }

@@ -11,6 +11,7 @@ import type { z } from 'zod';
 import type { Actor } from './admin-access.js';
 import type { AdminParts } from './admin-parts.js';
 import type { AdminRoute } from './admin-route.js';
+import { registerConsole } from './console/register-console.js';
 import { BrokerMetrics } from './metrics/broker-metrics.js';
 import { registerDocuments } from './documents/register-documents.js';
 import { healthRoutes } from './routes/health-routes.js';
@@ -91,6 +92,7 @@ export async function registerAdmin(
   if (options.docs && !parts.access.isClosed) {
     await registerDocuments(app, { parts, routes, prefix: API_PREFIX, onRequest: forViewers });
   }
+  if (!parts.access.isClosed) registerConsole(app, parts);
   if (options.metrics === 'open' || (options.metrics === 'token' && !parts.access.isClosed)) {
     const metrics = new BrokerMetrics(parts.broker, parts.server.version);
     app.addHook('onClose', async () => {

@@ -5,6 +5,7 @@ export type {
   AdministeredServer,
   AdminParts,
   ConfigurationChange,
+  ConsolePorts,
   ReloadResult,
   ServedEndpoint,
 } from './admin-parts.js';
@@ -12,5 +13,6 @@ export { type AdminPluginOptions, API_PREFIX, registerAdmin } from './admin-plug
 export { AdminServer, type AdminServerOptions } from './admin-server.js';
 export { type AuditEntry, AuditLog } from './audit-log.js';
 export { EventLoopWatch } from './event-loop-watch.js';
+export { OutboxWatch } from './outbox-watch.js';
 export { PageReader } from './paging/page-reader.js';
 export { PROBLEM_CODES, type ProblemBody, type ProblemCode } from './problem.js';

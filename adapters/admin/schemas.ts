@@ -39,6 +39,10 @@ export const session = connection.extend({
   clientId: text.nullable(),
   roles: z.array(text),
   subscriptions: count,
+  heartBeat: z
+    .object({ sendMs: z.int().min(0), receiveMs: z.int().min(0) })
+    .describe('As negotiated: what the server sends and wants; 0 is never'),
+  writtenAgoMs: z.int().min(0).describe('Since octets left last, to about 50 ms'),
 });
 
 export const subscription = z.object({
@@ -144,7 +148,14 @@ export const stats = z.object({
     processId: z.int(),
     workers: z.int().min(1),
     memory: z.object({ rssBytes: bytes, heapUsedBytes: bytes, externalBytes: bytes }),
-    eventLoopDelay: z.object({ p50Ms: z.number(), p99Ms: z.number(), maxMs: z.number() }),
+    cpuMs: z.int().min(0).describe('Of all processors, since the process began'),
+    eventLoopDelay: z.object({
+      p50Ms: z.number(),
+      p99Ms: z.number(),
+      maxMs: z.number(),
+      recentP99Ms: z.number().describe('Since it was asked last, a second at least'),
+      recentMaxMs: z.number(),
+    }),
   }),
   sessions: z
     .object({
@@ -159,6 +170,9 @@ export const stats = z.object({
     .describe('As WebSocketMessageBrokerStats of Spring counts them'),
   users: count,
   destinations: count,
+  outbox: z
+    .object({ queuedBytes: bytes, transportBytes: bytes, largestBytes: bytes.describe('Of one session') })
+    .describe('What waits for all clients together; as of the last second'),
   drain: z.object({ isActive: z.boolean(), perSecond: z.number(), remaining: count }),
   broker: z.looseObject({}).describe('Every counter of the broker, as `broker.stats()` has them'),
 });

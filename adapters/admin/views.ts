@@ -39,6 +39,8 @@ export function sessionView(session: SessionDetails, clock: Clock): View<typeof 
     clientId: session.clientId ?? null,
     roles: [...(session.user?.roles ?? [])],
     subscriptions: session.subscriptionCount,
+    heartBeat: { sendMs: session.heartBeat.sendEveryMs, receiveMs: session.heartBeat.receiveEveryMs },
+    writtenAgoMs: Math.max(0, Math.round(clock.nowMs() - session.lastWriteMs)),
   };
 }
 

@@ -24,6 +24,8 @@ export interface AdminOptions {
   readonly docs?: boolean | undefined;
   /** `/metrics` for Prometheus: with a token, `open` to everybody, or not at all. Default `token`. */
   readonly metrics?: 'token' | 'open' | false | undefined;
+  /** Serves `/console`. Default true. */
+  readonly console?: boolean | undefined;
   /** Acts that `/audit` shows; the log has them all. Default 1,000. */
   readonly auditEntries?: number | undefined;
 }
@@ -54,6 +56,7 @@ export interface ResolvedAdminOptions {
   readonly trustProxy: boolean;
   readonly docs: boolean;
   readonly metrics: 'token' | 'open' | false;
+  readonly console: boolean;
   readonly auditEntries: number;
 }
 
@@ -67,6 +70,7 @@ export const DEFAULT_ADMIN_OPTIONS = Object.freeze({
   trustProxy: false,
   docs: true,
   metrics: 'token',
+  console: true,
   auditEntries: 1_000,
 } as const);
 
@@ -95,6 +99,7 @@ export function resolveAdmin(given: boolean | AdminOptions = false): ResolvedAdm
     trustProxy: options.trustProxy ?? standard.trustProxy,
     docs: options.docs ?? standard.docs,
     metrics: options.metrics ?? standard.metrics,
+    console: options.console ?? standard.console,
     auditEntries: options.auditEntries ?? standard.auditEntries,
   };
 }

@@ -41,6 +41,7 @@ const options = z.strictObject({
   trustProxy: flag.optional(),
   docs: flag.optional(),
   metrics: z.union([z.enum(['token', 'open']), z.literal(false)], { error: METRICS }).optional(),
+  console: flag.optional(),
   auditEntries: wholeNumber(1_000_000).optional(),
 });
 

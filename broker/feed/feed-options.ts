@@ -9,5 +9,5 @@ export interface FeedOptions {
 
 export const DEFAULT_FEED_OPTIONS: FeedOptions = Object.freeze({
   roles: Object.freeze(['admin']),
-  statsIntervalMs: 5_000,
+  statsIntervalMs: 2_000,
 });

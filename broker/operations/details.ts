@@ -2,6 +2,7 @@
  * What an operator can see: views of the live objects, read when they are looked at. Nothing is kept or counted for them
  * alone.
  */
+import type { NegotiatedHeartBeat } from '../../protocol/index.js';
 import type { SessionHandle } from '../application/session-handle.js';
 import type { AckMode } from '../subscription.js';
 
@@ -14,6 +15,8 @@ export interface SessionDetails extends SessionHandle {
   readonly acceptedMs: number;
   readonly lastReadMs: number;
   readonly lastWriteMs: number;
+  /** As negotiated; nothing before CONNECTED. */
+  readonly heartBeat: NegotiatedHeartBeat;
   /** Octets that wait in its outbox. */
   readonly queuedBytes: number;
   /** Octets that the transport has not sent yet. */

@@ -54,37 +54,58 @@ export class PageReader {
 
   /** @throws Problem `too-busy` */
   read<T>(listing: Listing<T>, request: PageRequest): Promise<Page<T>> {
+    return this.#inTurn(() => this.#readPage(listing, request));
+  }
+
+  /** Looks at every item, in its turn and in slices. @throws Problem `too-busy` */
+  each<T>(items: () => Iterable<T>, look: (item: T) => void): Promise<void> {
+    return this.#inTurn(() =>
+      this.#walk(items(), (item) => {
+        look(item);
+        return true;
+      }),
+    );
+  }
+
+  #inTurn<R>(work: () => Promise<R>): Promise<R> {
     if (this.#waiting >= MAX_WAITING) return Promise.reject(new Problem('too-busy'));
     this.#waiting++;
-    const page = this.#last.then(() => this.#walk(listing, request));
-    this.#last = page
+    const done = this.#last.then(work);
+    this.#last = done
       .catch(() => undefined)
       .then(() => {
         this.#waiting--;
       });
-    return page;
+    return done;
   }
 
-  async #walk<T>(listing: Listing<T>, { limit, after }: PageRequest): Promise<Page<T>> {
-    const { descending, isOrdered, isWanted } = listing;
-    const sign = descending ? -1 : 1;
-    const compare = (a: Rank, b: Rank): number => sign * compareRanks(a, b);
-    const kept = new Best<T>(limit + 1, (a, b) => compare(a.rank, b.rank));
+  /** @param look says whether to go on */
+  async #walk<T>(items: Iterable<T>, look: (item: T) => boolean): Promise<void> {
     let sliceEndsMs = this.#clock.nowMs() + SLICE_MS;
     let looked = 0;
-    for (const item of listing.items()) {
+    for (const item of items) {
       if (++looked % LOOK_EVERY === 0 && this.#clock.nowMs() > sliceEndsMs) {
         await new Promise<void>((resolve) => {
           this.#clock.soon(resolve);
         });
         sliceEndsMs = this.#clock.nowMs() + SLICE_MS;
       }
-      if (isWanted?.(item) === false) continue;
-      const rank = listing.rankOf(item);
-      if (after !== null && compare(rank, after) <= 0) continue;
-      kept.add({ item, rank });
-      if (isOrdered && kept.isFull) break;
+      if (!look(item)) return;
     }
+  }
+
+  async #readPage<T>(listing: Listing<T>, { limit, after }: PageRequest): Promise<Page<T>> {
+    const { descending, isOrdered, isWanted } = listing;
+    const sign = descending ? -1 : 1;
+    const compare = (a: Rank, b: Rank): number => sign * compareRanks(a, b);
+    const kept = new Best<T>(limit + 1, (a, b) => compare(a.rank, b.rank));
+    await this.#walk(listing.items(), (item) => {
+      if (isWanted?.(item) === false) return true;
+      const rank = listing.rankOf(item);
+      if (after !== null && compare(rank, after) <= 0) return true;
+      kept.add({ item, rank });
+      return !(isOrdered && kept.isFull);
+    });
     const found = kept.sorted();
     const items = found.slice(0, limit);
     const next = found.length > limit ? (items.at(-1)?.rank ?? null) : null;

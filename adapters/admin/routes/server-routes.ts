@@ -1,5 +1,6 @@
 /** The server itself: draining, log level, configuration, and who did what. */
 import { z } from 'zod';
+import { ADMIN_ROLES } from '../admin-access.js';
 import type { AdminParts, ReloadResult } from '../admin-parts.js';
 import { type AdminRoute, route } from '../admin-route.js';
 import { Problem } from '../problem.js';
@@ -19,7 +20,20 @@ const auditQuery = z.strictObject({
 });
 
 export function serverRoutes(parts: AdminParts): AdminRoute[] {
-  return [...drainRoutes(parts), ...logRoutes(parts), ...configurationRoutes(parts), auditRoute(parts)];
+  return [actorRoute(), ...drainRoutes(parts), ...logRoutes(parts), ...configurationRoutes(parts), auditRoute(parts)];
+}
+
+function actorRoute(): AdminRoute {
+  return route({
+    method: 'GET',
+    path: '/me',
+    operation: 'getActor',
+    tag: 'server',
+    summary: 'Whom the token names, and what it may do',
+    role: 'viewer',
+    response: z.object({ name: z.string(), role: z.enum(ADMIN_ROLES) }),
+    handle: ({ actor }) => ({ name: actor?.name ?? '', role: actor?.role ?? 'viewer' }),
+  });
 }
 
 function drainRoutes({ broker: { operations } }: AdminParts): AdminRoute[] {

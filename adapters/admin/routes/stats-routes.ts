@@ -4,7 +4,7 @@ import type { AdminParts } from '../admin-parts.js';
 import { type AdminRoute, route } from '../admin-route.js';
 import { missing, node, stats } from '../schemas.js';
 
-export function statsRoutes({ broker, clock, eventLoop, server }: AdminParts): AdminRoute[] {
+export function statsRoutes({ broker, clock, eventLoop, outboxes, server }: AdminParts): AdminRoute[] {
   return [
     route({
       method: 'GET',
@@ -36,7 +36,10 @@ export function statsRoutes({ broker, clock, eventLoop, server }: AdminParts): A
       summary: 'What was counted since the start, and what is there now',
       role: 'viewer',
       response: stats,
-      handle: () => {
+      problems: ['too-busy'],
+      handle: async () => {
+        const outbox = await outboxes.totals();
+        const { user, system } = process.cpuUsage();
         const counted = broker.stats();
         const { rss, heapUsed, external } = process.memoryUsage();
         const { operations } = broker;
@@ -48,11 +51,13 @@ export function statsRoutes({ broker, clock, eventLoop, server }: AdminParts): A
             processId: process.pid,
             workers: server.workers,
             memory: { rssBytes: rss, heapUsedBytes: heapUsed, externalBytes: external },
+            cpuMs: Math.round((user + system) / 1_000),
             eventLoopDelay: eventLoop.delay(),
           },
           sessions: sessionsOf(counted),
           users: operations.userCount,
           destinations: operations.destinationCount,
+          outbox: { ...outbox },
           drain: { ...operations.drain.state },
           broker: { ...counted },
         };

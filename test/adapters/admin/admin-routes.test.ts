@@ -193,6 +193,7 @@ const CASES: Readonly<Record<string, Case>> = {
       if (text !== 'to all') throw new Error(text);
     },
   },
+  getActor: { path: '/me', expect: { name: 'the viewer', role: 'viewer' } },
   getDrain: { path: '/drain', expect: { isActive: false, remaining: 1 } },
   startDrain: {
     path: '/drain',

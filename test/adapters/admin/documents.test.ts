@@ -38,6 +38,7 @@ t.test('it describes exactly the routes that exist', async (t) => {
     broker: { operations: { drain: {} } },
     access: new AdminAccess([token], null),
     server: { version: '1' },
+    console: null,
   } as unknown as AdminParts;
   await app.register((scope) =>
     registerAdmin(scope, parts, { allowedOrigins: [], rateLimit: null, docs: true, metrics: false }),
