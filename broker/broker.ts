@@ -184,6 +184,8 @@ export class Broker implements HandlerGroup {
   readonly #watches: NodeWatches | null;
   readonly #sharedQuotas: SharedQuotas | null;
   #isAccepting = false;
+  /** Another node has its name: nobody counts on this one. */
+  #isReplaced = false;
   /** Null unless a start is under way. */
   #starting: Promise<void> | null = null;
   /** What the store held was taken up. */
@@ -296,7 +298,7 @@ export class Broker implements HandlerGroup {
     this.operations = new BrokerOperations({
       environment: this.#environment,
       handlers,
-      isAccepting: () => this.#isAccepting,
+      isAccepting: () => this.#isAccepting && !this.#isReplaced,
       lastMessageNumber: () => numbers.last,
     });
     const { cluster } = router;
@@ -323,6 +325,13 @@ export class Broker implements HandlerGroup {
         ? null
         : new SharedQuotas({ quotas, nodes: this.#watches, topic: router.kinds.reserved.quotaTalk, clock, wheel });
     members?.listen({
+      onJoined: () => {
+        this.#isReplaced = false;
+      },
+      onReplaced: () => {
+        this.#isReplaced = true;
+        for (const session of registry.values()) session.close('server-shutdown');
+      },
       onNodeJoined: (peer) => {
         serverTopics.feed.emit({ type: 'node-joined', peer });
       },

@@ -735,6 +735,11 @@ export interface MembershipListener {
   onJoined?(incarnation: string): void;
   /** Others gave this node up, as its lease was over: what it held by it is not its own any more. `onJoined` follows. */
   onGivenUp?(former: string): void;
+  /**
+   * While this node was given up another one took its `nodeId`: it can be no member until that one leaves, which `onJoined`
+   * tells. It is for its clients to go to another node.
+   */
+  onReplaced?(): void;
   /** Another node is a member. */
   onNodeJoined?(incarnation: string): void;
   /** Another node is none any more: it left, or its lease was over. Told on every node that knew it. */

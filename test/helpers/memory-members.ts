@@ -68,6 +68,12 @@ export class MemoryMembers implements ClusterMembers {
     for (const other of this.#others) other.#tell((listener) => listener.onNodeGone?.(this.incarnation));
   }
 
+  /** It has noticed, and another node has its name. */
+  replace(): void {
+    this.#tell((listener) => listener.onGivenUp?.(this.incarnation));
+    this.#tell((listener) => listener.onReplaced?.());
+  }
+
   /** It has noticed, and is a member again under another name. */
   rejoin(): Promise<void> {
     const former = this.incarnation;

@@ -42,6 +42,8 @@ export class RedisMembers implements ClusterMembers {
   readonly #listeners = new Set<MembershipListener>();
   #incarnation: string;
   #isMember = false;
+  /** Somebody else has its nodeId. */
+  #isReplaced = false;
   #isRunning = false;
   #problem: RelayProblem | null = null;
   /** What the state in Redis is called, as it was told last. */
@@ -179,7 +181,7 @@ export class RedisMembers implements ClusterMembers {
       this.#left(answer);
     }
     const answer = await this.#join();
-    if (answer.word === 'held') this.#setProblem(inUse(this.nodeId, this.#holderIn(answer)[0]));
+    if (answer.word === 'held') this.#replaced(this.#holderIn(answer)[0]);
     return answer.word === 'joined';
   }
 
@@ -208,6 +210,7 @@ export class RedisMembers implements ClusterMembers {
     this.#standstill.renewed(askedMs);
     logger.info({ incarnation: own, nodes: answer.leases.size }, 'this node is a member of the cluster');
     this.#isMember = true;
+    this.#isReplaced = false;
     this.#answered(answer, () => {
       this.#tell((listener) => listener.onJoined?.(own));
       for (const former of answer.replaced) this.#tellGone(former);
@@ -263,6 +266,13 @@ export class RedisMembers implements ClusterMembers {
     this.#incarnation = newIncarnation(this.nodeId);
     logger.warn({ former, incarnation: this.#incarnation }, 'other nodes gave this one up: it joins again as another');
     this.#tell((listener) => listener.onGivenUp?.(former));
+  }
+
+  #replaced(holder: string): void {
+    this.#setProblem(inUse(this.nodeId, holder));
+    if (this.#isReplaced) return;
+    this.#isReplaced = true;
+    this.#tell((listener) => listener.onReplaced?.());
   }
 
   #holderIn({ leases }: LeaseAnswer): readonly [string, number] {
