@@ -18,6 +18,7 @@ import { Session, type SessionOrigin } from './session.js';
 import { SessionRegistry } from './session-registry.js';
 import { BrokerStats } from './stats.js';
 import { TimerWheel } from './timer-wheel.js';
+import { TurnBudget } from './turn-budget.js';
 import { HandlerInvoker } from './application/handler-invoker.js';
 import {
   HandlerRegistry,
@@ -133,6 +134,8 @@ export interface StatsSnapshot {
   readonly deadLettered: number;
   /** Frames over a rate of `quotas`: refused, or their clients had to wait. */
   readonly rateLimited: number;
+  /** Times that a client's frames had to wait for a later turn of the event loop (`limits.turnBudgetMs`). */
+  readonly turnsWaited: number;
   /** Times that a full queue refused a publisher. */
   readonly queueFull: number;
   /** What topics keep (`history`). */
@@ -288,6 +291,7 @@ export class Broker implements HandlerGroup {
       stats,
       quotas,
       guard,
+      budget: new TurnBudget(clock, resolved.limits.turnBudgetMs),
       heads: new MessageHeads(messageIdPrefix),
       messageIdPrefix,
       tracesFrames,
@@ -661,6 +665,7 @@ export class Broker implements HandlerGroup {
       givenUp: { ...stats.givenUp },
       deadLettered: stats.deadLettered,
       rateLimited: stats.rateLimited,
+      turnsWaited: this.#environment.budget.waits,
       queueFull: stats.queueFull,
       history: {
         topics: histories.topicCount,

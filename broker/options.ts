@@ -124,11 +124,21 @@ export interface LimitOptions {
   /** Until CONNECTED. */
   readonly beforeConnected: FrameLimits;
   readonly frame: FrameLimits;
+  /**
+   * How long the frames of one turn of the event loop may keep others waiting, in ms; above it a client's further frames
+   * wait for a later turn.
+   */
+  readonly turnBudgetMs: number;
   readonly maxConnections: number;
   readonly maxSubscriptionsPerSession: number;
   /** Octets of one `selector`, and of all selectors that a session holds at a time. */
   readonly maxSelectorBytes: number;
   readonly maxSelectorBytesPerSession: number;
+  /**
+   * Octets of segments such as `price.*` in all patterns that a session has subscribed to at a time; those with a regex
+   * count eightfold, a `**` with something behind it as 8. `*` and a last `**` cost nobody anything.
+   */
+  readonly maxPatternBytesPerSession: number;
   /** Wild segments (`*`, `?`, `{}`) and `**` in one subscribed pattern. */
   readonly maxPatternWildcards: number;
   /** Names under `/temp-queue` that one session may use. */
@@ -200,11 +210,15 @@ export const DEFAULT_BROKER_OPTIONS: BrokerOptions = deepFreeze({
     // RabbitMQ's 64 KiB before login.
     beforeConnected: { maxHeaders: 64, maxHeaderLineBytes: 8 * KIB, maxBodyBytes: 0 },
     frame: { maxHeaders: 256, maxHeaderLineBytes: 16 * KIB, maxBodyBytes: 16 * MIB },
+    // Half of what others may notice; what was published is written within the same turn.
+    turnBudgetMs: 10,
     maxConnections: 100_000,
-    maxSubscriptionsPerSession: 20_000,
+    maxSubscriptionsPerSession: 2_000,
     maxSelectorBytes: 4 * KIB,
-    // Compiled, a selector takes up to sixty times its text (measured), and each message of a topic may cost all of them.
-    maxSelectorBytesPerSession: 256 * KIB,
+    // Each message of a topic may cost all of them: the worst that can be written in it take 30 ms (measured).
+    maxSelectorBytesPerSession: 16 * KIB,
+    // Each new destination may have to be compared with all of them: at most some 20 ms (measured).
+    maxPatternBytesPerSession: 16 * KIB,
     maxPatternWildcards: 8,
     maxTempQueuesPerSession: 100,
     // RabbitMQ: 16 open transactions, 1,024 actions each.

@@ -19,6 +19,7 @@ import type { OperatedSession } from './operations/operated-session.js';
 import type { SessionRegistry } from './session-registry.js';
 import type { BrokerStats } from './stats.js';
 import type { TimerWheel } from './timer-wheel.js';
+import type { TurnBudget } from './turn-budget.js';
 
 export interface SessionEnvironment {
   readonly options: BrokerOptions;
@@ -34,6 +35,7 @@ export interface SessionEnvironment {
   readonly quotas: Quotas;
   /** Null: there are no other nodes. */
   readonly guard: LeaseGuard | null;
+  readonly budget: TurnBudget;
   readonly heads: MessageHeads;
   readonly publisher: MessagePublisher;
   readonly invoker: HandlerInvoker;

@@ -58,6 +58,7 @@ import type { SessionQuota } from './quotas/session-quota.js';
 import type { Router } from './router.js';
 import type { OperatedSession } from './operations/operated-session.js';
 import type { SessionEnvironment } from './session-environment.js';
+import { PLAIN_FRAME_UNITS, workload, WORTH_A_LOOK } from './turn-budget.js';
 
 type State = 'awaiting-connect' | 'authenticating' | 'connected' | 'closing' | 'closed';
 
@@ -95,7 +96,7 @@ export class Session
   readonly #outbox: Outbox;
   readonly #parser: FrameParser;
   readonly #deadlines: SessionDeadlines;
-  readonly #subscriptions = new SubscriptionTable();
+  readonly #subscriptions: SubscriptionTable;
   /** Keys of those that an operator ended and their client does not know of; null until the first. */
   #revoked: Set<string> | null = null;
   /** Null when there are no rules. */
@@ -149,6 +150,7 @@ export class Session
     this.number = environment.stats.connectionsTotal;
     this.connection = connection;
     this.#environment = environment;
+    this.#subscriptions = new SubscriptionTable(options.destinations.separator);
     this.#outbox = new Outbox(connection, options.outbox, this, writer);
     this.#parser = new FrameParser({ limits: options.limits.beforeConnected, lenientNul: true });
     this.#deadlines = new SessionDeadlines(this, options, wheel);
@@ -217,6 +219,10 @@ export class Session
     return this.#subscriptions.selectorBytes;
   }
 
+  get patternBytes(): number {
+    return this.#subscriptions.patternBytes;
+  }
+
   get subscriptionCount(): number {
     return this.#subscriptions.size;
   }
@@ -248,11 +254,14 @@ export class Session
   // ——— Input ———
 
   onBytes(chunk: Buffer, endsMessage: boolean): void {
-    this.#deadlines.lastReadMs = this.#environment.wheel.nowMs;
-    if (this.isSuspended || this.#isHeldUp()) {
+    const { wheel, budget } = this.#environment;
+    this.#deadlines.lastReadMs = wheel.nowMs;
+    if (this.isSuspended || this.#isHeldUp() || (budget.isOver && this.#isOpen)) {
       (this.#backlog ??= []).push({ chunk, endsMessage });
+      if (!this.isSuspended) this.#waitForTurn();
       return;
     }
+    budget.begin();
     if (this.#isOpen) this.#parse(chunk, endsMessage);
   }
 
@@ -276,8 +285,22 @@ export class Session
   }
 
   onRawFrame(raw: RawFrame): boolean {
-    this.#environment.stats.framesIn++;
-    return this.#quota !== null && this.#state === 'connected' ? this.#measure(raw, this.#quota) : this.#take(raw);
+    const { stats, budget } = this.#environment;
+    stats.framesIn++;
+    const goesOn =
+      this.#quota !== null && this.#state === 'connected' ? this.#measure(raw, this.#quota) : this.#take(raw);
+    if (!goesOn || !budget.isSpent()) return goesOn;
+    this.#waitForTurn();
+    return false;
+  }
+
+  /** Frames behind this one have kept everybody else waiting for long enough. */
+  #waitForTurn(): void {
+    this.isSuspended = true;
+    this.connection.pause();
+    this.#environment.budget.wait(() => {
+      this.#goOn();
+    });
   }
 
   admit(bytes: number): number {
@@ -319,6 +342,7 @@ export class Session
   }
 
   #take(raw: RawFrame): boolean {
+    workload.units += PLAIN_FRAME_UNITS;
     const isPlainSend = raw.command === Command.SEND && raw.isPlain && raw.destinationStart >= 0;
     if (isPlainSend && this.#state === 'connected' && this.version !== '1.0' && !this.#environment.decodesAll) {
       return this.#sendPlain(raw);
@@ -362,6 +386,7 @@ export class Session
 
   /** @returns whether the parser may go on */
   #receive(frame: Frame): boolean {
+    workload.units += WORTH_A_LOOK;
     const { logger, tracesFrames, interceptors, stats, tap } = this.#environment;
     if (frame.command === 'CONNECT' || frame.command === 'STOMP') stats.connectFrames++;
     if (tap !== null) tap.received(this, frame);
@@ -401,17 +426,23 @@ export class Session
   #suspendFor(pending: Promise<void>, frame?: Frame): void {
     this.isSuspended = true;
     this.connection.pause();
-    const goOn = (): void => {
-      this.isSuspended = false;
-      this.#deadlines.lastReadMs = this.#environment.wheel.nowMs;
-      this.connection.resume();
-      this.#drainBacklog();
-      this.#finishOrphan();
-    };
-    pending.then(goOn, (error: unknown) => {
-      this.#fail(error, frame);
-      goOn();
-    });
+    pending.then(
+      () => {
+        this.#goOn();
+      },
+      (error: unknown) => {
+        this.#fail(error, frame);
+        this.#goOn();
+      },
+    );
+  }
+
+  #goOn(): void {
+    this.isSuspended = false;
+    this.#deadlines.lastReadMs = this.#environment.wheel.nowMs;
+    this.connection.resume();
+    this.#drainBacklog();
+    this.#finishOrphan();
   }
 
   #finishOrphan(): void {
@@ -741,12 +772,12 @@ export class Session
 
   onSlowConsumer(queuedBytes: number): void {
     if (!this.#isOpen || this.#closeCode !== null) return;
-    const { clock } = this.#environment;
+    const { budget } = this.#environment;
     this.#closeCode = 'slow-consumer';
     // Not now: a fan-out is walking the lists this session stands in. What is queued stays until then, for a queue's
     // messages in it go back to their queue.
     this.#outbox.close(false);
-    clock.soon(() => {
+    budget.later(() => {
       const message = `${queuedBytes} octets wait for a client that does not read them`;
       this.#reportRefusal({ code: 'slow-consumer', message });
       this.#cut('slow-consumer');

@@ -1,4 +1,5 @@
 /** The subscriptions of one session, by the key that names them there and by the number in front of their ack ids. */
+import { patternWeight } from './destinations/pattern.js';
 import type { Subscription } from './subscription.js';
 
 export class SubscriptionTable {
@@ -10,6 +11,13 @@ export class SubscriptionTable {
   /** Whether one in the client ack modes has ended. */
   #hasLeftAcks = false;
   #selectorBytes = 0;
+  #patternBytes = 0;
+  readonly #separator: string;
+
+  /** @param separator of destinations */
+  constructor(separator: string) {
+    this.#separator = separator;
+  }
 
   get size(): number {
     return this.#byKey?.size ?? 0;
@@ -20,6 +28,11 @@ export class SubscriptionTable {
     return this.#selectorBytes;
   }
 
+  /** Of all patterns: patternWeight. */
+  get patternBytes(): number {
+    return this.#patternBytes;
+  }
+
   /** Numbers are never used again, so that an ack of an ended subscription finds nothing. */
   nextNumber(): number {
     return ++this.#lastNumber;
@@ -28,6 +41,7 @@ export class SubscriptionTable {
   add(key: string, subscription: Subscription): void {
     (this.#byKey ??= new Map()).set(key, subscription);
     this.#selectorBytes += subscription.selector?.bytes ?? 0;
+    this.#patternBytes += patternWeight(subscription.destination, this.#separator);
     if (subscription.pending !== null) (this.#byNumber ??= new Map()).set(subscription.number, subscription);
   }
 
@@ -62,6 +76,7 @@ export class SubscriptionTable {
     if (subscription === undefined) return undefined;
     this.#byKey?.delete(key);
     this.#selectorBytes -= subscription.selector?.bytes ?? 0;
+    this.#patternBytes -= patternWeight(subscription.destination, this.#separator);
     if (this.#byNumber?.delete(subscription.number) === true) this.#hasLeftAcks = true;
     return subscription;
   }
@@ -72,6 +87,7 @@ export class SubscriptionTable {
     this.#byKey = null;
     this.#byNumber = null;
     this.#selectorBytes = 0;
+    this.#patternBytes = 0;
     return all;
   }
 }

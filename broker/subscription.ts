@@ -8,6 +8,7 @@ import type { GivingWay } from './overflow-policy.js';
 import type { Refusal } from './destinations/redelivery.js';
 import type { WriteUnit } from './storage/write-unit.js';
 import type { Selector } from './selector/selector.js';
+import { workload, WORTH_A_LOOK } from './turn-budget.js';
 import { PendingAcks, type AckOwner } from './pending-acks.js';
 import { Redelivery, redeliveryLines, type Delivery, type DeliveryHead, type ReturnedMessage } from './delivery.js';
 
@@ -127,7 +128,9 @@ export class Subscription implements DeliveryHead, AckOwner {
 
   #wants(message: Message): boolean {
     if (this.isNoLocal && message.originId === this.sessionId) return false;
-    return this.selector === null || this.selector.matches(message.headerMap());
+    if (this.selector === null) return true;
+    workload.units += WORTH_A_LOOK;
+    return this.selector.matches(message.headerMap());
   }
 
   /** Puts one message on its way. Order of calls is order on the wire. */

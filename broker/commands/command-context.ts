@@ -25,6 +25,8 @@ export interface CommandContext {
   readonly messageIdPrefix: string;
   /** Length of all selectors of the session. */
   readonly selectorBytes: number;
+  /** What the patterns it holds may cost others: patternWeight. */
+  readonly patternBytes: number;
   /** Asks the rules, as written and as resolved. @throws BrokerError `access-denied` */
   authorize(action: 'send' | 'subscribe', destination: string): void | Promise<void>;
   /**

@@ -9,6 +9,7 @@ import { flagHeader, positiveHeader, requireHeader } from './require-header.js';
 import { readFlags } from './subscriber-flags.js';
 import { readResume } from './resume-headers.js';
 import { Selector } from '../selector/selector.js';
+import { patternWeight } from '../destinations/pattern.js';
 import { isTemporaryQueue } from '../destinations/temporary-queues.js';
 import type { ResumeRequest } from '../history/replay.js';
 import type { AckMode } from '../subscription.js';
@@ -48,6 +49,7 @@ function subscribe(context: CommandContext, frame: Frame, destination: string): 
   const selector = parseSelector(context, frame.headers.get('selector'));
   const resume = readResume(frame);
   context.router.kinds.checkSubscribable(destination);
+  checkPatternRoom(context, destination);
   if (isTemporaryQueue(destination)) context.claimTemporaryQueue(destination);
   const isDurable = durableName(context, frame) !== null;
   const flags = readFlags(context, frame, destination, isDurable);
@@ -196,6 +198,17 @@ function parseSelector(context: CommandContext, text: string | undefined): Selec
   throw new BrokerError(
     'limit-exceeded',
     `${maxSelectorBytesPerSession} octets of selectors on one session is the limit`,
+  );
+}
+
+function checkPatternRoom({ options, patternBytes }: CommandContext, destination: string): void {
+  const { maxPatternBytesPerSession } = options.limits;
+  const weight = patternWeight(destination, options.destinations.separator);
+  if (weight === 0 || patternBytes + weight <= maxPatternBytesPerSession) return;
+  throw new BrokerError(
+    'limit-exceeded',
+    `Pattern ${quoteInput(destination, 120)}: with it ${patternBytes + weight} octets of patterns that have to be compared, ` +
+      `${maxPatternBytesPerSession} on one session is the limit`,
   );
 }
 

@@ -8,6 +8,10 @@ import { BrokerError } from '../errors.js';
 /** Tests one segment of a destination. */
 export type SegmentTest = (segment: string) => boolean;
 
+/** What a regex costs beside the same length of `*` and `?`, and a `**` with something behind it. */
+const REGEX_WEIGHT = 8;
+/** A longer segment is matched by no regex: with two parts of open length the cost is its square. */
+const MAX_REGEX_TEXT = 128;
 /** Parts of open length in one segment with a regex: two keep the worst case of backtracking quadratic in a short text. */
 const MAX_REGEX_QUANTIFIERS = 2;
 
@@ -21,6 +25,24 @@ export function isPattern(destination: string): boolean {
 /** Segments between separators; repeated separators count as one. */
 export function splitSegments(destination: string, separator: string): string[] {
   return destination.split(separator).filter((segment) => segment !== '');
+}
+
+/**
+ * What it costs others that a pattern is subscribed, in octets of it that each new destination may have to be compared
+ * with: none for `*`, for a last `**` and for literal segments, which are found without a search.
+ */
+export function patternWeight(pattern: string, separator: string): number {
+  if (!isPattern(pattern)) return 0;
+  const segments = splitSegments(pattern, separator);
+  return segments.reduce((weight, segment, k) => {
+    if (segment === '*' || !hasWildcard(segment)) return weight;
+    if (segment === '**') return k === segments.length - 1 ? weight : weight + REGEX_WEIGHT;
+    return weight + segment.length * (isRegexSegment(segment) ? REGEX_WEIGHT : 1);
+  }, 0);
+}
+
+function isRegexSegment(segment: string): boolean {
+  return /\{[^{}:]*:/.test(segment);
 }
 
 /**
@@ -47,8 +69,7 @@ export function hasWildcard(segment: string): boolean {
  * @throws BrokerError `destination-invalid` for a regex that is malformed or could be slow
  */
 export function compileSegment(pattern: string): SegmentTest {
-  const withRegex = /\{[^{}:]*:/.test(pattern);
-  return withRegex ? compileRegexSegment(pattern) : compileGlob(pattern.replace(/\{[^{}]*\}/g, '*'));
+  return isRegexSegment(pattern) ? compileRegexSegment(pattern) : compileGlob(pattern.replace(/\{[^{}]*\}/g, '*'));
 }
 
 /** `*` and `?` by going back to the last star only: linear in practice, at worst pattern × segment. */
@@ -96,7 +117,7 @@ function compileRegexSegment(pattern: string): SegmentTest {
   }
   try {
     const expression = new RegExp(`^${source}$`, 'su');
-    return (segment) => expression.test(segment);
+    return (segment) => segment.length <= MAX_REGEX_TEXT && expression.test(segment);
   } catch {
     throw refused(pattern, 'a regular expression that compiles');
   }

@@ -8,6 +8,7 @@ import type { PatternGroup } from './pattern-group.js';
 import type { Route } from './route.js';
 import type { SubscriptionIndex } from './subscription-index.js';
 import type { LiveSource } from './topic-source.js';
+import { workload, WORTH_A_LOOK } from '../turn-budget.js';
 
 const NONE: readonly never[] = [];
 /** Never added to. */
@@ -103,6 +104,7 @@ export class Topic implements Route {
   protected offer(message: Message): void {
     this.#offerTo(this.#subscriptions, message);
     if (this.#matchedVersion !== this.#patterns.groupsVersion) {
+      workload.units += WORTH_A_LOOK;
       this.#matched = this.#patterns.groups(this.destination);
       this.#matchedVersion = this.#patterns.groupsVersion;
     }
@@ -111,6 +113,7 @@ export class Topic implements Route {
 
   #offerTo(subscriptions: readonly Subscription[], message: Message): void {
     const givingWay = this.#givingWay;
+    workload.units += subscriptions.length;
     if (givingWay === null) {
       for (const subscription of subscriptions) this.#source.offer(subscription, message);
       return;

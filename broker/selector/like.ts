@@ -23,6 +23,7 @@ export function compileLike(pattern: string, escape: string | null): (text: stri
   }
   const goal = elements.length;
   const isOpen = runs.has(goal);
+  if (words === 1) return compileShort({ steps, anyone: anyone[0] ?? 0, stay: stay[0] ?? 0, goal, isOpen });
   // Matching is synchronous and never inside itself, so one set of words serves every text.
   const reached = new Uint32Array(words);
   return (text) => {
@@ -33,6 +34,37 @@ export function compileLike(pattern: string, escape: string | null): (text: stri
       if (isOpen && hasBit(reached, goal)) return true;
     }
     return hasBit(reached, goal);
+  };
+}
+
+interface ShortPattern {
+  readonly steps: ReadonlyMap<string, Uint32Array>;
+  readonly anyone: number;
+  readonly stay: number;
+  readonly goal: number;
+  readonly isOpen: boolean;
+}
+
+/** Patterns of one word, which most are: ASCII is looked up without a string for each character, some 2 ns each. */
+function compileShort({ steps, anyone, stay, goal, isOpen }: ShortPattern): (text: string) => boolean {
+  const ascii = new Int32Array(128).fill(anyone);
+  for (const [character, step] of steps) {
+    const code = character.codePointAt(0) ?? 0;
+    if (code < 128) ascii[code] = step[0] ?? 0;
+  }
+  const goalBit = 1 << goal;
+  return (text) => {
+    let reached = 1;
+    for (let at = 0; at < text.length; at++) {
+      const code = text.codePointAt(at) ?? 0;
+      const step = code < 128 ? (ascii[code] ?? 0) : (steps.get(String.fromCodePoint(code))?.[0] ?? anyone);
+      // A character of two code units.
+      if (code > 0xffff) at++;
+      reached = ((reached & step) << 1) | (reached & stay);
+      if (reached === 0) return false;
+      if (isOpen && (reached & goalBit) !== 0) return true;
+    }
+    return (reached & goalBit) !== 0;
   };
 }
 

@@ -9,10 +9,12 @@ const NUMBER = /^\s*[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?\s*$/;
 const WHOLE = /^[+-]?\d+$/;
 /** A sign and the 19 digits of 2^63. */
 const EXACT_CHARACTERS = 20;
+/** A longer text is no number: reading it would cost as much as a hundred other comparisons. */
+const MAX_CHARACTERS = 1_024;
 
 /** A literal or a header's value, with spaces around; null when it is no number or beyond a double. */
 export function parseNumber(text: string): Num | null {
-  if (!NUMBER.test(text)) return null;
+  if (text.length > MAX_CHARACTERS || !NUMBER.test(text)) return null;
   const trimmed = text.trim();
   if (trimmed.length > EXACT_CHARACTERS || !WHOLE.test(trimmed)) return finite(Number(trimmed));
   // BigInt reads no plus sign.

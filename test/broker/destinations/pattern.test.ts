@@ -1,5 +1,11 @@
 import t from 'tap';
-import { compileSegment, isPattern, splitSegments, toAntPattern } from '../../../broker/destinations/pattern.js';
+import {
+  compileSegment,
+  isPattern,
+  patternWeight,
+  splitSegments,
+  toAntPattern,
+} from '../../../broker/destinations/pattern.js';
 
 t.test('S5.1 a destination with *, ?, or { later closed by } is a pattern', async (t) => {
   for (const text of ['/topic/*', '/t?', '/a/{b}', '/a/{b:[a-z]}', '/a/{/}', '**']) t.ok(isPattern(text), text);
@@ -94,4 +100,19 @@ t.test('patterns of other brokers are read as Ant patterns; names are left as th
   t.equal(read('/topic/>', 'activemq'), '/topic/*.**');
   t.equal(read('/topic/>.b', 'activemq'), '/topic/>.b', 'only the last one');
   t.equal(read('/topic/a.#', 'activemq'), '/topic/a.#');
+});
+
+t.test('what a pattern costs others is what they have to be compared with', async (t) => {
+  for (const free of ['/topic/a', '/topic/*', '/topic/**', '/topic/*/a/**']) t.equal(patternWeight(free, '/'), 0, free);
+  t.equal(patternWeight('/topic/price.*', '/'), 7);
+  t.equal(patternWeight('/topic/{id}/a?', '/'), 6);
+  t.equal(patternWeight('/topic/{n:a*}', '/'), 48);
+  t.equal(patternWeight('/topic/**/alerts', '/'), 8);
+  t.equal(patternWeight('topic.price*', '.'), 6);
+});
+
+t.test('a regex matches no segment beyond 128 characters', async (t) => {
+  const test = compileSegment('{n:a*}');
+  t.equal(test('a'.repeat(128)), true);
+  t.equal(test('a'.repeat(129)), false);
 });

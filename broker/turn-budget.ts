@@ -1,0 +1,93 @@
+/**
+ * How long the frames of one turn of the event loop may keep everybody else waiting. A read brings thousands of frames,
+ * and one frame can mean thousands of deliveries; above the budget a session's further frames wait for a later turn, in
+ * the order of asking.
+ */
+import type { Clock } from './ports.js';
+
+/**
+ * What makes it worth looking at the clock, counted where work is done: about 100 ns each. One for the process, as it has
+ * one event loop.
+ */
+export const workload = { units: 0 };
+/** A look costs as much as a delivery, so there is none until so much was done. */
+export const WORTH_A_LOOK = 512;
+/** A plain frame's own work, whoever gets it. */
+export const PLAIN_FRAME_UNITS = 8;
+/** Without a sign of work for so long another turn has begun. */
+const IDLE_MS = 1;
+
+export class TurnBudget {
+  /** The budget of this turn is spent: what arrives has to wait. */
+  isOver = false;
+  /** Times that a session's frames had to wait. */
+  waits = 0;
+  readonly #clock: Clock;
+  readonly #budgetMs: number;
+  #beganMs = 0;
+  #seenMs = 0;
+  #waiting: (() => void)[] = [];
+  #isScheduled = false;
+
+  /** @param budgetMs 1 or more */
+  constructor(clock: Clock, budgetMs: number) {
+    this.#clock = clock;
+    this.#budgetMs = budgetMs;
+  }
+
+  /** Octets have arrived. */
+  begin(): void {
+    const nowMs = this.#clock.nowMs();
+    if (nowMs - this.#seenMs > IDLE_MS) this.#beganMs = nowMs;
+    this.#seenMs = nowMs;
+  }
+
+  /** To be asked behind each frame: whether the next one has to wait. */
+  isSpent(): boolean {
+    if (workload.units < WORTH_A_LOOK) return this.isOver;
+    workload.units = 0;
+    this.#look();
+    if (this.isOver) this.#schedule();
+    return this.isOver;
+  }
+
+  /** A session's frames go on in a later turn. */
+  wait(goOn: () => void): void {
+    this.waits++;
+    this.later(goOn);
+  }
+
+  /** Work that need not be done in this turn, such as giving back what a session held: in the order of asking. */
+  later(task: () => void): void {
+    this.#waiting.push(task);
+    this.#schedule();
+  }
+
+  #look(): void {
+    this.#seenMs = this.#clock.nowMs();
+    if (this.#seenMs - this.#beganMs >= this.#budgetMs) this.isOver = true;
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    this.#clock.soon(() => {
+      this.#isScheduled = false;
+      this.#runTurn();
+    });
+  }
+
+  #runTurn(): void {
+    this.isOver = false;
+    this.#beganMs = this.#seenMs = this.#clock.nowMs();
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    let next = 0;
+    for (; next < waiting.length && !this.isOver; next++) {
+      waiting[next]?.();
+      this.#look();
+    }
+    if (next < waiting.length) this.#waiting = [...waiting.slice(next), ...this.#waiting];
+    if (this.#waiting.length > 0 || this.isOver) this.#schedule();
+  }
+}
