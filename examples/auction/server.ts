@@ -128,6 +128,6 @@ export async function createAuctionApp(options: AuctionAppOptions = {}): Promise
   app.get('/api/ws-stats/connections', () => app.connectionLog?.statistics());
   app.get('/api/ws-stats/quality', () => quality.summary());
   app.get('/openapi.json', () => API_DOCUMENT);
-  await servePage(app, 'auction', ['sockjs.js', 'stomp.js']);
+  await servePage(app, 'auction', { title: 'Auction', libraries: ['sockjs.js', 'stomp.js'] });
   return app;
 }

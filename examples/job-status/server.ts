@@ -90,7 +90,7 @@ export async function createJobStatusApp(options: JobStatusAppOptions): Promise<
     });
     app.get('/api/demo/jobs', () => [...owners.keys()]);
   }
-  await servePage(app, 'job-status', []);
+  await servePage(app, 'job-status', { title: 'Job status' });
   return { app, notifier, owners };
 }
 

@@ -66,7 +66,7 @@ export async function createMarketChatApp(options: MarketChatOptions = {}): Prom
   const docs = await readFile(DOCS);
   app.get('/docs', (_request, reply) => reply.type('text/html; charset=utf-8').send(docs));
   app.get('/openapi.json', () => getCompleteOpenAPISpec());
-  await servePage(app, 'market-chat', ['socket.io.js']);
+  await servePage(app, 'market-chat', { title: 'Market chat', libraries: ['socket.io.js'] });
   return app;
 }
 

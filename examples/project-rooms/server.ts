@@ -123,7 +123,7 @@ export async function createProjectRoomsApp(options: ProjectRoomsOptions): Promi
       return { token: await signToken({ userId, username: userId, roles: admin ? ['admin'] : [] }, secret) };
     });
   }
-  await servePage(app, 'project-rooms', []);
+  await servePage(app, 'project-rooms', { title: 'Project rooms' });
   return { app, notifier, board };
 }
 

@@ -1,4 +1,7 @@
-/** Serves an example's page, the style that all examples share, and client libraries out of node_modules. */
+/**
+ * Serves an example's page: its own `main.html`, `page.js` and `page.css` in the document, style and script that all examples
+ * share, and client libraries out of node_modules.
+ */
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -13,12 +16,17 @@ const LIBRARIES = {
   'stomp.js': 'stompjs/lib/stomp.min.js',
   'socket.io.js': 'socket.io-client/dist/socket.io.min.js',
 } as const;
-const PAGE_FILES = ['index.html', 'page.js', 'page.css'];
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',
   '.css': 'text/css; charset=utf-8',
 };
+
+export interface PageOptions {
+  readonly title: string;
+  /** Default: none. */
+  readonly libraries?: readonly (keyof typeof LIBRARIES)[] | undefined;
+}
 
 /**
  * Serves `examples/<example>/public` at the root of `app`. Pages name everything relatively, so that an application works
@@ -27,20 +35,37 @@ const TYPES: Readonly<Record<string, string>> = {
 export async function servePage(
   app: FastifyInstance,
   example: string,
-  libraries: readonly (keyof typeof LIBRARIES)[],
+  { title, libraries = [] }: PageOptions,
 ): Promise<void> {
+  const own = path.join(EXAMPLES, example, 'public');
+  const shared = path.join(EXAMPLES, 'shared/public');
+  const scripts = [...libraries.map((name) => `lib/${name}`), 'shared.js', 'page.js'];
+  const page = await pageOf({ title, main: await readFile(path.join(own, 'main.html'), 'utf8'), scripts });
+  app.get('/', (_request, reply) => reply.type(TYPES['.html'] ?? '').send(page));
   const files: [url: string, file: string][] = [
-    ...PAGE_FILES.map((name): [string, string] => [
-      name === 'index.html' ? '/' : `/${name}`,
-      path.join(EXAMPLES, example, 'public', name),
-    ]),
-    ['/style.css', path.join(EXAMPLES, 'shared/public/style.css')],
+    ['/page.js', path.join(own, 'page.js')],
+    ['/page.css', path.join(own, 'page.css')],
+    ['/shared.js', path.join(shared, 'shared.js')],
+    ['/style.css', path.join(shared, 'style.css')],
     ...libraries.map((name): [string, string] => [`/lib/${name}`, libraryFile(LIBRARIES[name])]),
   ];
   for (const [url, file] of files) {
     const content = await readFile(file);
     app.get(url, (_request, reply) => reply.type(TYPES[path.extname(file)] ?? 'text/plain').send(content));
   }
+}
+
+/** What all pages have around what is their own. @param main HTML @param scripts relative to the page */
+export async function pageOf(parts: {
+  readonly title: string;
+  readonly main: string;
+  readonly scripts: readonly string[];
+}): Promise<string> {
+  const { title, main, scripts } = parts;
+  const tags = scripts.map((url) => `<script src="${url}"></script>`).join('\n    ');
+  const values: Readonly<Record<string, string>> = { title, main, scripts: tags };
+  const document = await readFile(path.join(EXAMPLES, 'shared/public/document.html'), 'utf8');
+  return document.replaceAll(/\{\{(\w+)\}\}/g, (_all, name: string) => values[name] ?? '');
 }
 
 /** Some packages do not export the file that browsers want, so it is found beside what they do export. */

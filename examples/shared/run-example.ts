@@ -8,21 +8,15 @@ export interface Runnable {
 
 const MAX_PORT = 65_535;
 
-/**
- * Creates the example and listens on `PORT`, or 8080, of this machine; SIGINT and SIGTERM close it.
- * @param stop called before it closes
- */
-export async function runExample(create: () => Promise<Runnable>, stop: () => void = () => undefined): Promise<void> {
+/** Creates the example and listens on `PORT`, or 8080, of this machine; SIGINT and SIGTERM close it. */
+export async function runExample(create: () => Promise<Runnable>): Promise<void> {
   try {
     const port = portOf('PORT', 8080);
     const example = await create();
-    await example.listen({ port, host: 'localhost' });
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.once(signal, () => {
-        stop();
-        void example.close().then(() => process.exit());
-      });
+      process.once(signal, () => void example.close().then(() => process.exit()));
     }
+    await example.listen({ port, host: 'localhost' });
   } catch (error) {
     process.stderr.write(`${faultOf(error)}\n`);
     process.exit(1);

@@ -95,6 +95,6 @@ export async function createUserProxyApp(options: UserProxyAppOptions = {}): Pro
   });
   app.get('/api/proxy/user/count', async () => ({ connectedUserCount: await pool.countUsersOfAllNodes() }));
   app.get('/api/proxy/workers', () => ({ activeSessions: pool.activeSessionCount, workers: pool.workers() }));
-  await servePage(app, 'user-proxy', ['sockjs.js', 'stomp.js']);
+  await servePage(app, 'user-proxy', { title: 'User proxy', libraries: ['sockjs.js', 'stomp.js'] });
   return { app, pool };
 }

@@ -1,36 +1,41 @@
 // The auction board. The calls on SockJS and Stomp are those that its clients were written with.
 'use strict';
 
-const byId = (id) => document.getElementById(id);
 const userId = String(Math.floor(Math.random() * 900) + 100);
 const shown = new Map();
 let client = null;
-let delayMs = 500;
+const PING_EVERY_MS = 5000;
 
-function connect() {
+function connect({ connected, lost }) {
   client = Stomp.over(new SockJS(new URL('ws', document.baseURI).href));
   client.debug = null;
   client.connect(
     { 'X-User-ID': userId },
     () => {
-      delayMs = 500;
-      show('online', `Bidder ${userId}`);
+      connected();
+      showState(byId('status'), 'online', `Bidder ${userId}`);
       client.subscribe('/topic/auctions/updates', (message) => onUpdate(JSON.parse(message.body)));
       client.subscribe('/user/queue/errors', (message) => onUpdate(JSON.parse(message.body)));
       client.send('/app/auctions/subscribe');
+      measure(client);
     },
-    () => {
-      show('lost', 'Connecting again…');
-      // Longer each time, and not everybody at once.
-      setTimeout(connect, delayMs * (0.5 + Math.random()));
-      delayMs = Math.min(delayMs * 2, 30000);
-    },
+    lost,
   );
 }
 
-function show(state, text) {
-  byId('status').dataset.state = state;
-  byId('status').textContent = text;
+// How good the connection is: each ping tells how long the one before took.
+let roundTripMs;
+function measure(over) {
+  let sentMs = 0;
+  const ping = () => {
+    sentMs = performance.now();
+    over.send('/app/connection/ping', {}, JSON.stringify({ roundTripMs }));
+  };
+  over.subscribe('/user/queue/pong', () => {
+    roundTripMs = performance.now() - sentMs;
+    setTimeout(() => over === client && over.connected && ping(), PING_EVERY_MS);
+  });
+  ping();
 }
 
 function onUpdate(message) {
@@ -87,6 +92,7 @@ function create(item) {
   lot.querySelector('form').addEventListener('submit', (event) => {
     event.preventDefault();
     const input = lot.querySelector('input');
+    if (!client.connected) return complain('Not connected: try again in a moment');
     client.send(`/app/auctions/${item.id}/bid`, {}, JSON.stringify({ amount: Number(input.value) }));
     input.value = '';
   });
@@ -116,10 +122,13 @@ setInterval(() => {
 }, 1000);
 
 async function showStatistics() {
-  const answer = await fetch('api/ws-stats/connections');
+  // While the server is away there is nothing to tell.
+  const answer = await fetch('api/ws-stats/connections').catch(() => null);
+  if (answer?.ok !== true) return;
   const { active, total, byStatus } = await answer.json();
-  byId('stats').textContent = `${active} connected now, ${total} since the start, ${byStatus.ERROR} lost`;
+  const trip = roundTripMs === undefined ? '' : `, round trip ${roundTripMs.toFixed(1)} ms`;
+  byId('stats').textContent = `${active} connected now, ${total} since the start, ${byStatus.ERROR} lost${trip}`;
 }
 void showStatistics();
 setInterval(showStatistics, 5000);
-connect();
+keepConnected(connect);

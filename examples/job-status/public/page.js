@@ -1,37 +1,26 @@
 // The list of jobs, over the browser's own WebSocket.
 'use strict';
 
-const byId = (id) => document.getElementById(id);
 const shown = new Map();
-let delayMs = 500;
 
 async function token(userId, admin = false) {
-  const answer = await fetch('api/demo/token', {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify({ userId, admin }),
-  });
-  return (await answer.json()).token;
+  return (await post('api/demo/token', { userId, admin })).token;
 }
 
-async function connect() {
+async function connect({ connected, lost }) {
   const url = new URL('ws/job-status-native', document.baseURI);
   url.protocol = url.protocol.replace('http', 'ws');
   url.searchParams.set('token', await token('ann'));
   const ws = new WebSocket(url);
-  ws.onmessage = (event) => onMessage(ws, JSON.parse(event.data));
-  ws.onclose = () => {
-    show('lost', 'Connecting again…');
-    setTimeout(connect, delayMs * (0.5 + Math.random()));
-    delayMs = Math.min(delayMs * 2, 30000);
-  };
+  ws.onmessage = (event) => onMessage(ws, JSON.parse(event.data), connected);
+  ws.onclose = lost;
 }
 
-function onMessage(ws, message) {
+function onMessage(ws, message, connected) {
   switch (message.type) {
     case 'connection_established':
-      delayMs = 500;
-      show('online', message.username);
+      connected();
+      showState(byId('status'), 'online', message.username);
       // Which jobs there are is for the application to tell; this one has a list.
       void watch(ws);
       break;
@@ -55,18 +44,22 @@ async function watch(ws) {
   watched.clear();
   const look = async () => {
     if (ws.readyState !== WebSocket.OPEN) return clearInterval(timer);
-    for (const jobId of await (await fetch('api/demo/jobs')).json()) {
+    const answer = await fetch('api/demo/jobs').catch(() => null);
+    if (answer?.ok !== true) return;
+    const running = await answer.json();
+    // A server that was started again knows nothing of what is still shown.
+    for (const [jobId, item] of shown) {
+      if (running.includes(jobId)) continue;
+      item.remove();
+      shown.delete(jobId);
+    }
+    for (const jobId of running) {
       if (!watched.has(jobId)) ws.send(JSON.stringify({ type: 'subscribe_job', jobId }));
       watched.add(jobId);
     }
   };
   const timer = setInterval(look, 2000);
   await look();
-}
-
-function show(state, text) {
-  byId('status').dataset.state = state;
-  byId('status').textContent = text;
 }
 
 function draw({ jobId, data }) {
@@ -87,31 +80,27 @@ function draw({ jobId, data }) {
 function finish(jobId, text, kind) {
   shown.get(jobId)?.remove();
   shown.delete(jobId);
-  const [item, label, time] = ['li', 'span', 'time'].map((name) => document.createElement(name));
-  label.textContent = `${jobId}: ${text}`;
-  label.className = kind;
-  time.textContent = new Date().toLocaleTimeString();
-  item.append(label, time);
+  const item = element('li');
+  item.append(element('span', `${jobId}: ${text}`, kind), element('time', new Date().toLocaleTimeString()));
   byId('done').prepend(item);
   while (byId('done').children.length > 6) byId('done').lastChild.remove();
 }
 
 function notice({ message, level }) {
-  const line = document.createElement('p');
-  line.className = 'notice';
+  const line = element('p', message, 'notice');
   line.dataset.level = level;
-  line.textContent = message;
   byId('notices').append(line);
   setTimeout(() => line.remove(), 8000);
 }
 
 byId('notify').addEventListener('submit', async (event) => {
   event.preventDefault();
-  await fetch('api/v1/websocket/broadcast/system', {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${await token('root', true)}` },
-    body: JSON.stringify({ message: byId('text').value, level: 'info' }),
-  });
-  byId('text').value = '';
+  try {
+    const headers = { Authorization: `Bearer ${await token('root', true)}` };
+    await post('api/v1/websocket/broadcast/system', { message: byId('text').value, level: 'info' }, headers);
+    byId('text').value = '';
+  } catch {
+    notice({ message: 'The server cannot be reached: try again in a moment', level: 'error' });
+  }
 });
-void connect();
+keepConnected(connect);

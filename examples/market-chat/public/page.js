@@ -1,6 +1,8 @@
 // Two users side by side. Each has a session cookie of its own; `as` says which one is meant.
 'use strict';
 
+const RETRY_MS = 1000;
+
 async function start(user) {
   const pane = document.getElementById('user').content.cloneNode(true).firstElementChild;
   document.getElementById('users').append(pane);
@@ -12,7 +14,8 @@ async function start(user) {
     fetch(`api/${path}?as=${user}`, {
       ...(body && { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) }),
     });
-  await call('login', { user });
+  const logIn = () => call('login', { user });
+  await logIn();
   const chats = await (await call('chats')).json();
   let open = chats[0].id;
 
@@ -20,18 +23,25 @@ async function start(user) {
   const socket = io(base.origin, { path: `${base.pathname}ws`, query: { as: user }, forceNew: true });
   const state = pane.querySelector('.state');
   socket.on('connect', () => {
-    state.dataset.state = 'online';
-    state.textContent = 'Connected';
+    showState(state, 'online', 'Connected');
     for (const { id } of chats) socket.emit('clientJoinRoom', id);
+    // What was said meanwhile.
+    void choose(open);
   });
   socket.on('connect_error', (error) => {
-    state.dataset.state = 'lost';
-    state.textContent = error.message;
+    showState(state, 'lost', socket.active ? 'Connecting again…' : error.message);
+    // Refused, and socket.io-client does not try again by itself: a server that was started again knows no sessions.
+    if (!socket.active)
+      setTimeout(
+        () =>
+          logIn().then(
+            () => socket.connect(),
+            () => socket.connect(),
+          ),
+        RETRY_MS,
+      );
   });
-  socket.on('disconnect', () => {
-    state.dataset.state = 'lost';
-    state.textContent = 'Connecting again…';
-  });
+  socket.on('disconnect', () => showState(state, 'lost', 'Connecting again…'));
   socket.on('serverMessage', (message) => {
     if (message.chatId === open) show(message);
     else tabs.get(message.chatId).classList.add('news');
@@ -39,10 +49,7 @@ async function start(user) {
 
   const list = pane.querySelector('ol');
   function show({ sender, text }) {
-    const item = document.createElement('li');
-    item.textContent = text;
-    item.classList.toggle('own', sender === user);
-    list.append(item);
+    list.append(element('li', text, sender === user ? 'own' : ''));
     list.scrollTop = list.scrollHeight;
   }
   const tabs = new Map();
@@ -50,14 +57,15 @@ async function start(user) {
     open = id;
     for (const [key, tab] of tabs) tab.setAttribute('aria-pressed', String(key === id));
     tabs.get(id).classList.remove('news');
-    const messages = await (await call(`chats/${id}/messages`)).json();
+    const answer = await call(`chats/${id}/messages`).catch(() => null);
+    if (answer?.ok !== true || open !== id) return;
+    const messages = await answer.json();
     list.replaceChildren();
     for (const message of messages) show(message);
   }
   for (const { id, title } of chats) {
-    const tab = document.createElement('button');
+    const tab = element('button', title);
     tab.type = 'button';
-    tab.textContent = title;
     tab.addEventListener('click', () => choose(id));
     tabs.set(id, tab);
     pane.querySelector('.tabs').append(tab);
@@ -65,9 +73,10 @@ async function start(user) {
   await choose(open);
   pane.querySelector('form').addEventListener('submit', async (event) => {
     event.preventDefault();
-    const text = input.value;
-    input.value = '';
-    await call(`chats/${open}/messages`, { text });
+    const answer = await call(`chats/${open}/messages`, { text: input.value }).catch(() => null);
+    if (answer?.ok === true) input.value = '';
+    else
+      showState(state, 'lost', answer === null ? 'Not sent: the server cannot be reached' : 'Not sent: log in again');
   });
 }
 

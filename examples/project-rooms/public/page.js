@@ -1,7 +1,6 @@
 // The task board of one project, over the browser's own WebSocket.
 'use strict';
 
-const byId = (id) => document.getElementById(id);
 const PROJECT = 'stable';
 const NAMES = ['Ann', 'Bob', 'Carol', 'Dan', 'Eve', 'Finn', 'Gwen', 'Hugh'];
 const COLUMNS = ['todo', 'doing', 'done'];
@@ -9,32 +8,22 @@ const me = `${NAMES[Math.floor(Math.random() * NAMES.length)]} ${Math.floor(Math
 const people = new Set();
 const tasks = new Map();
 let token = '';
-let delayMs = 500;
 
-async function connect() {
-  const answer = await fetch('api/demo/token', {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify({ userId: me }),
-  });
-  token = (await answer.json()).token;
+async function connect({ connected, lost }) {
+  token = (await post('api/demo/token', { userId: me })).token;
   const url = new URL('ws/connect', document.baseURI);
   url.protocol = url.protocol.replace('http', 'ws');
   url.searchParams.set('token', token);
   const ws = new WebSocket(url);
-  ws.onmessage = (event) => onMessage(ws, JSON.parse(event.data));
-  ws.onclose = () => {
-    show('lost', 'Connecting again…');
-    setTimeout(connect, delayMs * (0.5 + Math.random()));
-    delayMs = Math.min(delayMs * 2, 30000);
-  };
+  ws.onmessage = (event) => onMessage(ws, JSON.parse(event.data), connected);
+  ws.onclose = lost;
 }
 
-function onMessage(ws, { type, data }) {
+function onMessage(ws, { type, data }, connected) {
   switch (type) {
     case 'auth_success': {
-      delayMs = 500;
-      show('online', data.user_id);
+      connected();
+      showState(byId('status'), 'online', data.user_id);
       const subscription = { action: 'subscribe', project_id: PROJECT };
       ws.send(JSON.stringify({ type: 'subscription', data: subscription, timestamp: new Date().toISOString() }));
       break;
@@ -71,51 +60,42 @@ function onMessage(ws, { type, data }) {
   draw();
 }
 
-function show(state, text) {
-  byId('status').dataset.state = state;
-  byId('status').textContent = text;
-}
-
 function tell(text) {
   byId('news').textContent = text;
 }
 
-function call(path, method = 'GET', body = undefined) {
-  return fetch(`api/v1/projects/${PROJECT}/tasks${path}`, {
+/** Null, and a word to the user, when it did not work. */
+async function call(path, method = 'GET', body = undefined) {
+  const answer = await fetch(`api/v1/projects/${PROJECT}/tasks${path}`, {
     method,
     headers: { Authorization: `Bearer ${token}`, ...(body && { 'Content-Type': 'application/json' }) },
     body: body && JSON.stringify(body),
-  });
+  }).catch(() => null);
+  if (answer?.ok === true) return answer;
+  tell(answer === null ? 'The server cannot be reached: try again in a moment' : `Refused: ${answer.status}`);
+  return null;
 }
 
 async function load() {
+  const answer = await call('');
+  if (answer === null) return;
   tasks.clear();
-  for (const task of await (await call('')).json()) tasks.set(task.id, task);
+  for (const task of await answer.json()) tasks.set(task.id, task);
   draw();
 }
 
 function draw() {
-  byId('people').replaceChildren(
-    ...[...people].map((name) => {
-      const item = document.createElement('li');
-      item.textContent = name;
-      item.className = name === me ? 'me' : '';
-      return item;
-    }),
-  );
+  byId('people').replaceChildren(...[...people].map((name) => element('li', name, name === me ? 'me' : '')));
   for (const column of COLUMNS) {
     byId(column).replaceChildren(...[...tasks.values()].filter(({ status }) => status === column).map(card));
   }
 }
 
 function card({ id, title, status }) {
-  const item = document.createElement('li');
-  const label = document.createElement('span');
-  label.textContent = title;
-  item.append(label);
+  const item = element('li');
+  item.append(element('span', title));
   const button = (text, name, act) => {
-    const made = document.createElement('button');
-    made.textContent = text;
+    const made = element('button', text);
     made.setAttribute('aria-label', `${name}: ${title}`);
     made.addEventListener('click', act);
     item.append(made);
@@ -129,7 +109,6 @@ function card({ id, title, status }) {
 
 byId('add').addEventListener('submit', async (event) => {
   event.preventDefault();
-  await call('', 'POST', { title: byId('title').value });
-  byId('title').value = '';
+  if ((await call('', 'POST', { title: byId('title').value })) !== null) byId('title').value = '';
 });
-void connect();
+keepConnected(connect);

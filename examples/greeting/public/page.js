@@ -1,12 +1,10 @@
 // The front end of the greeting: the calls on SockJS and Stomp are those that Spring's guide taught for years.
 'use strict';
 
-const byId = (id) => document.getElementById(id);
 let stompClient = null;
 
 function show(state, text) {
-  byId('status').dataset.state = state;
-  byId('status').textContent = text;
+  showState(byId('status'), state, text);
   const isConnected = state === 'online';
   byId('connect').disabled = state !== 'offline';
   byId('disconnect').disabled = !isConnected;
@@ -16,7 +14,7 @@ function show(state, text) {
 
 function connect() {
   show('waiting', 'Connecting…');
-  stompClient = Stomp.over(new SockJS('/gs-guide-websocket'));
+  stompClient = Stomp.over(new SockJS(new URL('gs-guide-websocket', document.baseURI).href));
   stompClient.debug = showFrame;
   stompClient.connect(
     {},
@@ -39,11 +37,9 @@ function sendName() {
 }
 
 function showGreeting(text) {
-  const [item, greeting, time] = ['li', 'span', 'time'].map((name) => document.createElement(name));
+  const item = element('li');
   // As text: a name may hold anything.
-  greeting.textContent = text;
-  time.textContent = new Date().toLocaleTimeString();
-  item.append(greeting, time);
+  item.append(element('span', text), element('time', new Date().toLocaleTimeString()));
   byId('greetings').prepend(item);
   byId('empty').hidden = true;
 }
