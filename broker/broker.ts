@@ -1,6 +1,7 @@
 /** One node: takes connections from transports, makes sessions of them, and owns what they share. */
 import { randomBytes } from 'node:crypto';
 import { closeReason, type CloseCode } from './close-reason.js';
+import { PublisherHold } from './publisher-hold.js';
 import { Quotas } from './quotas/quotas.js';
 import { SharedQuotas } from './quotas/shared-quotas.js';
 import type { NodeWatches } from './cluster/node-watches.js';
@@ -292,6 +293,7 @@ export class Broker implements HandlerGroup {
       quotas,
       guard,
       budget: new TurnBudget(clock, resolved.limits.turnBudgetMs),
+      hold: nodeRelay === null ? null : new PublisherHold(nodeRelay, journal),
       heads: new MessageHeads(messageIdPrefix),
       messageIdPrefix,
       tracesFrames,

@@ -700,6 +700,10 @@ export interface NodeRelay {
   readonly counts: NodeRelayCounts;
   /** Whether what is published now can be handed over; else it is dropped and counted. */
   readonly isAccepting: boolean;
+  /** So much is on its way that publishers should not be read from: half of what `isAccepting` bounds. */
+  readonly isBehind: boolean;
+  /** Resolves once it is not behind any more, if only as what was on its way is lost. Never rejects. */
+  caughtUp(): Promise<void>;
   /** Begins to connect; resolves after the first attempt, whether it succeeded or not: others follow by themselves. */
   start(events: NodeRelayEvents): Promise<void>;
   /**

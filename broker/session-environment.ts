@@ -11,6 +11,7 @@ import type { MessageHeads } from './message-heads.js';
 import type { MessageKeys } from './message-keys.js';
 import type { MessagePublisher } from './message-publisher.js';
 import type { Authenticator, Authorizer, Clock, Logger } from './ports.js';
+import type { PublisherHold } from './publisher-hold.js';
 import type { Quotas } from './quotas/quotas.js';
 import type { Router } from './router.js';
 import type { Journal } from './storage/journal.js';
@@ -33,6 +34,8 @@ export interface SessionEnvironment {
   /** Which messages were sent before. */
   readonly keys: MessageKeys;
   readonly quotas: Quotas;
+  /** Null: there are no other nodes. */
+  readonly hold: PublisherHold | null;
   /** Null: there are no other nodes. */
   readonly guard: LeaseGuard | null;
   readonly budget: TurnBudget;

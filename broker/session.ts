@@ -54,6 +54,7 @@ import type {
   TransportName,
 } from './ports.js';
 import { QueueTimer } from './destinations/queue-timer.js';
+import type { PublisherHold } from './publisher-hold.js';
 import type { SessionQuota } from './quotas/session-quota.js';
 import type { Router } from './router.js';
 import type { OperatedSession } from './operations/operated-session.js';
@@ -126,6 +127,8 @@ export class Session
   #memoRoute: Route | null = null;
   /** It has, or had, a subscription that is not to get what it sends: its messages are to say whose they are. */
   #signsMessages = false;
+  /** It has sent messages: where they have nowhere to go, it is not read from. */
+  #isPublisher = false;
   /** Null: it may send as fast as it can. */
   readonly #quota: SessionQuota | null;
   /** What its connection counts for: its address, and its user once that is known. */
@@ -265,20 +268,34 @@ export class Session
     if (this.#isOpen) this.#parse(chunk, endsMessage);
   }
 
-  /** A node that stood still beyond its lease first asks what it missed. */
+  /** A node that stood still beyond its lease first asks what it missed; and what publishers send has to have somewhere to go. */
   #isHeldUp(): boolean {
-    const late = this.#environment.guard?.caughtUp();
-    if (late === undefined || !this.#isOpen) return false;
+    const { guard, hold } = this.#environment;
+    if (guard === null || !this.#isOpen) return this.#isHeld(hold);
+    const late = guard.caughtUp();
+    if (late === undefined) return this.#isHeld(hold);
     this.#suspendFor(late);
+    return true;
+  }
+
+  #isHeld(hold: PublisherHold | null): boolean {
+    if (hold === null || !this.#isPublisher || !hold.isOn || !this.#isOpen) return false;
+    this.#suspendFor(hold.released());
     return true;
   }
 
   #parse(chunk: Buffer, endsMessage: boolean): void {
     let consumed = chunk.length;
+    const { stats, hold } = this.#environment;
+    const before = stats.messagesIn;
     try {
       consumed = this.#parser.pushRaw(chunk, this, endsMessage);
     } catch (error) {
       this.#fail(error);
+    }
+    if (hold !== null && stats.messagesIn !== before) {
+      this.#isPublisher = true;
+      if (!this.isSuspended) this.#isHeld(hold);
     }
     if (consumed === chunk.length || !this.isSuspended) return;
     (this.#backlog ??= []).unshift({ chunk: chunk.subarray(consumed), endsMessage });

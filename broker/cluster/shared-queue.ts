@@ -311,8 +311,8 @@ export class SharedQueue implements KeptQueue, InspectedQueue {
 
   #append(message: Message, unit: WriteUnit | null, isOptional: boolean): void {
     if (this.#isClosed) return;
-    if (unit === null && this.#parts.journal.isBehind) {
-      // Its publisher cannot be made to wait: of a topic, to which somebody is durably subscribed.
+    if (unit === null && this.#parts.journal.isFull) {
+      // Of a topic, to which somebody is durably subscribed: its publishers are held up before, unless it is the application.
       this.#parts.stats.messagesDropped++;
       return;
     }

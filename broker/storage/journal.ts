@@ -137,6 +137,11 @@ export class Journal implements UnitWriter {
     return this.#pendingBytes > this.#parts.maxPendingBytes;
   }
 
+  /** Twice that: those that could not be made to wait at once are refused from there on. */
+  get isFull(): boolean {
+    return this.#pendingBytes > 2 * this.#parts.maxPendingBytes;
+  }
+
   /** Resolves once the journal is not behind any more. */
   caughtUp(): Promise<void> {
     if (!this.isBehind) return Promise.resolve();

@@ -37,11 +37,21 @@ export class MemoryNodeRelay implements NodeRelay {
   isHeld = false;
   isStopped = false;
   readonly #nodes: Set<MemoryNodeRelay>;
+  /** Not null: it is behind, until a test sets null and resolves it. */
+  relief: Promise<void> | null = null;
   readonly #held: Waiting[] = [];
   #events: NodeRelayEvents | null = null;
 
   constructor(nodes: Set<MemoryNodeRelay>) {
     this.#nodes = nodes;
+  }
+
+  get isBehind(): boolean {
+    return this.relief !== null;
+  }
+
+  caughtUp(): Promise<void> {
+    return this.relief ?? Promise.resolve();
   }
 
   get isAccepting(): boolean {

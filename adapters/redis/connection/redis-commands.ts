@@ -30,6 +30,8 @@ export interface RedisCommandsPorts {
 const ASK_AGAIN = new Set(['READONLY', 'MOVED', 'ASK', 'CLUSTERDOWN', 'MASTERDOWN', 'LOADING', 'TRYAGAIN']);
 /** Nothing was done, and the server is the right one. */
 const NOT_NOW = new Set(['BUSY', 'NOREPLICAS']);
+/** Of `maxPendingBytes`. */
+const ROOM_PART = 1 / 2;
 /** What a command costs beside its arguments, about. */
 const COMMAND_OVERHEAD_BYTES = 64;
 
@@ -48,6 +50,7 @@ export class RedisCommands {
   #pending = 0;
   #pendingBytes = 0;
   #idle: Deferred | null = null;
+  #relief: Deferred | null = null;
   #isCorked = false;
 
   constructor(options: RedisCommandsOptions, ports: RedisCommandsPorts) {
@@ -74,6 +77,16 @@ export class RedisCommands {
     await (this.#starting ??= this.#begin());
   }
 
+  /** Whether less than half of what may be on its way is: who could ask for much waits until it is so. */
+  get hasRoom(): boolean {
+    return this.#pendingBytes < this.#options.maxPendingBytes * ROOM_PART;
+  }
+
+  /** Resolves once there is room, if only as the connection is lost. Never rejects. */
+  room(): Promise<void> {
+    return this.hasRoom ? Promise.resolve() : (this.#relief ??= createDeferred()).promise;
+  }
+
   /** Called at each change from now on, before commands that others ask because of it. @returns takes the listener away */
   onChange(listener: RedisCommandsListener): () => void {
     this.#listeners.add(listener);
@@ -86,17 +99,23 @@ export class RedisCommands {
    * Runs a script, after all that was asked before. The exception: where somebody made Redis forget its scripts, those asked
    * at that moment may run behind later ones.
    * @param keys all that it touches, made by RedisKeys
+   * @param isVital small, and never refused for what is on its way: a lease that is not renewed is lost
    * @returns the reply: Buffers, numbers, null and arrays of them. Rejects with BrokerError `relay-unavailable` (not run),
    * `relay-lost` (it may have been run or not), or with the ReplyError that the script made
    */
-  async run(script: RedisScript, keys: readonly string[], args: readonly RedisArgument[]): Promise<unknown> {
+  async run(
+    script: RedisScript,
+    keys: readonly string[],
+    args: readonly RedisArgument[],
+    isVital = false,
+  ): Promise<unknown> {
     const rest = [keys.length, ...keys, ...args];
-    if (!this.#scripts.has(script)) return this.#load(script, rest);
+    if (!this.#scripts.has(script)) return this.#load(script, rest, isVital);
     try {
-      return await this.#send('EVALSHA', [script.sha, ...rest]);
+      return await this.#send('EVALSHA', [script.sha, ...rest], isVital);
     } catch (error) {
       if (firstWord(error) !== 'NOSCRIPT') throw error;
-      return this.#load(script, rest);
+      return this.#load(script, rest, isVital);
     }
   }
 
@@ -110,7 +129,8 @@ export class RedisCommands {
    * @returns how many have it, which may be fewer when the time is over. Rejects as `run`
    */
   async waitReplicas(count: number, timeoutMs: number): Promise<number> {
-    return Number(await this.#send('WAIT', [count, timeoutMs]));
+    // What it is about is on its way, and must not be said to have failed.
+    return Number(await this.#send('WAIT', [count, timeoutMs], true));
   }
 
   /** By the last one: what was asked is still answered, what is asked from now on is refused. */
@@ -126,14 +146,14 @@ export class RedisCommands {
   }
 
   /** Whole text: known by its digest from then on, and in order, as a digest that Redis does not know is not. */
-  async #load(script: RedisScript, rest: readonly RedisArgument[]): Promise<unknown> {
-    const reply = this.#send('EVAL', [script.lua, ...rest]);
+  async #load(script: RedisScript, rest: readonly RedisArgument[], isVital: boolean): Promise<unknown> {
+    const reply = this.#send('EVAL', [script.lua, ...rest], isVital);
     if (this.isUp) this.#scripts.add(script);
     return reply;
   }
 
-  async #send(name: string, args: readonly RedisArgument[]): Promise<unknown> {
-    const client = this.#clientFor(name);
+  async #send(name: string, args: readonly RedisArgument[], isVital = false): Promise<unknown> {
+    const client = this.#clientFor(name, isVital);
     const bytes = bytesOf(args);
     this.#pending++;
     this.#pendingBytes += bytes;
@@ -144,6 +164,10 @@ export class RedisCommands {
       throw this.#faultOf(error, name);
     } finally {
       this.#pendingBytes -= bytes;
+      if (this.#relief !== null && this.hasRoom) {
+        this.#relief.resolve();
+        this.#relief = null;
+      }
       if (--this.#pending === 0) {
         this.#idle?.resolve();
         this.#idle = null;
@@ -155,11 +179,11 @@ export class RedisCommands {
     return this.#connection?.client ?? null;
   }
 
-  #clientFor(name: string): Redis {
+  #clientFor(name: string, isVital: boolean): Redis {
     const client = this.#client;
     if (client === null) throw notSent(name, this.#why);
     if (this.#users === 0) throw notSent(name, 'the node stops');
-    if (this.#pendingBytes < this.#options.maxPendingBytes) return client;
+    if (isVital || this.#pendingBytes < this.#options.maxPendingBytes) return client;
     throw notSent(name, `${this.#pendingBytes} octets are on their way to Redis`);
   }
 

@@ -319,7 +319,7 @@ export class RedisMembers implements ClusterMembers {
   }
 
   #run(lua: RedisScript, args: readonly string[]): Promise<unknown> {
-    return this.#ports.commands.run(lua, this.#keys, args);
+    return this.#ports.commands.run(lua, this.#keys, args, true);
   }
 
   #tell(call: (listener: MembershipListener) => void): void {

@@ -10,6 +10,9 @@ import type { OutgoingEnvelope, RedisLane } from './redis-lane.js';
 /** Redis copies an envelope for each node that wants it, as one piece. */
 const MAX_ENVELOPE_BYTES = 256 * 1024;
 
+/** Of the bound: from there on publishers wait, so that what they have sent already finds room. */
+const BEHIND_PART = 1 / 2;
+
 export interface EnvelopePublisherParts {
   readonly node: Buffer;
   /** Where envelopes of a destination go out; null: there is no way now. */
@@ -40,6 +43,7 @@ export class EnvelopePublisher {
   readonly #inFlight = new Set<Promise<void>>();
   #wasLastDropped = false;
   #pendingBytes = 0;
+  #relief: Deferred | null = null;
   #number = 0;
   /** Since start. */
   published = 0;
@@ -52,6 +56,15 @@ export class EnvelopePublisher {
   /** Whether there is room. */
   get isAccepting(): boolean {
     return this.#pendingBytes < this.#parts.maxPendingBytes;
+  }
+
+  get isBehind(): boolean {
+    return this.#pendingBytes >= this.#parts.maxPendingBytes * BEHIND_PART;
+  }
+
+  /** Resolves once it is not behind. */
+  caughtUp(): Promise<void> {
+    return this.isBehind ? (this.#relief ??= createDeferred()).promise : Promise.resolve();
   }
 
   publish(destination: string, octets: Buffer): void {
@@ -135,6 +148,10 @@ export class EnvelopePublisher {
     }
     const error = await lane.send(outgoing);
     this.#pendingBytes -= bytes;
+    if (!this.isBehind) {
+      this.#relief?.resolve();
+      this.#relief = null;
+    }
     if (error === null) this.published += count;
     else this.dropped += count;
     return error;

@@ -87,6 +87,14 @@ export class RedisRelay implements NodeRelay {
     return this.#wasAvailable === true && this.#publisher.isAccepting;
   }
 
+  get isBehind(): boolean {
+    return this.#publisher.isBehind;
+  }
+
+  caughtUp(): Promise<void> {
+    return this.#publisher.caughtUp();
+  }
+
   async start(events: NodeRelayEvents): Promise<void> {
     this.#events = events;
     this.#wasAvailable = null;

@@ -89,7 +89,7 @@ export class RedisStore implements SharedStore {
   async commitUnits(units: readonly Unit[]): Promise<readonly UnitOutcome[]> {
     if (this.#isClosed) return units.map(() => refusal(closed()));
     const before = this.#last;
-    const running = Promise.all([...inScripts(units)].map((some) => this.#run(some)));
+    const running = this.#runAll([...inScripts(units)]);
     const answered = running.then(async (outcomes) => {
       // Answers come in the order of asking, whatever each of them took.
       await before;
@@ -149,6 +149,17 @@ export class RedisStore implements SharedStore {
     } catch (error) {
       throw asFailure(error);
     }
+  }
+
+  /** All at once, as far as there is room on the way: what waits lets the journal, and by it publishers, wait. */
+  async #runAll(scripts: readonly (readonly Unit[])[]): Promise<readonly (readonly UnitOutcome[])[]> {
+    const { commands } = this.#ports;
+    const running: Promise<readonly UnitOutcome[]>[] = [];
+    for (const some of scripts) {
+      if (!commands.hasRoom) await commands.room();
+      running.push(this.#run(some));
+    }
+    return Promise.all(running);
   }
 
   /** In one script. */

@@ -114,7 +114,11 @@ t.test('what is on its way is bounded', async (t) => {
   const push = (): Promise<unknown> => commands.command('RPUSH', keys.of('l'), Buffer.alloc(1_000));
   const asked = Array.from({ length: 10 }, push);
   await t.rejects(push(), { code: 'relay-unavailable', message: /octets are on their way/ });
+  const vital = commands.run(redisScript("return redis.call('LLEN', KEYS[1])"), [keys.of('l')], [], true);
+  t.notOk(commands.hasRoom);
+  const room = commands.room().then(() => commands.hasRoom);
   redis.resume();
+  t.strictSame([await vital, await room], [10, true]);
   t.strictSame(await Promise.all(asked), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
   t.equal(await commands.command('RPUSH', keys.of('l'), '11'), 11);
 });
