@@ -11,6 +11,7 @@ import { BrokerCluster } from './cluster/broker-cluster.js';
 import { DurableConfirmations } from './cluster/durable-confirmations.js';
 import { LeaseGuard } from './cluster/lease-guard.js';
 import { NodeQuestions } from './cluster/node-questions.js';
+import { sumOf } from './cluster/node-views.js';
 import { BrokerOperations } from './operations/broker-operations.js';
 import type { OperatedSession } from './operations/operated-session.js';
 import { resolveBrokerOptions, type BrokerOptions, type Partially } from './options.js';
@@ -315,6 +316,7 @@ export class Broker implements HandlerGroup {
       members,
       nodeId,
       stats: () => this.stats(),
+      mergeStats: (all) => mergeStats(all, router.inbox.shared !== null),
       health: () => this.health(),
     });
     this.#handlers = handlers;
@@ -544,6 +546,7 @@ export class Broker implements HandlerGroup {
   #restore(journal: Journal): Promise<void> {
     const { router, keys } = this.#environment;
     router.sharedQueues?.start();
+    router.inbox.shared?.start();
     return journal.open(async (contents) => {
       this.#hasRestored = true;
       if (!journal.isShared) {
@@ -710,6 +713,7 @@ export class Broker implements HandlerGroup {
     await this.#nodeRelay?.stop();
     this.events.close();
     this.#environment.router.sharedQueues?.stop();
+    this.#environment.router.inbox.shared?.stop();
     await journal?.close();
     // Last: the others take back what a node holds when it has left.
     await this.#members?.stop();
@@ -728,12 +732,31 @@ export class Broker implements HandlerGroup {
   }
 }
 
-/** Queues that nodes share are told of what the store says, and of nodes that come and go. */
-function meetNodes(journal: Journal, { sharedQueues: queues, durables }: Router, members: ClusterMembers | null): void {
+/** What several nodes say of theirs, this one first. @param sharesInbox each tells of the same inbox */
+function mergeStats(all: readonly StatsSnapshot[], sharesInbox: boolean): StatsSnapshot {
+  const sum = sumOf(all);
+  const [own] = all;
+  if (!sharesInbox || own === undefined) return sum;
+  const { users, messages, bytes } = own.inbox;
+  return { ...sum, inbox: { ...sum.inbox, users, messages, bytes } };
+}
+
+/** Queues and inboxes that nodes share are told of what the store says, and of nodes that come and go. */
+function meetNodes(
+  journal: Journal,
+  { sharedQueues: queues, durables, inbox }: Router,
+  members: ClusterMembers | null,
+): void {
   if (queues === null) return;
   journal.listen({
     onWake: (stream) => {
       queues.onWake(stream);
+    },
+    onInbox: (user) => {
+      inbox.shared?.onInbox(user);
+    },
+    onUserMessage: (message) => {
+      inbox.shared?.onUserMessage(message);
     },
     onAnnounced: (name) => {
       durables.onAnnounced(name);
@@ -741,6 +764,7 @@ function meetNodes(journal: Journal, { sharedQueues: queues, durables }: Router,
     onReachable: () => {
       durables.lookAgain();
       queues.lookAgain();
+      inbox.lookAgain();
     },
   });
   members?.listen({
@@ -748,12 +772,15 @@ function meetNodes(journal: Journal, { sharedQueues: queues, durables }: Router,
       // Who was given up was not waited for; at its start a node reads the store behind this.
       if (journal.isOpen) durables.lookAgain();
       queues.onJoined();
+      inbox.shared?.onJoined();
     },
     onGivenUp: () => {
       queues.onGivenUp();
+      inbox.shared?.onGivenUp();
     },
     onNodeGone: (incarnation) => {
       queues.onNodeGone(incarnation);
+      inbox.shared?.onNodeGone(incarnation);
     },
   });
 }

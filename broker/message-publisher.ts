@@ -157,10 +157,14 @@ export class MessagePublisher {
       const isElsewhere = others?.mayBeElsewhere({ sessionId }, isOwn) === true;
       if (isElsewhere) others.check(unit);
       for (const id of ids) if (users.publish(id, rest, message, unit)) isTaken = true;
-      if (!isTaken && mayBeKept) isTaken = router.inbox.keep({ user, rest }, message, unit, senderId !== null);
-      if (isElsewhere) others.publish({ user, sessionId, rest }, message, unit);
-      // Nobody knows what becomes of it there.
-      isTaken ||= isElsewhere;
+      const isKept = !isTaken && mayBeKept && router.inbox.keep({ user, rest }, message, unit, senderId !== null);
+      // What nobody here takes comes to other nodes by way of the inbox, where that is one of all nodes.
+      if (isElsewhere && !(isKept && router.inbox.shared !== null)) {
+        others.publish({ user, sessionId, rest }, message, unit);
+        // Nobody knows what becomes of it there.
+        isTaken = true;
+      }
+      isTaken ||= isKept;
     } else router.kinds.check(rest);
     if (!isTaken) stats.messagesDropped++;
   }

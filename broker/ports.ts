@@ -447,6 +447,135 @@ export interface KeysResult {
   readonly seen: readonly string[];
 }
 
+/**
+ * Inboxes of users, kept once for all nodes. An interest says where a user has subscriptions (broker/inbox/interest.ts); the
+ * store knows those of every node, so that it can decide at one moment whether somebody is there or a message is kept. What
+ * a node has claimed is settled or given back by its place, as in queues.
+ */
+export type InboxOperation =
+  /**
+   * To the nodes where the user has a subscription that matches, as UserMessage; when none hears it, it is kept.
+   * @returns InboxAppendResult
+   */
+  | {
+      readonly kind: 'inbox-append';
+      readonly user: string;
+      readonly rest: string;
+      readonly message: Omit<StoredMessage, 'sequence' | 'priority'>;
+      readonly bounds: InboxStoreBounds;
+      /** It is kept for a user of whom something is kept already, or who is known, and for nobody else. */
+      readonly isForKnown: boolean;
+      /** It is kept whoever is there: they have had it already. */
+      readonly isLeft: boolean;
+    }
+  /**
+   * What this node's interests are now; with `isWhole` it has no others.
+   * @returns readonly string[], those of the users of `joined` for whom something is kept
+   */
+  | {
+      readonly kind: 'inbox-interest';
+      readonly isWhole: boolean;
+      readonly joined: readonly InboxInterest[];
+      readonly left: readonly InboxInterest[];
+    }
+  /** What waits for a user and is covered by any of these interests, oldest first. @returns InboxClaimResult */
+  | {
+      readonly kind: 'inbox-claim';
+      readonly user: string;
+      readonly interests: readonly string[];
+      readonly maxMessages: number;
+      readonly maxBytes: number;
+      /** As of `queue-claim`. */
+      readonly known: readonly number[] | null;
+    }
+  /** As `inbox-claim`, behind a place, for a look: nothing is claimed. @returns InboxClaimResult */
+  | {
+      readonly kind: 'inbox-scan';
+      readonly user: string;
+      readonly interests: readonly string[];
+      readonly after: number;
+      readonly maxMessages: number;
+      readonly maxBytes: number;
+    }
+  /** These very messages, those of them that still wait. @returns InboxClaimResult */
+  | { readonly kind: 'inbox-take'; readonly user: string; readonly places: readonly number[] }
+  /** As `queue-settle` and `queue-return`. */
+  | { readonly kind: 'inbox-settle'; readonly user: string; readonly place: number }
+  | {
+      readonly kind: 'inbox-return';
+      readonly user: string;
+      readonly place: number;
+      readonly deliveryCount: number;
+      readonly notBeforeEpochMs: number;
+    }
+  /** As `queue-reclaim`; the interests of who is gone end too. */
+  | { readonly kind: 'inbox-reclaim'; readonly incarnation: string | null }
+  /** Drops what has expired. @returns InboxSizes */
+  | { readonly kind: 'inbox-sweep' }
+  /** A user has connected. Above `maxUsers` those that are known for the shortest time to come are forgotten. */
+  | { readonly kind: 'inbox-known'; readonly user: string; readonly untilEpochMs: number; readonly maxUsers: number };
+
+export interface InboxInterest {
+  readonly user: string;
+  readonly interest: string;
+}
+
+/** What all nodes together keep. Octets as rules count them. */
+export interface InboxStoreBounds {
+  /** The rule that the first two are of: what one user may have under it. */
+  readonly rule: string;
+  readonly maxMessages: number;
+  readonly maxBytes: number;
+  readonly maxUsers: number;
+  /** Of all users. */
+  readonly maxTotalBytes: number;
+}
+
+export interface InboxAppendResult {
+  /** `there`: passed on to nodes where the user is. `refused`: not kept, as there is no room or the user is not known. */
+  readonly outcome: 'there' | 'kept' | 'refused';
+  /** Older ones that were dropped to make room. */
+  readonly overflow: number;
+}
+
+/** A message of an inbox that nodes share. */
+export interface KeptMessage {
+  /** As of SharedMessage, and never the same as one of a queue. */
+  readonly place: number;
+  readonly rest: string;
+  readonly octets: Buffer;
+  readonly expiresEpochMs: number;
+  readonly deliveryCount: number;
+}
+
+export interface InboxClaimResult {
+  /** As of ClaimResult. */
+  readonly isMember: boolean;
+  /** Oldest first; those that have expired among them. */
+  readonly messages: readonly KeptMessage[];
+  readonly nextDueEpochMs: number;
+  /** More waits behind these. */
+  readonly isMore: boolean;
+}
+
+export interface InboxSizes {
+  /** Dropped now. */
+  readonly expired: number;
+  readonly users: number;
+  readonly messages: number;
+  readonly bytes: number;
+}
+
+/** A message for a user who is on this node, as another node published it. */
+export interface UserMessage {
+  readonly user: string;
+  readonly rest: string;
+  /** No other node was given it: when the user has left, nobody has it. */
+  readonly isSole: boolean;
+  /** May be a view of what they arrived in. */
+  readonly octets: Buffer;
+}
+
 /** Tells all nodes, this one included, of something under a name. */
 export interface AnnounceOperation {
   readonly kind: 'announce';
@@ -455,7 +584,7 @@ export interface AnnounceOperation {
 
 /** What can be asked of a store that nodes share. */
 export type SharedOperation =
-  StoreOperation | QueueOperation | QueueInspection | KeyOperation | AnnounceOperation | HistoryAppend;
+  StoreOperation | QueueOperation | QueueInspection | InboxOperation | KeyOperation | AnnounceOperation | HistoryAppend;
 
 /** A message as a queue that nodes share holds it. */
 export interface SharedMessage {
@@ -508,6 +637,10 @@ export type UnitOutcome =
 export interface SharedStoreEvents {
   /** Something waits in a queue from which this node wanted more than there was. May come without reason. */
   onWake(stream: string): void;
+  /** Something waits for a user who has an interest here. May come without reason. */
+  onInbox(user: string): void;
+  /** A message for a user who has, or had, an interest here. */
+  onUserMessage(message: UserMessage): void;
   /** Some node announced this. */
   onAnnounced(name: string): void;
   /** It can be reached again: what was told meanwhile was missed. */

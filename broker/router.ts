@@ -187,10 +187,9 @@ export class Router {
     );
     this.inbox = new Inbox(options, {
       ...parts,
-      // What one node keeps for a user no other would know of: it ends with the node.
-      journal: journal?.isShared === true ? null : journal,
       live: this.#topicSource,
       find: (user, rest, message) => this.users.find(user, rest, message),
+      deliver: (user, rest, message) => this.users.publishToAll(user, rest, message),
     });
     this.users = new UserDestinations(
       { prefix: `${userPrefix}/`, separator, isBrokerDestination: (rest) => this.kinds.isBrokerDestination(rest) },

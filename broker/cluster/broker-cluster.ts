@@ -33,6 +33,8 @@ export interface BrokerClusterParts<S> {
   readonly members: ClusterMembers | null;
   readonly nodeId: string;
   readonly stats: () => S;
+  /** What several nodes say of theirs, this one first. */
+  readonly mergeStats: (all: readonly S[]) => S;
   readonly health: () => { readonly isOk: boolean };
 }
 
@@ -105,9 +107,9 @@ export class BrokerCluster<S> {
     return this.#ask<NodeInfo, readonly NodeInfo[]>('info', null, options, (infos) => infos);
   }
 
-  /** As `Broker.stats` of each; together: every number added up. */
+  /** As `Broker.stats` of each; together: every number added up, but for what all nodes keep together. */
   stats(options?: AskOptions): Promise<ClusterAnswer<S>> {
-    return this.#ask<S, S>('stats', null, options, sumOf);
+    return this.#ask<S, S>('stats', null, options, this.#parts.mergeStats);
   }
 
   /** Users with at least one session on any node, each counted once. Costs each node some 20 ms for 100,000 users. */

@@ -6,7 +6,7 @@
 import type { UserRegistry } from '../application/user-registry.js';
 import type { InboxSource } from '../inbox/inbox-source.js';
 import type { Message } from '../message.js';
-import type { WriteUnit } from '../storage/write-unit.js';
+import { WriteUnit } from '../storage/write-unit.js';
 import type { Subscription } from '../subscription.js';
 import { isPattern } from './pattern.js';
 import { SubscriptionIndex } from './subscription-index.js';
@@ -173,6 +173,16 @@ export class UserDestinations {
       for (const subscription of matched) this.#source.offer(subscription, message);
     });
     return matched.length > 0;
+  }
+
+  /** To every session of the user; false when none has a subscription that matches. */
+  publishToAll(user: string, rest: string, message: Message): boolean {
+    const unit = new WriteUnit(null);
+    let isTaken = false;
+    for (const id of this.#users.sessionIds(user) ?? []) {
+      if (this.publish(id, rest, message, unit)) isTaken = true;
+    }
+    return isTaken;
   }
 
   /** `/user/queue/x` → `/queue/x`: in SUBSCRIBE no name stands behind the prefix (S3.27). */

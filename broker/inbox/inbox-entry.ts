@@ -3,7 +3,7 @@ import type { Message } from '../message.js';
 import type { InboxBounds } from './inbox-options.js';
 
 /** What one message counts besides its octets: about what the objects around it take. */
-const ENTRY_BYTES = 256;
+export const ENTRY_BYTES = 256;
 
 /**
  * `arriving`: on its way to the store. `waiting`: for a subscription, or for its turn. `delayed`: refused, and its time has

@@ -15,6 +15,8 @@ export class InboxFeed implements EntryHolder {
   /** In auto mode: with the outbox, oldest first. */
   readonly given: GivenEntry[] = [];
   isPumping = false;
+  /** Whether there is more of the inbox is not known yet: what is published waits. */
+  isHeld = false;
   readonly #onArrival: (feed: InboxFeed) => void;
   /** Reserved and not delivered, oldest first; those before `#next` are done. */
   #entries: InboxEntry[] = [];
@@ -29,7 +31,7 @@ export class InboxFeed implements EntryHolder {
 
   /** Everything of the inbox is on its way: what is published now need not wait. */
   get isThrough(): boolean {
-    return this.#next === this.#entries.length && this.#live.length === 0;
+    return !this.isHeld && this.#next === this.#entries.length && this.#live.length === 0;
   }
 
   onArrival(): void {

@@ -35,6 +35,9 @@ export type InboxRule = { readonly pattern: string } & {
   readonly [K in keyof InboxBounds]?: InboxBounds[K] | undefined;
 };
 
+/** A rule of which nothing is left open. */
+export type FilledInboxRule = { readonly pattern: string } & InboxBounds;
+
 const MIB = 1024 * 1024;
 const DAY_MS = 86_400_000;
 
@@ -76,7 +79,7 @@ export function findInboxFault(
 
 /** Which bounds hold for a destination. */
 export class InboxRules {
-  readonly #index: SubscriptionIndex<{ readonly order: number; readonly bounds: InboxBounds }>;
+  readonly #index: SubscriptionIndex<{ readonly order: number; readonly bounds: FilledInboxRule }>;
 
   /**
    * @param rules filled from the defaults
@@ -85,7 +88,7 @@ export class InboxRules {
   constructor(rules: readonly InboxRule[], separator: string) {
     this.#index = new SubscriptionIndex(separator);
     for (const [order, rule] of rules.entries()) {
-      this.#index.add(rule.pattern, { order, bounds: rule as InboxRule & InboxBounds });
+      this.#index.add(rule.pattern, { order, bounds: rule as FilledInboxRule });
     }
   }
 
@@ -94,7 +97,7 @@ export class InboxRules {
    * @param rest what stands behind the user
    * @returns null: nothing is kept there
    */
-  of(rest: string): InboxBounds | null {
+  of(rest: string): FilledInboxRule | null {
     const [first] = this.#index.match(rest).sort((a, b) => a.order - b.order);
     return first?.bounds ?? null;
   }

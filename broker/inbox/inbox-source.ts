@@ -15,10 +15,10 @@ import { SubscriptionIndex } from '../destinations/subscription-index.js';
 import type { LiveSource } from '../destinations/topic-source.js';
 import type { InboxEntry } from './inbox-entry.js';
 import { InboxFeed } from './inbox-feed.js';
-import type { UserInboxes } from './user-inboxes.js';
+import type { EntryKeeper } from './inbox-keeper.js';
 
 export interface InboxSourceParts {
-  readonly inboxes: UserInboxes;
+  readonly inboxes: EntryKeeper;
   /** For what is published to those who are there. */
   readonly live: LiveSource;
   readonly separator: string;
@@ -53,18 +53,33 @@ export class InboxSource implements LiveSource {
     const wanted = [...this.#parts.inboxes.unreserved(user)].filter(
       (entry) => covers(entry.rest) && subscription.accepts(entry.message),
     );
-    if (wanted.length === 0) return;
-    const feed = this.#feedOf(subscription);
-    for (const entry of wanted) feed.reserve(entry);
-    this.#pump(feed);
+    if (wanted.length > 0) {
+      const feed = this.#feedOf(subscription);
+      for (const entry of wanted) feed.reserve(entry);
+      this.#pump(feed);
+    }
+    this.#parts.inboxes.subscribed(subscription, user, rest);
   }
 
-  /** An entry waits that nobody has reserved: somebody may be there. */
-  take(entry: InboxEntry): void {
+  /** An entry waits that nobody has reserved: somebody may be there. @returns whether that is so */
+  take(entry: InboxEntry): boolean {
     const subscription = this.#parts.find(entry.user, entry.rest, entry.message);
-    if (subscription === null) return;
+    if (subscription === null) return false;
     const feed = this.#feedOf(subscription);
     feed.reserve(entry);
+    this.#pump(feed);
+    return true;
+  }
+
+  /** There may be more of the inbox: what is published to the subscription waits behind it until `letGo`. */
+  hold(subscription: Subscription): void {
+    this.#feedOf(subscription).isHeld = true;
+  }
+
+  letGo(subscription: Subscription): void {
+    const feed = this.#feeds.get(subscription);
+    if (feed === undefined) return;
+    feed.isHeld = false;
     this.#pump(feed);
   }
 
@@ -113,6 +128,7 @@ export class InboxSource implements LiveSource {
   }
 
   end(subscription: Subscription): void {
+    this.#parts.inboxes.unsubscribed(subscription);
     const feed = this.#feeds.get(subscription);
     this.#feeds.delete(subscription);
     const pending = this.#lent.size === 0 ? [] : (subscription.pending?.takeAll() ?? []);
@@ -131,7 +147,7 @@ export class InboxSource implements LiveSource {
     const reserved = feed?.takeReserved().filter(({ state }) => state === 'waiting') ?? [];
     for (const entry of [...returned.keys(), ...reserved].sort((a, b) => a.number - b.number)) {
       const deliveryCount = returned.get(entry);
-      if (deliveryCount === undefined) this.take(entry);
+      if (deliveryCount === undefined) this.#parts.inboxes.release(entry);
       else this.#giveBack(entry, deliveryCount);
     }
   }
@@ -173,8 +189,9 @@ export class InboxSource implements LiveSource {
       else this.#give(feed, entry);
     }
     feed.isPumping = false;
-    if (feed.peek() === undefined) for (const message of feed.takeLive()) live.offer(subscription, message);
-    else if (!subscription.outbox.hasRoom) subscription.outbox.hold(subscription);
+    const isThrough = feed.peek() === undefined;
+    if (isThrough && !feed.isHeld) for (const message of feed.takeLive()) live.offer(subscription, message);
+    else if (!isThrough && !subscription.outbox.hasRoom) subscription.outbox.hold(subscription);
     this.#settleSent(feed);
   }
 

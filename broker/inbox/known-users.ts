@@ -49,10 +49,9 @@ export class KnownUsers {
   add(name: string): void {
     const nowMs = this.#clock.epochMs();
     const storedUntilMs = this.#users.get(name) ?? 0;
-    // Half as long again, so that the store is told once in a while, not at each of the connections that a restart brings.
-    const isFresh = storedUntilMs - nowMs > this.#rememberMs;
-    const untilMs = isFresh ? storedUntilMs : nowMs + 1.5 * this.#rememberMs;
-    if (!isFresh) this.#journal?.owe({ kind: 'put', key: RECORD + name, value: '', expiresEpochMs: untilMs });
+    const untilMs = knownUntilMs(storedUntilMs, nowMs, this.#rememberMs);
+    if (untilMs !== storedUntilMs)
+      this.#journal?.owe({ kind: 'put', key: RECORD + name, value: '', expiresEpochMs: untilMs });
     this.#set(name, untilMs);
   }
 
@@ -66,4 +65,12 @@ export class KnownUsers {
     this.#users.delete(oldest);
     this.#journal?.owe({ kind: 'delete', key: RECORD + oldest });
   }
+}
+
+/**
+ * Half as long again, so that the store is told once in a while, not at each of the connections that a restart brings.
+ * @param storedUntilMs as the store has it; it stays while that is long enough
+ */
+export function knownUntilMs(storedUntilMs: number, nowMs: number, rememberMs: number): number {
+  return storedUntilMs - nowMs > rememberMs ? storedUntilMs : nowMs + 1.5 * rememberMs;
 }

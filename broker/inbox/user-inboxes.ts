@@ -12,6 +12,7 @@ import type { TimerWheel, WheelEntry } from '../timer-wheel.js';
 import { readTerms } from '../destinations/message-terms.js';
 import { QueueTimer } from '../destinations/queue-timer.js';
 import { InboxEntry } from './inbox-entry.js';
+import type { InboxKeeper } from './inbox-keeper.js';
 import { InboxRules, type InboxBounds, type InboxOptions } from './inbox-options.js';
 import { InboxStorage, type InboxAddress } from './inbox-storage.js';
 import { readStoredInboxes } from './stored-inboxes.js';
@@ -50,7 +51,7 @@ class Mailbox extends UserInbox implements WheelEntry {
   }
 }
 
-export class UserInboxes {
+export class UserInboxes implements InboxKeeper {
   readonly #parts: UserInboxesParts;
   readonly #rules: InboxRules;
   /** Null: nothing is stored. */
@@ -66,7 +67,6 @@ export class UserInboxes {
     this.#storage = journal === null ? null : new InboxStorage(journal, clock);
   }
 
-  /** Users with kept messages. */
   get userCount(): number {
     return this.#users.size;
   }
@@ -75,16 +75,10 @@ export class UserInboxes {
     return this.#messages;
   }
 
-  /** As bounds count them. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /**
-   * Takes on a message that nobody was there for; it waits once `unit` is stored.
-   * @param isFromClient who may write any name
-   * @returns false when it is not kept: no rule asks for it, or there is no room, which is counted
-   */
   keep(address: InboxAddress, message: Message, unit: WriteUnit, isFromClient: boolean): boolean {
     const bounds = this.#rules.of(address.rest);
     if (bounds === null) return false;
@@ -108,11 +102,18 @@ export class UserInboxes {
     return true;
   }
 
-  /** What a user's new subscription may reserve, oldest first. */
   *unreserved(user: string): Iterable<InboxEntry> {
     for (const entry of this.#users.get(user) ?? []) {
       if (entry.holder === null && (entry.state === 'waiting' || entry.state === 'arriving')) yield entry;
     }
+  }
+
+  subscribed(): void {
+    // What is kept here was reserved.
+  }
+
+  unsubscribed(): void {
+    // See above.
   }
 
   isExpired({ expiresEpochMs }: InboxEntry): boolean {
@@ -123,7 +124,6 @@ export class UserInboxes {
     this.#drop(entry, 'expired');
   }
 
-  /** It is on its way to a client. */
   lend(entry: InboxEntry): void {
     this.#setState(entry, 'lent');
     entry.notBeforeEpochMs = 0;
@@ -131,7 +131,6 @@ export class UserInboxes {
     this.#storage?.count(entry, entry.deliveryCount + 1, 0, null);
   }
 
-  /** The client has it. In a transaction, once that is stored. @param unit null: nobody waits until it is stored */
   settle(entry: InboxEntry, unit: WriteUnit | null): void {
     const finish = (): void => {
       this.#parts.stats.inbox.delivered++;
@@ -144,7 +143,6 @@ export class UserInboxes {
     }
   }
 
-  /** Nobody is to get it any more, once that is stored. When the store fails it waits again. */
   giveUp(entry: InboxEntry, deliveryCount: number, unit: WriteUnit): void {
     this.#storage?.remove(entry, unit);
     unit.then(
@@ -158,7 +156,6 @@ export class UserInboxes {
     );
   }
 
-  /** Its client does not want it now: it waits in its place again after `delayMs`. In a transaction, once that is stored. */
   refuse(entry: InboxEntry, deliveryCount: number, delayMs: number, unit: WriteUnit): void {
     const notBeforeEpochMs = delayMs > 0 ? this.#parts.clock.epochMs() + delayMs : 0;
     this.#storage?.count(entry, deliveryCount, notBeforeEpochMs, unit);
@@ -169,7 +166,6 @@ export class UserInboxes {
     });
   }
 
-  /** It was not consumed, and waits in its place again, for whoever is there. */
   giveBack(entry: InboxEntry, deliveryCount: number): void {
     // That it was delivered once more was told when it was lent: what is new is that it was not.
     if (deliveryCount === entry.deliveryCount) this.#storage?.count(entry, deliveryCount, 0, null);
@@ -177,7 +173,10 @@ export class UserInboxes {
     this.#putBack(entry);
   }
 
-  /** What the store held when it was opened; once, before anything is kept. @throws BrokerError `store-failed` */
+  release(entry: InboxEntry): void {
+    this.#parts.onWaiting(entry);
+  }
+
   async restore(lanes: readonly StoredLane[]): Promise<void> {
     if (this.#storage === null) return;
     const entries = await readStoredInboxes(lanes, this.#storage, this.#rules, this.#parts.logger);
@@ -326,7 +325,7 @@ export class UserInboxes {
  * The shorter of what the rule and the sender say. What the sender says and cannot be read is left alone, as it is when the
  * user is there.
  */
-function expiryOf(message: Message, { ttlMs }: InboxBounds, epochMs: number): number {
+export function expiryOf(message: Message, { ttlMs }: InboxBounds, epochMs: number): number {
   const ends = [ttlMs === 0 ? 0 : epochMs + ttlMs, sendersExpiry(message, epochMs)].filter((end) => end > 0);
   return ends.length === 0 ? 0 : Math.min(...ends);
 }

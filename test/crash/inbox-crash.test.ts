@@ -1,6 +1,7 @@
 /**
  * Messages for a user who is not there, and the broker killed: while they are sent, and again while their user acknowledges
- * them. Their sender sends everything again with the same keys. HOOFBEAT_CRASH_SEED repeats a run.
+ * them. Their sender sends everything again with the same keys. HOOFBEAT_CRASH_SEED repeats a run; HOOFBEAT_TEST_REDIS has
+ * everything kept there.
  */
 import t, { type Test } from 'tap';
 import { randomBytes } from 'node:crypto';
@@ -13,7 +14,10 @@ const SEED = process.env['HOOFBEAT_CRASH_SEED'] ?? randomBytes(4).toString('hex'
 const MESSAGES = 300;
 const DESTINATION = '/user/bob/queue/orders';
 
+const { HOOFBEAT_TEST_REDIS: REDIS } = process.env;
+
 const OPTIONS = {
+  ...(REDIS === undefined ? {} : { relay: { type: 'redis', url: REDIS, keyPrefix: `${SEED}:`, leaseMs: 500 } }),
   http: false,
   tcp: { port: 0 },
   auth: {

@@ -16,6 +16,7 @@ const QUICK = { initialDelayMs: 20, maxDelayMs: 100 };
 export interface NodeOptions {
   readonly leaseMs?: number;
   readonly broker?: ServerOptions['broker'];
+  readonly auth?: ServerOptions['auth'];
   /** Default: at once. */
   readonly reconnect?: RedisRelayFileOptions['reconnect'];
 }
@@ -25,12 +26,12 @@ export async function startNodes(
   t: Test,
   redis: RedisProcess,
   count: number,
-  { leaseMs = LEASE_MS, broker = {}, reconnect = QUICK }: NodeOptions = {},
+  { leaseMs = LEASE_MS, broker = {}, auth, reconnect = QUICK }: NodeOptions = {},
 ): Promise<TestServer[]> {
   const relay = { type: 'redis', url: redis.url, reconnect, leaseMs } as const;
   const nodes: TestServer[] = [];
   for (let k = 0; k < count; k++) {
-    const node = await startTestServer({ http: false, relay, broker });
+    const node = await startTestServer({ http: false, relay, broker, ...(auth === undefined ? {} : { auth }) });
     t.teardown(node.stop);
     nodes.push(node);
   }

@@ -7,6 +7,8 @@ import type { RedisArgument } from '../connection/redis-commands.js';
 import { redisScript } from '../connection/redis-script.js';
 import { HISTORY_KINDS } from '../history/history-kind.js';
 import { HISTORY_APPEND_LUA } from '../history/history-lua.js';
+import { INBOX_KINDS } from './inbox-kinds.js';
+import { INBOX_LUA } from './inbox-lua.js';
 import { KEY_KINDS, KEY_LUA } from './key-kinds.js';
 import { INSPECTION_KINDS, INSPECTION_LUA } from './inspection-kinds.js';
 import { QUEUE_KINDS, QUEUE_LUA } from './queue-kinds.js';
@@ -17,6 +19,7 @@ const KINDS: SharedKinds<SharedOperation> = {
   ...STORE_KINDS,
   ...QUEUE_KINDS,
   ...INSPECTION_KINDS,
+  ...INBOX_KINDS,
   ...KEY_KINDS,
   ...HISTORY_KINDS,
 };
@@ -84,7 +87,9 @@ for _, ending in ipairs(endings) do ending() end
 return replies
 `;
 
-export const COMMIT = redisScript(HEAD + STORE_LUA + QUEUE_LUA + INSPECTION_LUA + KEY_LUA + HISTORY_APPEND_LUA + BODY);
+export const COMMIT = redisScript(
+  [HEAD, STORE_LUA, QUEUE_LUA, INSPECTION_LUA, INBOX_LUA, KEY_LUA, HISTORY_APPEND_LUA, BODY].join(''),
+);
 
 /** Forgets records that have expired; returns how many. ARGV as of COMMIT, up to what publishes, and how many at most. */
 export const SWEEP = redisScript(`${HEAD}${STORE_LUA}return sweepRecords(tonumber(ARGV[4]))`);

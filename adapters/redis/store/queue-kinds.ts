@@ -13,7 +13,7 @@ const LANE = 2 ** 49;
 const HIGHEST_PRIORITY = 9;
 
 /** Of the places of one priority, the one in front of all. */
-function laneStart(priority: number): number {
+export function laneStart(priority: number): number {
   return (HIGHEST_PRIORITY + 1 - priority) * LANE;
 }
 

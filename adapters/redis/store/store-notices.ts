@@ -1,7 +1,11 @@
-/** What other nodes have this one told: something waits in a queue, something was announced. */
+/** What other nodes have this one told: something waits in a queue or an inbox, a user is written to, something was announced. */
 import type { SharedStoreEvents } from '../../../broker/ports.js';
 import type { RedisCommands } from '../connection/redis-commands.js';
 import type { Listening, RedisSignals } from '../connection/redis-signals.js';
+import { readUserMessage } from './inbox-kinds.js';
+
+/** In front of the name of a user for whom something waits. */
+const INBOX = 'inbox:';
 
 export class StoreNotices {
   readonly #commands: RedisCommands;
@@ -10,7 +14,7 @@ export class StoreNotices {
   #events: SharedStoreEvents | null = null;
   /** This node's name among those that ask; empty until it has asked for something. */
   #incarnation = '';
-  #own: Listening | null = null;
+  #own: readonly Listening[] = [];
   #isStarted = false;
 
   constructor(commands: RedisCommands, signals: RedisSignals) {
@@ -45,11 +49,19 @@ export class StoreNotices {
     const events = this.#events;
     if (incarnation === this.#incarnation || events === null) return;
     this.#incarnation = incarnation;
-    this.#own?.stop();
-    this.#own = this.#signals.listen(`wake:${incarnation}`, (octets) => {
-      events.onWake(octets.toString());
+    this.#stopOwn();
+    const woken = this.#signals.listen(`wake:${incarnation}`, (octets) => {
+      const name = octets.toString();
+      if (name.startsWith(INBOX)) events.onInbox(name.slice(INBOX.length));
+      else events.onWake(name);
     });
-    this.#own.inForce?.then(
+    const written = this.#signals.listen(`user:${incarnation}`, (octets) => {
+      events.onUserMessage(readUserMessage(octets));
+    });
+    this.#own = [woken, written];
+    const inForce = this.#own.flatMap((each) => each.inForce ?? []);
+    if (inForce.length === 0) return;
+    Promise.all(inForce).then(
       () => {
         this.#reached();
       },
@@ -58,9 +70,13 @@ export class StoreNotices {
     );
   }
 
+  #stopOwn(): void {
+    for (const each of this.#own) each.stop();
+  }
+
   async stop(): Promise<void> {
     this.#events = null;
-    this.#own?.stop();
+    this.#stopOwn();
     for (const end of this.#endings) end();
     if (!this.#isStarted) return;
     this.#isStarted = false;

@@ -1,0 +1,95 @@
+/**
+ * Where users of this node have subscriptions, as the store of all nodes is told. What is told is always what is so then: a
+ * commit that failed is followed by one that says the same of the same places, whatever it is by now.
+ */
+import type { InboxInterest } from '../ports.js';
+import { WriteUnit } from '../storage/write-unit.js';
+import type { Journal } from '../storage/journal.js';
+
+export interface SharedInterestsParts {
+  readonly journal: Journal;
+  /** Something is kept for them; told when everything was said anew. */
+  readonly onKept: (users: readonly string[]) => void;
+  /** It could not be told: `write` is to be called again, later. */
+  readonly onFailed: () => void;
+}
+
+/** Told at a time: a script holds the store up for its whole length. */
+const MAX_AT_ONCE = 256;
+
+export class SharedInterests {
+  readonly #parts: SharedInterestsParts;
+  /** By user, how many subscriptions each interest has. */
+  readonly #here = new Map<string, Map<string, number>>();
+  /** Not told as they are. */
+  #changed = new Map<string, InboxInterest>();
+  #isWhole = false;
+
+  constructor(parts: SharedInterestsParts) {
+    this.#parts = parts;
+  }
+
+  add(user: string, interest: string): void {
+    const own = this.#here.get(user) ?? new Map<string, number>();
+    this.#here.set(user, own);
+    const count = own.get(interest) ?? 0;
+    own.set(interest, count + 1);
+    if (count === 0) this.#change({ user, interest });
+  }
+
+  remove(user: string, interest: string): void {
+    const own = this.#here.get(user);
+    const count = own?.get(interest) ?? 0;
+    if (own === undefined || count === 0) return;
+    if (count > 1) {
+      own.set(interest, count - 1);
+      return;
+    }
+    own.delete(interest);
+    if (own.size === 0) this.#here.delete(user);
+    this.#change({ user, interest });
+  }
+
+  /** The store may have forgotten, or believe what is not so any more: everything is to be told. */
+  tellAll(): void {
+    this.#isWhole = true;
+    this.#changed = new Map();
+    for (const [user, own] of this.#here) for (const interest of own.keys()) this.#change({ user, interest });
+  }
+
+  /** Asks the store for what has changed. */
+  write(): void {
+    const isWhole = this.#isWhole;
+    const changed = [...this.#changed.values()];
+    this.#isWhole = false;
+    this.#changed = new Map();
+    if (isWhole) this.#ask([], true, false);
+    for (let at = 0; at < changed.length; at += MAX_AT_ONCE) {
+      this.#ask(changed.slice(at, at + MAX_AT_ONCE), false, isWhole);
+    }
+  }
+
+  #ask(changed: readonly InboxInterest[], isWhole: boolean, tellsKept: boolean): void {
+    const isHere = ({ user, interest }: InboxInterest): boolean => this.#here.get(user)?.has(interest) === true;
+    const joined = changed.filter(isHere);
+    const left = changed.filter((each) => !isHere(each));
+    const unit = new WriteUnit(this.#parts.journal);
+    unit.ask(
+      { kind: 'inbox-interest', isWhole, joined, left },
+      (kept) => {
+        if (tellsKept) this.#parts.onKept(kept as readonly string[]);
+      },
+      () => {
+        // Which of them was done is not known.
+        if (isWhole || tellsKept) this.tellAll();
+        else for (const each of changed) this.#change(each);
+        this.#parts.onFailed();
+      },
+    );
+    unit.submit()?.catch(() => undefined);
+  }
+
+  #change(changed: InboxInterest): void {
+    this.#changed.set(`${changed.user}\0${changed.interest}`, changed);
+  }
+}
