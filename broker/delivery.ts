@@ -61,9 +61,17 @@ export function recoveryLine(isRecovered: boolean): string {
   return `\nrecovered:${isRecovered}`;
 }
 
-/** Header lines that say so of a message that was delivered before, each with its LF in front. */
+/** Header lines that say so of a message that was delivered before, each with its LF in front. @param deliveryCount 2 or more */
 export function redeliveryLines(deliveryCount: number): string {
-  return deliveryCount > 1 ? `\nredelivered:true\ndelivery-count:${deliveryCount}` : '';
+  return `\nredelivered:true\ndelivery-count:${deliveryCount}`;
+}
+
+/**
+ * Header lines of a delivery that waits for its ACK, each with its LF in front. It says so too when it is the first, as
+ * RabbitMQ's do: workers written for that read the header of every message they acknowledge.
+ */
+export function pendingLines(ackId: string, deliveryCount: number): string {
+  return `\nack:${ackId}${deliveryCount > 1 ? redeliveryLines(deliveryCount) : '\nredelivered:false'}`;
 }
 
 /** How often the client side has seen a message that comes back. */

@@ -5,6 +5,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { Headers, messageTail, type RawFrame, type StompVersion } from '../protocol/index.js';
+import { isTrue } from './flag-value.js';
 import type { MessageTerms } from './destinations/message-terms.js';
 
 type Encode = (octets: Uint8Array) => Buffer;
@@ -108,7 +109,7 @@ export class Message {
 
   /** Whether the sender wants it stored. */
   get isPersistent(): boolean {
-    return this.#headers?.get('persistent') === 'true';
+    return isTrue(this.#headers?.get('persistent'));
   }
 
   /** Whether the octets are this message's own rather than part of a read chunk. */

@@ -187,8 +187,9 @@ export const DEFAULT_BROKER_OPTIONS: BrokerOptions = deepFreeze({
   refusals: 'close',
   userIdHeader: false,
   virtualHosts: false,
-  // 10 s both ways is what Spring sends once a scheduler is set (S2.5); 2 intervals is the margin of stompjs.
-  heartBeat: { sendMs: 10_000, receiveMs: 10_000, tolerance: 2 },
+  // So each client has the interval it asks for, down to the least that RabbitMQ takes: the larger number counts, and most
+  // clients say 10 s by themselves, as Spring does (S2.5). 2 intervals is the margin of stompjs and of RabbitMQ.
+  heartBeat: { sendMs: 1_000, receiveMs: 1_000, tolerance: 2 },
   destinations: {
     separator: '/',
     wildcards: 'ant',

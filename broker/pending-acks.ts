@@ -2,7 +2,7 @@
  * Deliveries of one subscription that wait for ACK or NACK, in order (STOMP 1.2, ACK and SUBSCRIBE ack).
  * `client` settles everything up to the one named, `client-individual` just that one.
  */
-import { Delivery, redeliveryLines, type DeliveryOwner } from './delivery.js';
+import { Delivery, pendingLines, type DeliveryOwner } from './delivery.js';
 import type { Message } from './message.js';
 import { OldestFirstMap } from './oldest-first-map.js';
 
@@ -36,7 +36,7 @@ export class PendingAcks {
     const { outbox, number } = this.#subscription;
     const sequence = outbox.nextDelivery();
     const ackId = `${number}-${sequence}`;
-    const extra = outbox.encode(`\nack:${ackId}${redeliveryLines(deliveryCount)}`);
+    const extra = outbox.encode(pendingLines(ackId, deliveryCount));
     const delivery = new Delivery(this.#subscription, message.own(), ackId, sequence, deliveryCount, extra);
     this.#deliveries.set(ackId, delivery);
     return delivery;

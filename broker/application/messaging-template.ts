@@ -4,6 +4,7 @@
  */
 import { Headers, quoteInput } from '../../protocol/index.js';
 import { BrokerError } from '../errors.js';
+import { isTrue } from '../flag-value.js';
 import { WriteUnit } from '../storage/write-unit.js';
 import { encodePayload } from './payload.js';
 import type { Journal } from '../storage/journal.js';
@@ -139,7 +140,7 @@ function encode(payload: unknown, headers: MessageHeaders): { body: Buffer; list
 }
 
 function isPersistent(headers: Headers): boolean {
-  return headers.get('persistent') === 'true';
+  return isTrue(headers.get('persistent'));
 }
 
 function checkText(destination: string): void {

@@ -55,6 +55,8 @@ export function deliveryHeaders(
   if (head instanceof Delivery) headers.push(['ack', head.ackId]);
   if ((head instanceof Delivery || head instanceof Redelivery) && head.deliveryCount > 1) {
     headers.push(['redelivered', 'true'], ['delivery-count', String(head.deliveryCount)]);
+  } else if (head instanceof Delivery) {
+    headers.push(['redelivered', 'false']);
   }
   if (noted instanceof NotedDelivery) headers.push(['recovered', String(noted.isRecovered)]);
   return headers;

@@ -43,11 +43,12 @@ export function durableName(context: CommandContext, frame: Frame): DurableName 
     : { key: JSON.stringify(['client-and-id', user, context.clientId, id]), isShared: false };
 }
 
-/** `durable:true`, or as RabbitMQ has it besides `persistent:true` with `auto-delete:false`. */
+/** `durable:true`, or as RabbitMQ has it besides `persistent:true`, at SUBSCRIBE with `auto-delete:false`. */
 function isDurable(frame: Frame): boolean {
-  if (flagHeader(frame, 'auto-delete') === true) return false;
+  const autoDelete = flagHeader(frame, 'auto-delete');
+  if (autoDelete === true) return false;
   if (flagHeader(frame, 'durable') === true) return true;
-  return flagHeader(frame, 'persistent') === true && flagHeader(frame, 'auto-delete') === false;
+  return flagHeader(frame, 'persistent') === true && (autoDelete === false || frame.command === 'UNSUBSCRIBE');
 }
 
 function requireClientId({ clientId }: CommandContext, header: string): string {

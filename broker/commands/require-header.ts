@@ -1,6 +1,7 @@
 /** Headers that a command reads: what they must be, and the ERROR when they are not. */
 import { quoteInput, type Frame } from '../../protocol/index.js';
 import { BrokerError } from '../errors.js';
+import { isTrue } from '../flag-value.js';
 
 /**
  * A header that must be there and must not be empty.
@@ -32,11 +33,11 @@ export function wholeHeader(frame: Frame, name: string): number | undefined {
 }
 
 /**
- * A header that is `true` or `false`, when it is there.
+ * A header that is `true` or `false`, or as Python writes them `True` or `False`, when it is there.
  * @throws BrokerError `header-invalid`
  */
 export function flagHeader(frame: Frame, name: string): boolean | undefined {
-  return parsed(frame, name, /^(true|false)$/, (value) => value === 'true', 'true or false');
+  return parsed(frame, name, /^([Tt]rue|[Ff]alse)$/, isTrue, 'true or false');
 }
 
 /**

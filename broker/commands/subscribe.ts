@@ -1,6 +1,7 @@
 /** SUBSCRIBE and UNSUBSCRIBE (STOMP 1.2, SUBSCRIBE; 1.0 lets the id be missing). */
 import { Headers, quoteInput, type Frame } from '../../protocol/index.js';
 import { BrokerError } from '../errors.js';
+import { isTrue } from '../flag-value.js';
 import { after } from '../maybe-promise.js';
 import { subscribeRelayed, unsubscribeRelayed } from './subscribe-relayed.js';
 import { durableName } from './durable-headers.js';
@@ -221,7 +222,7 @@ function describe(frame: Frame): string {
 
 /** Whoever browses has nothing to acknowledge, whatever it says. */
 function parseAckMode({ headers }: Frame): AckMode {
-  const value = headers.get('browser') === 'true' ? 'auto' : headers.get('ack');
+  const value = isTrue(headers.get('browser')) ? 'auto' : headers.get('ack');
   const mode = value === undefined ? 'auto' : ACK_MODES.find((candidate) => candidate === value);
   if (mode !== undefined) return mode;
   throw new BrokerError('header-invalid', `ack: got ${quoteInput(value ?? '')}, wants one of ${ACK_MODES.join(', ')}`);

@@ -303,10 +303,10 @@ t.test('a note goes with the next message of its subscription, and with no other
   }
   t.strictSame(extras, [
     String.raw`1 "\nrecovered:true"`,
-    String.raw`2 "\nack:2-1\nrecovered:false"`,
+    String.raw`2 "\nack:2-1\nredelivered:false\nrecovered:false"`,
     '3 ""',
     '1 ""',
-    String.raw`2 "\nack:2-2"`,
+    String.raw`2 "\nack:2-2\nredelivered:false"`,
     '3 ""',
   ]);
   t.ok(bytes > 0);

@@ -105,7 +105,11 @@ t.test('X-18 one by pattern keeps what matches; nobody else takes its messages',
 
 t.test('X-19 a durable subscription by id is shared by all with the same id and destination', async (t) => {
   for (const version of VERSIONS) {
-    for (const headers of [{ durable: 'true' }, { persistent: 'true', 'auto-delete': 'false' }]) {
+    for (const headers of [
+      { durable: 'true' },
+      { persistent: 'true', 'auto-delete': 'false' },
+      { durable: 'True', 'auto-delete': 'False' },
+    ]) {
       const topic = newTopic();
       const sender = await openConnected(t, port, version);
       const [a, b] = [await openConnected(t, port, version), await openConnected(t, port, version)];
@@ -146,11 +150,13 @@ t.test(
   'X-20 UNSUBSCRIBE with the name deletes a durable subscription, without it only this client leaves',
   async (t) => {
     const cases = [
-      { clientId: 'x20', how: { 'activemq.subscriptionName': 'n' } },
-      { clientId: undefined, how: { durable: 'true' } },
+      { clientId: 'x20', how: { 'activemq.subscriptionName': 'n' }, end: { 'activemq.subscriptionName': 'n' } },
+      { clientId: undefined, how: { durable: 'true' }, end: { durable: 'true' } },
+      // RabbitMQ's older word, which its own tests still use.
+      { clientId: undefined, how: { durable: 'true' }, end: { persistent: 'true' } },
     ];
     for (const version of VERSIONS) {
-      for (const { clientId, how } of cases) {
+      for (const { clientId, how, end } of cases) {
         const topic = newTopic();
         const open = () => (clientId === undefined ? openConnected(t, port, version) : openAs(clientId, version));
         const sender = await openConnected(t, port, version);
@@ -162,7 +168,7 @@ t.test(
         await sender.fence();
         await client.subscribe(topic, 's', how);
         t.strictSame(await nextBodies(client, 1), ['kept'], version);
-        client.sendFrame('UNSUBSCRIBE', { id: 's', receipt: 'gone', ...how });
+        client.sendFrame('UNSUBSCRIBE', { id: 's', receipt: 'gone', ...end });
         await client.frame('RECEIPT');
         sendAll(sender, topic, ['lost']);
         await sender.fence();

@@ -111,7 +111,7 @@ t.test('an orderly restart keeps what was stored, as it was', async (t) => {
     [
       ['a', 'true', 'light: a'],
       ['c', 'true', 'light: c'],
-      ['d', undefined, 'light: d'],
+      ['d', 'false', 'light: d'],
     ],
   );
   await heir.subscribe('/queue/ranked', '1');

@@ -132,7 +132,7 @@ for (const version of ['1.0', '1.1', '1.2']) {
 t.test('stompjs gets the highest version when it offers all', async (t) => {
   const client = await connect(t);
   t.equal(client.client.connectedVersion, '1.2');
-  t.match(await client.connected, { headers: { version: '1.2', 'heart-beat': '10000,10000' } });
+  t.match(await client.connected, { headers: { version: '1.2', 'heart-beat': '1000,1000' } });
 });
 
 t.test('stompjs hands a message back with nack() and another consumer gets it', async (t) => {

@@ -43,7 +43,7 @@ t.test('frames are seen as they come and go, in order, on all paths', async (t) 
     /^in\|ann\|SUBSCRIBE\|.*destination=\/queue\/q/,
     /^in\|ann\|SEND\|destination=\/queue\/q.*\|hello$/,
     'out|ann|RECEIPT|receipt-id=r1|',
-    /^out\|ann\|MESSAGE\|subscription=a message-id=n-\d+ ack=1-1 destination=\/queue\/q.*\|hello$/,
+    /^out\|ann\|MESSAGE\|subscription=a message-id=n-\d+ ack=1-1 redelivered=false destination=\/queue\/q.*\|hello$/,
   ]);
   t.equal(ann.frames().length, 2, 'and they do arrive');
 });
