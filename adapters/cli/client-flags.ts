@@ -81,7 +81,8 @@ export async function readFileOrFail(file: string): Promise<Buffer> {
   }
 }
 
-function parseUrl(text: string): URL {
+/** @throws InvalidArgumentError */
+export function parseUrl(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : null;
   if (url !== null && url.hostname !== '' && (SCHEMES as readonly string[]).includes(url.protocol)) return url;
   throw new InvalidArgumentError('wants tcp://, tls://, ws://, wss://, http:// or https:// and a host');

@@ -8,6 +8,7 @@ import { addQueuesCommand } from './admin/queues.js';
 import { addSessionsCommand } from './admin/sessions.js';
 import { addTapCommand } from './admin/tap.js';
 import { addUsersCommand } from './admin/users.js';
+import { addDoctorCommand } from './doctor.js';
 import { addPasswdCommand } from './passwd.js';
 import { addPubCommand } from './pub.js';
 import { addServeCommand } from './serve.js';
@@ -16,7 +17,7 @@ import { addSubCommand } from './sub.js';
 const HELP = `
 Exit codes:
   0   done
-  1   the server could not start, the connection failed, the broker answered ERROR, or a file cannot be used
+  1   the server could not start, the connection failed, the broker answered ERROR, a file cannot be used, or a check of doctor failed
   2   wrong arguments
   27  sub, tap: not enough within -W seconds
 
@@ -40,6 +41,7 @@ export async function runCli(args: readonly string[], environment: Environment):
   addSessionsCommand(program, environment);
   addQueuesCommand(program, environment);
   addTapCommand(program, environment);
+  addDoctorCommand(program, environment);
   addPasswdCommand(program);
   program
     .command('config-schema')

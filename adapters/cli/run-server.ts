@@ -8,11 +8,10 @@ import type { StompServer } from '../stomp-server.js';
 import { readVariable, type Environment } from './environment.js';
 import { CliError } from './exit-code.js';
 import { applyOverrides, readEnvironment } from './overrides.js';
+import { DEFAULT_DATA } from './serve-defaults.js';
 
 /** Behind which the admin API begins. */
 const ADMIN_PATH = '/api/v1';
-/** Where a server of its own keeps what is stored. */
-export const DEFAULT_DATA = './hoofbeat-data';
 
 export interface ServeFlags {
   readonly config?: string;

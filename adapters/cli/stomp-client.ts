@@ -6,6 +6,7 @@ import {
   formatHeartBeat,
   type Frame,
   FrameParser,
+  Headers,
   negotiateHeartBeat,
   parseHeartBeat,
   serializeFrame,
@@ -23,6 +24,8 @@ export interface StompClientOptions extends ClientTrust {
   /** From dialling to CONNECTED, and for each receipt. */
   readonly timeoutMs: number;
   readonly onMessage?: ((frame: Frame) => void) | undefined;
+  /** Makes the connection; default: by the URL's scheme. */
+  readonly open?: typeof openConnection | undefined;
   /** Drops the connection, in whatever state it is. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -50,6 +53,7 @@ export class StompClient {
   #ended: Waiter = { resolve: () => undefined, reject: () => undefined };
   #connected: Waiter | null = null;
   #version: StompVersion = '1.2';
+  #welcome: Headers = new Headers();
   #lastReceipt = 0;
   #timer: NodeJS.Timeout | null = null;
   #receivedAt = 0;
@@ -61,7 +65,7 @@ export class StompClient {
     this.closed = new Promise((resolve, reject) => (this.#ended = { resolve, reject }));
     // Whoever does not wait for it hears of faults from what is waited for.
     this.closed.catch(() => undefined);
-    this.#connection = openConnection(
+    this.#connection = (options.open ?? openConnection)(
       options.url,
       {
         onOpen: () => this.#sendConnect(),
@@ -78,6 +82,11 @@ export class StompClient {
     const client = new StompClient(options);
     await client.#within(new Promise((resolve, reject) => (client.#connected = { resolve, reject })), 'CONNECTED');
     return client;
+  }
+
+  /** Headers of CONNECTED. */
+  get connected(): Headers {
+    return this.#welcome;
   }
 
   /** Resolves once the broker has confirmed, or without a receipt, once the octets are with the system. */
@@ -194,6 +203,7 @@ export class StompClient {
   }
 
   #onConnected(frame: Frame): void {
+    this.#welcome = frame.headers;
     this.#version = frame.headers.get('version') === '1.2' ? '1.2' : '1.1';
     this.#parser.version = this.#version;
     const server = parseHeartBeat(frame.headers.get('heart-beat'));

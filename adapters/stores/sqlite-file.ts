@@ -39,6 +39,25 @@ export function openFile(options: SqliteWorkerData): Database {
   }
 }
 
+/**
+ * Looks whether a data file could be opened, and changes nothing.
+ * @returns its octets; null when there is none yet. @throws BrokerError `store-failed`, one line that names the file
+ */
+export function inspectDataFile(directory: string): { readonly bytes: number | null } {
+  const file = fileOf({ directory });
+  try {
+    if (statSync(directory, { throwIfNoEntry: false }) === undefined) return { bytes: null };
+    const isThere = statSync(file, { throwIfNoEntry: false }) !== undefined;
+    requireAccess(directory, isThere ? file : directory);
+    if (!isThere) return { bytes: null };
+    inspect(file);
+    return { bytes: sizeOf(file) + sizeOf(`${file}-wal`) };
+  } catch (error) {
+    if (error instanceof BrokerError) throw error;
+    throw refusal(file, describe(error), error);
+  }
+}
+
 /** What SQLite or the system says, in words for an operator; the code stands behind. */
 export function describe(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;

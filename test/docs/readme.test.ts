@@ -1,5 +1,5 @@
 /** What the README claims about codes, options and files is what the code says. */
-import { DEFAULT_DATA } from '../../adapters/cli/run-server.js';
+import { DEFAULT_DATA } from '../../adapters/cli/serve-defaults.js';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
