@@ -9,7 +9,7 @@ import { fail, type Finding, ok, skip, warn } from './finding.js';
 type Parts = NonNullable<ReturnType<typeof composeRedis>>;
 type Info = Readonly<Record<string, string | undefined>>;
 
-const SILENT: Logger = { debug: nothing, info: nothing, warn: nothing, error: nothing };
+const SILENT: Logger = { level: 'silent', debug: nothing, info: nothing, warn: nothing, error: nothing };
 const CHECK = 'Redis';
 /** Sharded Pub/Sub, which a Redis Cluster needs, came with it. */
 const SHARDED_SINCE = 7;
