@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../broker/ports.js';
 import { FRAMINGS } from './composition.js';
-import type { ResolvedServerOptions, ServerOptions } from './config/index.js';
+import { OptionsError, type ResolvedServerOptions, type ServerOptions } from './config/index.js';
 import {
   ComposedServer,
   createStompServer,
@@ -31,6 +31,9 @@ export function createClusteredServer(
 ): StompServer {
   const resolved = resolveFor(options, ports);
   if (resolved.workers === 1) return createStompServer({ ...options, workers: 1 }, ports);
+  if (ports.gateways !== undefined && ports.gateways.length > 0) {
+    throw new OptionsError([`workers: got ${resolved.workers}, wants 1 with gateways: they are where the broker is`]);
+  }
   const clock: Clock = ports.clock ?? new SystemClock();
   return new ComposedServer(
     resolved,

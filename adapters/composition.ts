@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import type { Server } from 'node:http';
 import { Broker } from '../broker/broker.js';
 import type {
   Authenticator,
@@ -19,7 +20,6 @@ import type {
 import type { AccessPorts } from './access.js';
 import {
   OptionsError,
-  type ResolvedEndpoint,
   type ResolvedServerOptions,
   type ResolvedStompRelayOptions,
   type TlsFileOptions,
@@ -31,7 +31,8 @@ import {
   type SessionRecorderPorts,
   SqliteConnectionSink,
 } from './connection-log/index.js';
-import type { Gateway } from './gateways/index.js';
+import { attachGateways, composeEndpoints, composeJsonEndpoint, type ListenerOptions } from './endpoint-composition.js';
+import type { Gateway, GatewayHost } from './gateways/index.js';
 import { createLogger, type ServerLogger } from './logging/index.js';
 import type { Listener } from './listeners.js';
 import {
@@ -49,7 +50,7 @@ import { ReloadableAccess } from './reloadable-access.js';
 import { MemoryStore, SqliteStore } from './stores/index.js';
 import { SystemClock } from './system-clock.js';
 import {
-  type EndpointOptions,
+  type AttachedEndpoints,
   HttpTransport,
   type PassOn,
   PREFIX_FRAMING,
@@ -69,7 +70,7 @@ export interface CompositionPorts<Log extends Logger = Logger> extends AccessPor
   readonly connectionSink?: ConnectionSink | undefined;
   /** Where stored messages go, instead of what `data` says; not open yet, and closed with the broker. */
   readonly store?: Store | undefined;
-  /** Ways in for clients that speak something else, on the HTTP server of the application. */
+  /** Ways in for clients that speak something else, on the HTTP server; not with `workers`. */
   readonly gateways?: readonly Gateway[] | undefined;
 }
 
@@ -219,11 +220,6 @@ function composeConnectionLog(
   return new SessionRecorder(options, { ...ports, sink });
 }
 
-/** What of the options the listeners are made of: no secret among it, and nothing that JSON would not carry. */
-export interface ListenerOptions extends Pick<ResolvedServerOptions, 'http' | 'tcp'> {
-  readonly broker: { readonly limits: { readonly frame: { readonly maxBodyBytes: number } } };
-}
-
 /** @throws OptionsError when a TLS file cannot be read */
 export async function composeTcp({ tcp }: Pick<ListenerOptions, 'tcp'>, logger: Logger): Promise<Listener[]> {
   if (tcp === false) return [];
@@ -232,21 +228,33 @@ export async function composeTcp({ tcp }: Pick<ListenerOptions, 'tcp'>, logger: 
   return [{ transport: new TcpTransport({ host, port, proxyProtocol, logger, ...tls }), host, port }];
 }
 
-/**
- * @param passOn takes requests of SockJS sessions that another process holds
- * @throws OptionsError when a TLS file cannot be read
- */
+/** What a listener over HTTP has beside its endpoints. */
+export interface HttpParts {
+  /** Takes requests of SockJS sessions that another process holds. */
+  readonly passOn?: PassOn | undefined;
+  /** For gateways and endpoints that speak JSON; missing where the broker is another process. */
+  readonly gatewayHost?: GatewayHost | undefined;
+  /** Beside those of the options. */
+  readonly gateways?: readonly Gateway[] | undefined;
+}
+
+/** @throws OptionsError when a TLS file cannot be read */
 export async function composeHttp(
   options: ListenerOptions,
   logger: ServerLogger,
-  passOn?: PassOn,
+  { passOn, gatewayHost, gateways = [] }: HttpParts = {},
 ): Promise<(Listener & { readonly transport: HttpTransport })[]> {
   const { http } = options;
   if (http === false) return [];
   const { host, port } = http;
   const tls = await readTls('http', http.tls);
   const endpoints = composeEndpoints(options);
-  return [{ transport: new HttpTransport({ host, port, endpoints, logger, passOn, ...tls }), host, port }];
+  const attachMore = (server: Server): readonly AttachedEndpoints[] =>
+    gatewayHost === undefined
+      ? []
+      : attachGateways(server, [...http.jsonEndpoints.map(composeJsonEndpoint), ...gateways], gatewayHost);
+  const transport = new HttpTransport({ host, port, endpoints, logger, passOn, attachMore, ...tls });
+  return [{ transport, host, port }];
 }
 
 /** Every way in which the transports wrap frames, by the name under which processes of one server know it. */
@@ -257,32 +265,6 @@ export const FRAMINGS: Readonly<Record<string, Framing>> = {
   'sockjs-websocket': SOCKJS_WEBSOCKET_FRAMING,
   'sockjs-http': SOCKJS_HTTP_FRAMING,
 };
-
-/** Room for headers, and for STOMP frames that share a message, beside the largest body. */
-const MESSAGE_OVERHEAD_BYTES = 256 * 1024;
-
-/** The endpoints of the options in the words of the transports, sized by what the broker takes. */
-export function composeEndpoints({ http, broker }: ListenerOptions): readonly EndpointOptions[] {
-  const maxMessageBytes = broker.limits.frame.maxBodyBytes + MESSAGE_OVERHEAD_BYTES;
-  return http === false ? [] : http.endpoints.map((endpoint) => ({ ...endpointOptions(endpoint), maxMessageBytes }));
-}
-
-/** The configuration says what Spring's users know; the transport has names of its own. */
-function endpointOptions({ sockjs, ...endpoint }: ResolvedEndpoint): EndpointOptions {
-  if (typeof sockjs === 'boolean') return { ...endpoint, sockjs };
-  const { heartbeatDelayMs, disconnectDelayMs, responseLimitBytes, jsessionid, websocket, clientLibraryUrl } = sockjs;
-  return {
-    ...endpoint,
-    sockjs: {
-      heartBeatDelayMs: heartbeatDelayMs,
-      disconnectDelayMs,
-      responseLimitBytes,
-      sessionCookie: jsessionid,
-      websocket,
-      clientUrl: clientLibraryUrl,
-    },
-  };
-}
 
 /** @throws OptionsError when one of them cannot be read */
 export async function readTls(

@@ -5,16 +5,19 @@ import type { AcceptConnection, ListenAddress } from '../broker/ports.js';
 import type { ReloadResult } from './admin/index.js';
 import type { ConnectionLog, SessionRecorder } from './connection-log/index.js';
 import { type CompositionPorts, composeBroker, composeHttp, composeLogger, composeTcp } from './composition.js';
+import { composeGatewayHost } from './endpoint-composition.js';
 import {
   requireOneProcess,
   type ResolvedServerOptions,
   resolveServerOptions,
   type ServerOptions,
 } from './config/index.js';
+import type { Gateway, GatewayHost } from './gateways/index.js';
 import { keepingProcess, Listeners, logAddresses } from './listeners.js';
 import type { ServerLogger } from './logging/index.js';
 import { type LookedAfter, lookAfter } from './looked-after.js';
 import type { ReloadableAccess } from './reloadable-access.js';
+import { SystemClock } from './system-clock.js';
 
 /** What an embedding application may bring instead of what the options would make; the logger is pino's. */
 export interface StompServerPorts extends CompositionPorts<ServerLogger> {
@@ -79,6 +82,9 @@ export interface WaysIn {
 /** What the ways in are given. */
 export interface WaysInParts {
   readonly accept: AcceptConnection;
+  readonly gatewayHost: GatewayHost;
+  /** Beside those of the options. */
+  readonly gateways: readonly Gateway[];
   readonly options: ResolvedServerOptions;
   readonly logger: ServerLogger;
   /** Puts the admin API on the application of the endpoints, where it has no port of its own. */
@@ -95,8 +101,8 @@ class OwnListeners implements WaysIn {
   }
 
   async open(): Promise<readonly ListenAddress[]> {
-    const { options, logger, share } = this.#parts;
-    const http = await composeHttp(options, logger);
+    const { options, logger, share, gatewayHost, gateways } = this.#parts;
+    const http = await composeHttp(options, logger, { gatewayHost, gateways });
     for (const { transport } of http) share(transport.app);
     return this.#listeners.open([...(await composeTcp(options, logger)), ...http]);
   }
@@ -126,7 +132,8 @@ export class ComposedServer implements StompServer {
   constructor(options: ResolvedServerOptions, ports: StompServerPorts, createWaysIn: (parts: WaysInParts) => WaysIn) {
     this.options = options;
     this.#logger = composeLogger(options, ports);
-    const { broker, access, connectionLog } = composeBroker(options, ports, this.#logger);
+    const composed = composeBroker(options, ports, this.#logger);
+    const { broker, access, connectionLog } = composed;
     this.broker = broker;
     this.connectionLog = connectionLog;
     this.#access = access;
@@ -142,6 +149,8 @@ export class ComposedServer implements StompServer {
     const { admin } = this.#lookedAfter;
     this.#waysIn = createWaysIn({
       accept: broker.acceptor,
+      gatewayHost: composeGatewayHost(composed, { clock: clock ?? new SystemClock(), logger: this.#logger }),
+      gateways: ports.gateways ?? [],
       options,
       logger: this.#logger,
       share: (app) => admin?.share(app),

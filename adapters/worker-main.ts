@@ -5,7 +5,8 @@
 import { rmSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { pathToFileURL } from 'node:url';
-import { composeHttp, composeTcp, FRAMINGS, type ListenerOptions } from './composition.js';
+import { composeHttp, composeTcp, FRAMINGS } from './composition.js';
+import type { ListenerOptions } from './endpoint-composition.js';
 import type { ResolvedServerOptions } from './config/index.js';
 import { Listeners } from './listeners.js';
 import { createLogger } from './logging/index.js';
@@ -61,7 +62,7 @@ async function listen(setup: WorkerSetup<WorkerOptions>, listeners: Listeners, e
     take: (request, response) => http.some(({ transport }) => transport.take(request, response)),
   });
   const tcp = await composeTcp(options, logger);
-  const http = await composeHttp(options, logger, relay.passOn);
+  const http = await composeHttp(options, logger, { passOn: relay.passOn });
   await relay.listen();
   end.ready(await listeners.open([...tcp, ...http]));
 }

@@ -35,6 +35,11 @@ export {
   type ResolvedStompRelayOptions,
   type StompRelayFileOptions,
 } from './relay-options.js';
+export {
+  DEFAULT_JSON_ENDPOINT_OPTIONS,
+  type JsonMessageFileOptions,
+  type JsonPartOptions,
+} from './json-endpoint-options.js';
 export { parseConfig, readConfigFile } from './config-file.js';
 export { LOG_LEVELS, type LogLevel } from './log-level.js';
 export { OptionsError } from './options-error.js';
@@ -45,9 +50,11 @@ export {
   type HttpEndpointOptions,
   type HttpOptions,
   isLoopback,
+  type JsonEndpointOptions,
   type LogOptions,
   type ResolvedEndpoint,
   type ResolvedHttpOptions,
+  type ResolvedJsonEndpoint,
   type ResolvedServerOptions,
   type ResolvedTcpOptions,
   resolveServerOptions,

@@ -9,6 +9,8 @@ import { checkAuth, type AuthOptions } from './auth-options.js';
 import { auth } from './auth-schema.js';
 import { checkRelay, relay } from './relay-schema.js';
 import { connectionLog } from './connection-log-schema.js';
+import type { JsonMessageFileOptions } from './json-endpoint-options.js';
+import { checkMessages, jsonPart } from './json-endpoint-schema.js';
 import { flag, host, strings, text, tls, wholeNumber } from './schema-parts.js';
 import { LOG_LEVELS } from './log-level.js';
 import { MAX_WORKERS, WORKERS_WANTED } from './workers-option.js';
@@ -25,24 +27,25 @@ const sockJs = z.strictObject({
 });
 
 const PATH = 'a path such as "/ws", without slash at the end, query or wildcard';
-const endpoint = z.strictObject(
-  {
-    path: z.string({ error: PATH }).regex(/^(\/[A-Za-z0-9._~-]+)+$/, PATH),
-    sockjs: z.union([z.boolean(), sockJs], { error: 'true, false or an object' }).optional(),
-    allowedOrigins: z.union([strings, z.literal('loopback')], { error: 'a list of texts, or "loopback"' }).optional(),
-    allowedOriginPatterns: strings.optional(),
-    compression: flag.optional(),
-    lenientNul: flag.optional(),
-    typedLines: flag.optional(),
-    trustProxy: flag.optional(),
-  },
-  { error: 'an object with at least a path' },
-);
+const common = {
+  path: z.string({ error: PATH }).regex(/^(\/[A-Za-z0-9._~-]+)+$/, PATH),
+  sockjs: z.union([z.boolean(), sockJs], { error: 'true, false or an object' }).optional(),
+  allowedOrigins: z.union([strings, z.literal('loopback')], { error: 'a list of texts, or "loopback"' }).optional(),
+  allowedOriginPatterns: strings.optional(),
+  compression: flag.optional(),
+  trustProxy: flag.optional(),
+};
+/** Of the endpoint that is there when none is given. */
+const DEFAULT_PATH = '/ws';
+const WANTS_PATH = { error: 'an object with at least a path' };
+const endpoint = z.strictObject({ ...common, lenientNul: flag.optional(), typedLines: flag.optional() }, WANTS_PATH);
+const jsonEndpoint = z.strictObject({ ...common, ...jsonPart }, WANTS_PATH);
 
 const listener = z.strictObject({ host: host.optional(), port: port.optional(), tls: tls.optional() });
 const tcp = listener.extend({ proxyProtocol: flag.optional() });
 const http = listener.extend({
   endpoints: z.array(endpoint, { error: 'a list of endpoints' }).min(1, 'at least one endpoint').optional(),
+  jsonEndpoints: z.array(jsonEndpoint, { error: 'a list of endpoints' }).optional(),
 });
 
 const log = z.strictObject(
@@ -79,6 +82,7 @@ export function checkShape(given: unknown): string[] {
   if (result.success)
     return [
       ...checkEndpointPaths(result.data),
+      ...checkJsonEndpoints(result.data),
       ...checkProxy(result.data),
       ...checkAuth(result.data.auth as AuthOptions | undefined),
       ...checkRelay(result.data.relay),
@@ -153,10 +157,37 @@ function checkAdminPort({ admin: given, http: listens, workers: count = 1 }: z.i
   return ['admin.port: got "http", wants a number with workers: the port of http is theirs, and the broker is not'];
 }
 
-function checkEndpointPaths(options: z.infer<typeof serverOptions>): string[] {
-  if (options.http === false) return [];
-  const paths = (options.http?.endpoints ?? []).map((each) => each.path);
-  return paths.flatMap((path, index) =>
-    paths.indexOf(path) === index ? [] : [`http.endpoints.${String(index)}.path: got "${path}" twice, wants it once`],
+/** Of all endpoints of the port: a path belongs to one, and what lies below a JSON one with SockJS is SockJS'. */
+function checkEndpointPaths({ http: given }: z.infer<typeof serverOptions>): string[] {
+  if (given === false) return [];
+  const { endpoints = [], jsonEndpoints = [] } = given ?? {};
+  // With none given there is the default one.
+  const stomp = given?.endpoints === undefined ? [DEFAULT_PATH] : endpoints.map(({ path }) => path);
+  const json = jsonEndpoints.map(({ path }) => path);
+  const twice = (kind: string, paths: readonly string[], before: readonly string[]): string[] =>
+    paths.flatMap((path, index) =>
+      [...before, ...paths.slice(0, index)].includes(path)
+        ? [`http.${kind}.${String(index)}.path: got "${path}" twice, wants it once`]
+        : [],
+    );
+  const hidden = jsonEndpoints.flatMap(({ path, sockjs = true }, index) => {
+    const below = sockjs === false ? undefined : stomp.find((other) => other.startsWith(`${path}/`));
+    if (below === undefined) return [];
+    return [`http.jsonEndpoints.${String(index)}.path: got "${path}", wants one that "${below}" does not lie below`];
+  });
+  return [
+    ...twice('endpoints', endpoints.length === 0 ? [] : stomp, []),
+    ...twice('jsonEndpoints', json, stomp),
+    ...hidden,
+  ];
+}
+
+function checkJsonEndpoints({ http: given, workers: count = 1 }: z.infer<typeof serverOptions>): string[] {
+  const { jsonEndpoints = [] } = given === false ? {} : (given ?? {});
+  if (jsonEndpoints.length > 0 && count !== 1) {
+    return ['http.jsonEndpoints: wants none with workers: what JSON messages mean is known where the broker is'];
+  }
+  return jsonEndpoints.flatMap(({ messages = {} }, index) =>
+    checkMessages(`http.jsonEndpoints.${String(index)}.messages`, messages as Record<string, JsonMessageFileOptions>),
   );
 }

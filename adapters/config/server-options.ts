@@ -13,6 +13,7 @@ import {
   resolveConnectionLog,
 } from './connection-log-options.js';
 import { type RelayOptions, type ResolvedRelayOptions, resolveRelay } from './relay-options.js';
+import { type JsonPartOptions, type ResolvedJsonPart, resolveJsonPart } from './json-endpoint-options.js';
 import { OptionsError } from './options-error.js';
 import { checkShape } from './options-schema.js';
 import type { TlsFileOptions } from './tls-options.js';
@@ -51,6 +52,8 @@ export interface HttpOptions {
   readonly port?: number | undefined;
   readonly tls?: TlsFileOptions | undefined;
   readonly endpoints?: readonly HttpEndpointOptions[] | undefined;
+  /** Paths at which clients speak JSON messages instead of STOMP. Default: none. */
+  readonly jsonEndpoints?: readonly JsonEndpointOptions[] | undefined;
 }
 
 export interface TcpOptions {
@@ -84,6 +87,9 @@ export interface HttpEndpointOptions {
    */
   readonly trustProxy?: boolean | undefined;
 }
+
+/** One path at which clients speak JSON messages. */
+export interface JsonEndpointOptions extends Omit<HttpEndpointOptions, 'lenientNul' | 'typedLines'>, JsonPartOptions {}
 
 export interface SockJsFileOptions {
   /** Silence after which the server sends `h`. */
@@ -132,7 +138,10 @@ export interface ResolvedTcpOptions extends ResolvedListener {
 
 export interface ResolvedHttpOptions extends ResolvedListener {
   readonly endpoints: readonly ResolvedEndpoint[];
+  readonly jsonEndpoints: readonly ResolvedJsonEndpoint[];
 }
+
+export interface ResolvedJsonEndpoint extends Omit<ResolvedEndpoint, 'lenientNul' | 'typedLines'>, ResolvedJsonPart {}
 
 export interface ResolvedEndpoint {
   readonly path: string;
@@ -208,6 +217,7 @@ function resolveHttp(given: HttpOptions): ResolvedHttpOptions {
     port: given.port ?? DEFAULT_SERVER_OPTIONS.http.port,
     tls: given.tls,
     endpoints: endpoints.map((endpoint) => resolveEndpoint(endpoint, isLoopback(host))),
+    jsonEndpoints: (given.jsonEndpoints ?? []).map((endpoint) => resolveJsonEndpoint(endpoint, isLoopback(host))),
   };
 }
 
@@ -225,6 +235,17 @@ function resolveEndpoint(given: HttpEndpointOptions, local: boolean): ResolvedEn
     lenientNul: given.lenientNul ?? standard.lenientNul,
     typedLines: given.typedLines ?? standard.typedLines,
     trustProxy: given.trustProxy ?? standard.trustProxy,
+  };
+}
+
+function resolveJsonEndpoint(given: JsonEndpointOptions, local: boolean): ResolvedJsonEndpoint {
+  const { path, sockjs, allowedOrigins, allowedOriginPatterns, compression, trustProxy } = resolveEndpoint(
+    given,
+    local,
+  );
+  return {
+    ...{ path, sockjs, allowedOrigins, allowedOriginPatterns, compression, trustProxy },
+    ...resolveJsonPart(given),
   };
 }
 

@@ -2,7 +2,8 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Broker } from '../../broker/broker.js';
 import type { ListenAddress, Logger } from '../../broker/ports.js';
-import { composeBroker, composeEndpoints, composeLogger, composeTcp, type CompositionPorts } from '../composition.js';
+import { composeBroker, composeLogger, composeTcp, type CompositionPorts } from '../composition.js';
+import { attachGateways, composeEndpoints, composeGatewayHost } from '../endpoint-composition.js';
 import type { ResolvedServerOptions } from '../config/index.js';
 import type { SessionRecorder } from '../connection-log/index.js';
 import type { Gateway, GatewayHost } from '../gateways/index.js';
@@ -36,17 +37,11 @@ export class MountedBroker {
     this.#logger = composeLogger(this.options, ports);
     const clock = ports.clock ?? new SystemClock();
     const composed = composeBroker(this.options, { ...ports, clock }, this.#logger);
-    const { broker, authenticator, access, connectionLog } = composed;
+    const { broker, access, connectionLog } = composed;
     this.broker = broker;
     this.connectionLog = connectionLog;
     this.#gateways = ports.gateways ?? [];
-    this.#gatewayHost = {
-      accept: broker.acceptor,
-      session: (id) => broker.operations.session(id),
-      authenticator,
-      clock,
-      logger: this.#logger,
-    };
+    this.#gatewayHost = composeGatewayHost(composed, { clock, logger: this.#logger });
     this.#access = access;
     this.#admin = lookAfter(this.options, {
       broker,
@@ -69,10 +64,8 @@ export class MountedBroker {
     if (this.#stopping !== null) throw new Error('the broker was stopped');
     if (this.#attached.has(server)) throw new Error('the broker is attached to this server already');
     const endpoints = attachEndpoints(server, composeEndpoints(this.options), this.broker.acceptor, this.#logger);
-    const gateways = this.#gateways.map((gateway) => gateway.attach(server, this.#gatewayHost));
-    this.#attached.set(server, [endpoints, ...gateways]);
     this.#logger.info({ endpoints: endpoints.paths }, 'STOMP endpoints attached');
-    for (const { paths } of gateways) this.#logger.info({ endpoints: paths }, 'gateway attached');
+    this.#attached.set(server, [endpoints, ...attachGateways(server, this.#gateways, this.#gatewayHost)]);
   }
 
   /** Whether the request was for an endpoint, which then answers it. */

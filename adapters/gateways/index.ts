@@ -1,6 +1,7 @@
 /** Ways in for clients that speak something else than STOMP: each has an ordinary session. */
 export type { Gateway, GatewayHost } from './gateway.js';
 export type { GatewayMessage, SessionAction, StandingSubscription } from './gateway-session.js';
+export { type ConfiguredMessage, type ConfiguredMessages, configuredMapping } from './json/configured-mapping.js';
 export { JsonGateway, type JsonGatewayStats } from './json/json-gateway.js';
 export type { JsonGatewayOptions } from './json/json-options.js';
 export {
@@ -10,6 +11,7 @@ export {
   type JsonMapping,
   type JsonRefusal,
 } from './json/json-mapping.js';
+export { encodeSegment } from './segment.js';
 export { SocketIoGateway, type SocketIoGatewayStats } from './socketio/socketio-gateway.js';
 export type {
   SocketIoAction,

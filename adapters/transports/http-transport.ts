@@ -22,6 +22,8 @@ export interface HttpTransportOptions {
   readonly logger: FastifyBaseLogger;
   /** Missing: every SockJS session is this process's. */
   readonly passOn?: PassOn | undefined;
+  /** What else sits on the server, in front of the endpoints. */
+  readonly attachMore?: ((server: Server) => readonly AttachedEndpoints[]) | undefined;
 }
 
 /** Node's defaults are 60 s and 300 s; STOMP clients send small requests, and slow ones only hold sockets. */
@@ -35,7 +37,8 @@ export class HttpTransport implements Transport {
   readonly server: Server;
   readonly #options: HttpTransportOptions;
   readonly #sockets: OpenSockets;
-  #attached: AttachedEndpoints | null = null;
+  /** The endpoints first. */
+  #attached: readonly AttachedEndpoints[] = [];
 
   constructor(options: HttpTransportOptions) {
     this.#options = options;
@@ -58,7 +61,8 @@ export class HttpTransport implements Transport {
 
   async listen(accept: AcceptConnection): Promise<ListenAddress> {
     const { host = '127.0.0.1', port = 8080, endpoints, logger, passOn } = this.#options;
-    this.#attached = attachEndpoints(this.server, endpoints, accept, logger, passOn);
+    const own = attachEndpoints(this.server, endpoints, accept, logger, passOn);
+    this.#attached = [own, ...(this.#options.attachMore?.(this.server) ?? [])];
     await this.app.ready();
     // Not Fastify's own listen: for `localhost` that makes a second server, on which nobody knows our endpoints.
     const address = await new Promise<AddressInfo>((resolve, reject) => {
@@ -71,22 +75,22 @@ export class HttpTransport implements Transport {
     this.server.on('error', (error) => {
       logger.error({ err: error }, 'accepting connections failed');
     });
-    return { transport: this.name, host: address.address, port: address.port, endpoints: this.#attached.paths };
+    return { transport: this.name, host: address.address, port: address.port, endpoints: own.paths };
   }
 
   /** Takes a request that came in another way; false when its path is none of an endpoint's. */
   take(request: IncomingMessage, response: ServerResponse): boolean {
-    return this.#attached?.take(request, response) === true;
+    return this.#attached.findLast((each) => each.take(request, response)) !== undefined;
   }
 
   /** The port stays open: sessions over SockJS polling need it for every one of their requests. */
   stopAccepting(): Promise<void> {
-    this.#attached?.stopAccepting();
+    for (const each of this.#attached) each.stopAccepting();
     return Promise.resolve();
   }
 
   async close(): Promise<void> {
-    this.#attached?.detach();
+    for (const each of this.#attached) each.detach();
     // First of all, so that no connection comes in between.
     this.server.close();
     this.#sockets.destroyAll();

@@ -1,5 +1,5 @@
 /** What back-end code calls: updates of jobs to those who watch them, results to their owners, notices to everybody. */
-import type { Broker, Logger } from '../../adapters/index.js';
+import { type Broker, encodeSegment, type Logger } from '../../adapters/index.js';
 
 export const SYSTEM = '/topic/system';
 /** Behind `/user/{userId}`. */
@@ -63,9 +63,9 @@ export class JobNotifier {
 
 /** Ids are any text, and a destination has segments. */
 export function jobTopic(jobId: string): string {
-  return `/topic/jobs/${encodeURIComponent(jobId)}`;
+  return `/topic/jobs/${encodeSegment(jobId)}`;
 }
 
 export function channelTopic(channel: string): string {
-  return `/topic/channels/${encodeURIComponent(channel)}`;
+  return `/topic/channels/${encodeSegment(channel)}`;
 }

@@ -2,7 +2,7 @@
  * The events of the chat: one handler here and one entry of documentation in event-documentation.ts for each; a test holds
  * the two equal.
  */
-import type { SocketIoMapping } from '../../adapters/index.js';
+import { encodeSegment, type SocketIoMapping } from '../../adapters/index.js';
 
 /** Events that clients get, by the destination they come from. */
 export const SERVER_EVENTS = { serverMessage: '/topic/chats/' } as const;
@@ -17,7 +17,7 @@ export const CHAT_EVENTS: SocketIoMapping = {
 };
 
 export function chatTopic(chatId: string): string {
-  return `${SERVER_EVENTS.serverMessage}${encodeURIComponent(chatId)}`;
+  return `${SERVER_EVENTS.serverMessage}${encodeSegment(chatId)}`;
 }
 
 /** The id itself, or an object that has it. */

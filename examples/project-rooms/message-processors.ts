@@ -1,6 +1,6 @@
 /** What messages of clients mean, by type: validated, enriched, routed. Applications add their own. */
 import { z } from 'zod';
-import { InvalidMessage, type JsonAction, type JsonClient } from '../../adapters/index.js';
+import { encodeSegment, InvalidMessage, type JsonAction, type JsonClient } from '../../adapters/index.js';
 import { envelope } from './envelope.js';
 
 export interface MessageProcessor<Data = unknown> {
@@ -57,12 +57,12 @@ export const STANDARD_PROCESSORS: Readonly<Record<string, MessageProcessor>> = {
 };
 
 export function projectTopic(projectId: string): string {
-  return `/topic/projects/${encodeURIComponent(projectId)}`;
+  return `/topic/projects/${encodeSegment(projectId)}`;
 }
 
 /** Who is in a project: the broker tells, to those who are in it. */
 export function presenceTopic(projectId: string): string {
-  return `/topic/$presence/projects/${encodeURIComponent(projectId)}`;
+  return `/topic/$presence/projects/${encodeSegment(projectId)}`;
 }
 
 /** @throws InvalidMessage */

@@ -5,6 +5,7 @@ import path from 'node:path';
 import t from 'tap';
 import { parse } from 'yaml';
 import {
+  DEFAULT_JSON_ENDPOINT_OPTIONS,
   DEFAULT_REDIS_RELAY_OPTIONS,
   DEFAULT_RELAY_OPTIONS,
   parseConfig,
@@ -92,6 +93,15 @@ t.test('the options of the relay between nodes are shown with their defaults', a
     /## Several nodes[^]*?Its options with their defaults:\s+```yaml\n([^]*?)```/.exec(README) ?? [];
   t.strictSame(resolveServerOptions(parseConfig(yaml, 'README.md')).relay, DEFAULT_REDIS_RELAY_OPTIONS);
   for (const key of Object.keys(DEFAULT_REDIS_RELAY_OPTIONS)) t.match(yaml, new RegExp(`^  (# )?${key}:`, 'm'), key);
+});
+
+t.test('the options of an endpoint for JSON are shown with their defaults', async (t) => {
+  const [, yaml = ''] =
+    /### Clients that speak JSON of their own[^]*?with their defaults:\s+```yaml\n([^]*?)```/.exec(README) ?? [];
+  const shown = resolveServerOptions(parseConfig(yaml, 'README.md')).http;
+  const standard = resolveServerOptions({ http: { jsonEndpoints: [{ path: '/json' }] } }).http;
+  t.strictSame(shown, standard);
+  for (const key of Object.keys(DEFAULT_JSON_ENDPOINT_OPTIONS)) t.match(yaml, new RegExp(`^ {6}${key}:`, 'm'), key);
 });
 
 t.test('every top-level option, endpoint option included, has a line', async (t) => {

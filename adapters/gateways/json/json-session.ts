@@ -191,6 +191,8 @@ export class JsonSession implements ConnectionListener {
     if (error instanceof BrokerError) {
       return { code: error.code, text: error.message, message, retryAfterMs: error.retryAfterMs };
     }
+    // What `encodeURIComponent` throws: half of a character cannot stand in a destination.
+    if (error instanceof URIError) return { code: 'invalid-message', text: 'A text is no Unicode', message };
     this.#host.logger.error({ err: error }, 'a JSON mapping failed');
     return { code: 'internal', text: 'Internal error', message };
   }
