@@ -6,7 +6,9 @@ import type { Test } from 'tap';
 import type { AdminOptions, ServerOptions } from '../../adapters/index.js';
 import { startAdmin, type TestAdmin, type TestRole, TOKENS } from './admin.js';
 import { Browser, type BrowserPage } from './chromium.js';
-import { DEADLINE_MS } from './inbox.js';
+
+/** Chromium on a busy machine; nothing takes so long that works. */
+export const WAIT = Object.freeze({ timeout: 20_000 });
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -29,13 +31,19 @@ export async function startConsole(
 export async function openAs({ browser, url }: TestConsole, role: TestRole, hash = ''): Promise<BrowserPage> {
   const opened = await browser.open(url + hash);
   await logIn(opened.page, TOKENS[role]);
-  await opened.page.getByRole('button', { name: 'Log out' }).waitFor({ timeout: DEADLINE_MS });
+  await opened.page.getByRole('button', { name: 'Log out' }).waitFor(WAIT);
   return opened;
 }
 
 export async function logIn(page: Page, token: string): Promise<void> {
   await page.getByLabel('Admin token').fill(token);
   await page.getByRole('button', { name: 'Log in' }).click();
+}
+
+/** Goes to a view by its address. @param title of the view, once it is there */
+export async function show(page: Page, hash: string, title: string): Promise<void> {
+  await page.evaluate(`location.hash = ${JSON.stringify(hash)}`);
+  await page.getByRole('heading', { level: 1, name: title, exact: true }).waitFor(WAIT);
 }
 
 interface AxeResult {

@@ -83,15 +83,29 @@ export async function ask<T>(method: string, path: string, options: AskOptions =
   }
 }
 
+/** As `ask`, for an answer that comes piece by piece. */
+export async function askStream(path: string, options: AskOptions): Promise<ReadableStream<BufferSource>> {
+  const response = await fetched(token() ?? '', 'GET', path, options);
+  if (!response.ok || response.body === null) throw await errorOf(response);
+  return response.body;
+}
+
 async function request<T>(shown: string, method: string, path: string, options: AskOptions): Promise<T> {
+  const response = await fetched(shown, method, path, options);
+  find();
+  if (response.ok) return (await response.json()) as T;
+  throw await errorOf(response);
+}
+
+/** @throws Unreachable */
+async function fetched(shown: string, method: string, path: string, options: AskOptions): Promise<Response> {
   const { query = {}, body, signal } = options;
   const url = new URL(path, BASE);
   for (const [name, value] of Object.entries(query)) {
     if (value !== undefined && value !== '') url.searchParams.set(name, String(value));
   }
-  let response;
   try {
-    response = await fetch(url, {
+    return await fetch(url, {
       method,
       headers: {
         authorization: `Bearer ${shown}`,
@@ -106,11 +120,6 @@ async function request<T>(shown: string, method: string, path: string, options: 
     lose();
     throw new Unreachable('The server does not answer', { cause: error });
   }
-  if (response.ok) {
-    find();
-    return (await response.json()) as T;
-  }
-  throw await errorOf(response);
 }
 
 async function errorOf(response: Response): Promise<ApiError> {

@@ -27,7 +27,7 @@ function Frame({ role, name }: { readonly role: Role; readonly name: string }): 
   const here = useValue(place);
   const chosen = useValue(theme);
   const feed = useValue(feedState);
-  const { view, title } = viewAt(here, role);
+  const { view, title, listed } = viewAt(here, role);
   const heading = useRef<HTMLHeadingElement>(null);
   const isFirst = useRef(true);
   const path = here.path.join('/');
@@ -40,7 +40,9 @@ function Frame({ role, name }: { readonly role: Role; readonly name: string }): 
   return html`
     <a class="skip" href="#main" onClick=${skip}>Skip to the content</a>
     <header class="top">
-      <a class="brand" href="#/"><img src="icon.svg" alt="" width="28" height="28" /> hoofbeat</a>
+      <a class="brand" href="#/" aria-label="hoofbeat, to the overview"
+        ><img src="icon.svg" alt="" width="28" height="28" /><span>hoofbeat</span></a
+      >
       <span class=${`feed ${feed}`} role="status"><span class="dot" aria-hidden="true"></span>${FEED_WORDS[feed]}</span>
       <span class="who"><span>${name} </span><span class="badge">${role}</span></span>
       <button onClick=${nextTheme} title="Light or dark" aria-label=${`Colours: ${THEME_WORDS[chosen]}`}>
@@ -56,10 +58,10 @@ function Frame({ role, name }: { readonly role: Role; readonly name: string }): 
     </header>
     <nav aria-label="Views">
       <ul>
-        ${VIEWS.filter((each) => each.label !== null && mayBe(role, each.role)).map(
+        ${VIEWS.filter(({ under, role: wanted }) => under === undefined && mayBe(role, wanted)).map(
           (each) =>
             html`<li key=${each.name}>
-              <a href=${linkTo([each.name])} aria-current=${each.view === view ? 'page' : undefined}>${each.label}</a>
+              <a href=${linkTo([each.name])} aria-current=${each.name === listed ? 'page' : undefined}>${each.label}</a>
             </li>`,
         )}
       </ul>

@@ -68,6 +68,12 @@ export function Chart({ title, time, lines, format, tick }: ChartProps): Shown {
   </figure>`;
 }
 
+/** The newest is at the right, and a minute is never wider than half of it. */
+function lastMinutes(time: ArrayLike<number>): [from: number, to: number] {
+  const to = time[time.length - 1] ?? Date.now() / 1_000;
+  return [Math.min(time[0] ?? to, to - LEAST_SECONDS), to];
+}
+
 /** In one line, whatever the distance. */
 function clockOf(seconds: number): string {
   return new Date(seconds * 1_000).toLocaleTimeString('en-GB');
@@ -89,7 +95,7 @@ function optionsOf(element: HTMLElement, lines: readonly Line[], format: ChartPr
     legend: { show: false },
     cursor: { show: false },
     scales: {
-      x: { range: (_chart, first, last) => [Math.min(first, last - LEAST_SECONDS), last] },
+      x: { range: (chart) => lastMinutes(chart.data[0]) },
       y: { range: (_chart, _least, most) => [0, Math.max(LEAST_RANGE, most * 1.1)] },
     },
     axes: [
