@@ -12,6 +12,7 @@ import {
   type RedisReconnectOptions,
 } from './redis-connection.js';
 import { RedisKeys } from './redis-keys.js';
+import { SentinelWatch } from './sentinel-watch.js';
 
 /** One of three: a server by `url`, the master that Sentinels know, or a Redis Cluster. */
 export interface RedisAccess {
@@ -52,12 +53,17 @@ export class RedisClients {
   /** Null: no Redis Cluster. */
   readonly topology: ClusterTopology | null;
   #Client: ClientClass | null = null;
+  /** Null: no Sentinels. */
+  readonly #watch: SentinelWatch | null;
   #turn = 0;
+  /** Connections that ask the same Sentinel as the one before: it has told them to. */
+  #led = 0;
 
   constructor(options: RedisClientsOptions, clock: Clock) {
     this.#options = options;
     this.#clock = clock;
     const { clusterNodes } = options;
+    this.#watch = options.sentinels.length === 0 || clusterNodes.length > 0 ? null : this.#watchSentinels();
     this.topology = clusterNodes.length === 0 ? null : new ClusterTopology(clusterNodes, (node) => this.#askNode(node));
   }
 
@@ -79,8 +85,38 @@ export class RedisClients {
   connection(name: string, events: RedisConnectionEvents, where = () => this.#masterOfState()): RedisConnection {
     const { connectTimeoutMs, pingIntervalMs, reconnect } = this.#options;
     const create = async (options: ClientOptions): Promise<Redis> => this.#create(options, where);
-    const ports = { create, clock: this.#clock, reconnect, pingIntervalMs, connectTimeoutMs };
+    const watch = this.#watch ?? undefined;
+    const ports = { create, clock: this.#clock, reconnect, pingIntervalMs, connectTimeoutMs, watch };
     return new RedisConnection({ connectionName: name }, events, ports);
+  }
+
+  #watchSentinels(): SentinelWatch {
+    const { sentinels, sentinelName, connectTimeoutMs, pingIntervalMs, reconnect } = this.#options;
+    return new SentinelWatch({
+      name: sentinelName,
+      connections: (events) =>
+        sentinels.map((address) => {
+          const create = (options: ClientOptions): Promise<Redis> =>
+            Promise.resolve(new this.#Class({ ...options, ...this.#sentinelAccess(address) }));
+          const ports = { create, clock: this.#clock, reconnect, pingIntervalMs, connectTimeoutMs };
+          return new RedisConnection({ connectionName: 'hoofbeat-sentinels' }, events, ports);
+        }),
+      onSwitched: (sentinel, count) => {
+        this.#turn = Math.max(0, sentinel);
+        this.#led = count;
+      },
+    });
+  }
+
+  #sentinelAccess(address: RedisAddress): ClientOptions {
+    const { sentinelUsername, sentinelPassword, tls } = this.#options;
+    return {
+      ...address,
+      enableReadyCheck: false,
+      ...(sentinelUsername === '' ? {} : { username: sentinelUsername }),
+      ...(sentinelPassword === '' ? {} : { password: sentinelPassword }),
+      ...(tls === null ? {} : { tls: tls.ca === undefined ? {} : { ca: tls.ca } }),
+    };
   }
 
   get #Class(): ClientClass {
@@ -109,8 +145,11 @@ export class RedisClients {
 
   #bySentinels({ connectTimeout = MAX_ASK_MS }: ClientOptions): ClientOptions {
     const { sentinels, sentinelName, sentinelUsername, sentinelPassword, tls } = this.#options;
-    // Another one first each time: one that stands still is not asked first for ever.
-    const first = this.#turn++ % sentinels.length;
+    // Another one first each time: one that stands still is not asked first for ever. But others may not know of a new
+    // master yet that one of them has told.
+    const first = this.#turn % sentinels.length;
+    if (this.#led > 0) this.#led--;
+    else this.#turn++;
     const timeoutMs = Math.min(connectTimeout, MAX_ASK_MS);
     return {
       sentinels: [...sentinels.slice(first), ...sentinels.slice(0, first)],

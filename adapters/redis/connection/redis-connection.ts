@@ -30,6 +30,8 @@ export interface RedisConnectionPorts {
   readonly pingIntervalMs: number;
   /** From dialling until commands are taken, greeting and passcode included. */
   readonly connectTimeoutMs: number;
+  /** Told of this connection from its first attempt until its end, and may drop it. */
+  readonly watch?: { add(connection: RedisConnection): void; delete(connection: RedisConnection): void } | undefined;
 }
 
 /** What is waited for and tried again is decided here, not by the package. */
@@ -70,8 +72,16 @@ export class RedisConnection {
     return this.#isUp ? this.#client : null;
   }
 
+  /** Address and port of the server, also while it is being greeted; empty: not known. */
+  get remote(): string {
+    const { stream } = (this.#client ?? {}) as { readonly stream?: { remoteAddress?: string; remotePort?: number } };
+    const address = (stream?.remoteAddress ?? '').replace(/^::ffff:/, '');
+    return address === '' ? '' : `${address}:${stream?.remotePort ?? 0}`;
+  }
+
   connect(): void {
-    const { create, connectTimeoutMs } = this.#ports;
+    const { create, connectTimeoutMs, watch } = this.#ports;
+    watch?.add(this);
     const attempt = (this.#attempt = {});
     this.#lastError = null;
     this.#wait(connectTimeoutMs, () => {
@@ -103,6 +113,7 @@ export class RedisConnection {
   /** For good. */
   stop(): void {
     const client = this.#client;
+    this.#ports.watch?.delete(this);
     this.#client = this.#attempt = null;
     this.#isUp = false;
     this.#stopTimers();
