@@ -46,6 +46,15 @@ export class RedisCluster {
     return this.nodes.map(({ port }) => ({ host: '127.0.0.1', port }));
   }
 
+  /** Who has a slot at the start, with its first replica. */
+  ownerOf(slot: number): { readonly master: RedisProcess; readonly replica: RedisProcess } {
+    const k = Math.floor(slot / Math.ceil(SLOTS / this.masters.length));
+    const replica = this.replicas[(k * this.replicas.length) / this.masters.length];
+    const master = this.masters[k];
+    if (master === undefined || replica === undefined) throw new Error(`slot ${slot} wants a master with a replica`);
+    return { master, replica };
+  }
+
   async #assemble(replicas: number): Promise<void> {
     const [first] = this.masters;
     if (first === undefined) throw new Error('a cluster has at least one master');

@@ -14,6 +14,7 @@ import {
   startNodes,
 } from '../../helpers/redis-nodes.js';
 import { RedisProcess } from '../../helpers/redis-process.js';
+import { until } from '../../helpers/until.js';
 
 const INDIVIDUAL = { ack: 'client-individual' };
 
@@ -240,5 +241,37 @@ if (requireProgram(t, 'redis-server')) {
     while (!(await isTaken(fourth, '/queue/b', 'y'))) fourth = await connectTo(t, node);
     await fourth.subscribe('/queue/b');
     t.equal((await fourth.frame('MESSAGE')).text, 'y');
+  });
+
+  t.test('Redis back without its data: clients go on, and what they still hold settles nothing else', async (t) => {
+    const redis = await started(t);
+    const nodes = await startNodes(t, redis, 2);
+    const [client, other] = await connectToBoth(t, nodes);
+    const durable = await connectTo(t, nodes[0] ?? { tcpPort: 0 }, { 'client-id': 'c' });
+    await durable.subscribe('/topic/a', 'd', { 'activemq.subscriptionName': 'n' });
+    await client.subscribe('/queue/a', 's', INDIVIDUAL);
+    for (const body of 'ab') await sendTo(other, '/queue/a', body);
+    const old = await client.messages(2);
+    await redis.stop();
+    await redis.start();
+    const isWell = (): boolean => nodes.every(({ server }) => server.broker.health().isOk);
+    await until('the loss', () => !isWell());
+    await until('Redis', isWell);
+    for (const body of 'xy') await sendTo(other, '/queue/a', body);
+    await client.messages(2);
+    for (const message of old) {
+      settle(client, 'ACK', message, { receipt: message.text });
+      await client.receipt(message.text);
+    }
+    client.destroy();
+    await other.subscribe('/queue/a', 's', INDIVIDUAL);
+    t.strictSame(await deliveries(other, 2), ['x 2', 'y 2']);
+    await sendTo(other, '/topic/a', 'news');
+    t.equal((await durable.frame('MESSAGE')).text, 'news', 'a durable subscription that is in use is made again');
+    durable.destroy();
+    await sendTo(other, '/topic/a', 'kept');
+    const again = await connectTo(t, nodes[1] ?? { tcpPort: 0 }, { 'client-id': 'c' });
+    await again.subscribe('/topic/a', 'd', { 'activemq.subscriptionName': 'n' });
+    t.equal((await again.frame('MESSAGE')).text, 'kept');
   });
 }
