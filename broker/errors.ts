@@ -30,7 +30,7 @@ const BROKER_ERRORS = {
   'rate-limited': 'more messages or octets than this session, user or address may send: see `retry-after`',
   'connection-limit': 'this user, or this address, has as many connections as it may',
   'queue-full': 'the queue holds as much as it may',
-  'message-gone': 'the message does not wait in its queue any more',
+  'message-gone': 'the message does not wait in its queue any more, or is with another node',
   'store-full': 'the store has no room, by its limit or on its disk: nothing of the frame has taken effect',
   'store-failed': 'the store could not write or read: nothing of the frame has taken effect',
   'relay-unavailable': 'the external broker that the destination belongs to, or the other nodes, cannot be reached',

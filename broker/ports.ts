@@ -378,8 +378,11 @@ export type QueueOperation =
       /** When the end is reached: this node is to be told of everything that is new. */
       readonly waits: boolean;
     }
-  /** Consumed. Of what this node has not claimed, or has not any more, nothing changes; the same with `queue-return`. */
-  | { readonly kind: 'queue-settle'; readonly stream: string; readonly place: number }
+  /**
+   * Consumed. Of what this node has not claimed, or has not any more, nothing changes; with `isRequired` its unit is refused
+   * as `message-gone` then. The same with `queue-return`.
+   */
+  | { readonly kind: 'queue-settle'; readonly stream: string; readonly place: number; readonly isRequired?: boolean }
   /** Not consumed: back in its place, now or when its time comes. */
   | {
       readonly kind: 'queue-return';
@@ -387,6 +390,7 @@ export type QueueOperation =
       readonly place: number;
       readonly deliveryCount: number;
       readonly notBeforeEpochMs: number;
+      readonly isRequired?: boolean;
     }
   /** Claims what waits and has expired. @returns ClaimResult */
   | { readonly kind: 'queue-expire'; readonly stream: string; readonly maxMessages: number }

@@ -83,7 +83,7 @@ export class Transaction {
    * nothing. SENDs whose key was seen do nothing. A promise only when a handler, or another SEND of the same key, has to be
    * waited for.
    * @param unit holds back what others could see until everything is stored; to be submitted by the caller
-   * @throws BrokerError `queue-full`
+   * @throws BrokerError `queue-full`, `message-gone`
    */
   commit(room: RoomCheck, unit: WriteUnit): void | Promise<void> {
     const committed = chain(this.#keys.claim(this.#sends, unit), (sends) =>

@@ -5,6 +5,7 @@
  */
 import { countOf, type Delivery, type ReturnedMessage } from '../delivery.js';
 import { quoteInput } from '../../protocol/index.js';
+import { BrokerError } from '../errors.js';
 import type { Message } from '../message.js';
 import type { AppendResult, ClaimResult, Clock, QueueSizes, SharedMessage } from '../ports.js';
 import type { QueueOptions } from '../queue-options.js';
@@ -215,9 +216,11 @@ export class SharedQueue implements KeptQueue, InspectedQueue {
     else this.#want();
   }
 
+  /** @throws BrokerError `message-gone`, in a transaction: what else is in it would take effect, and this would not */
   settled(_subscription: Subscription, deliveries: readonly Delivery[], unit: WriteUnit): void {
     for (const { message } of deliveries) {
-      if (this.#isHeld(message)) unit.add({ kind: 'queue-settle', stream: this.stream, place: message.id });
+      if (!this.#isStillHere(message, unit)) continue;
+      unit.add({ kind: 'queue-settle', stream: this.stream, place: message.id, isRequired: unit.holdsBack });
     }
     unit.show(() => {
       for (const { message } of deliveries) this.#letGo(message);
@@ -238,10 +241,11 @@ export class SharedQueue implements KeptQueue, InspectedQueue {
     this.#want();
   }
 
+  /** @throws BrokerError as `settled` */
   refused(_subscription: Subscription, deliveries: readonly Delivery[], refusal: Refusal, unit: WriteUnit): void {
     for (const delivery of deliveries) {
       const entry = { message: delivery.message.own(), deliveryCount: countOf(delivery) };
-      if (!this.#isHeld(entry.message)) continue;
+      if (!this.#isStillHere(entry.message, unit)) continue;
       const reason = this.#reasonToGiveUp(entry, refusal);
       if (reason === null) this.#refuse(entry, refusal, unit);
       else this.#giveUp(entry, reason, unit);
@@ -303,6 +307,13 @@ export class SharedQueue implements KeptQueue, InspectedQueue {
   /** Claimed by this node, and not given up with it since. */
   #isHeld(message: Message): boolean {
     return this.#held.get(message.id) === message;
+  }
+
+  /** What a client settles may be others' by now: by itself that is late, in a transaction it is everything that is refused. */
+  #isStillHere(message: Message, { holdsBack }: WriteUnit): boolean {
+    const isHeld = this.#isHeld(message);
+    if (!isHeld && holdsBack) throw new BrokerError('message-gone', 'What the transaction settles is with others now');
+    return isHeld;
   }
 
   #letGo(message: Message): void {
@@ -542,7 +553,14 @@ export class SharedQueue implements KeptQueue, InspectedQueue {
     const waitMs = delayMs ?? backoffMs(this.#options.backoff, deliveryCount);
     const notBeforeEpochMs = waitMs > 0 ? clock.epochMs() + waitMs : 0;
     unit.add(
-      { kind: 'queue-return', stream: this.stream, place: message.id, deliveryCount, notBeforeEpochMs },
+      {
+        kind: 'queue-return',
+        stream: this.stream,
+        place: message.id,
+        deliveryCount,
+        notBeforeEpochMs,
+        isRequired: unit.holdsBack,
+      },
       () => {
         this.#letGo(message);
         this.#watchDue(notBeforeEpochMs);
@@ -568,7 +586,8 @@ export class SharedQueue implements KeptQueue, InspectedQueue {
     const unit = given ?? new WriteUnit(this.#parts.journal);
     const { id } = entry.message;
     unit.add(
-      { kind: 'queue-settle', stream: this.stream, place: id },
+      // Or it would be with others and a dead letter too.
+      { kind: 'queue-settle', stream: this.stream, place: id, isRequired: true },
       () => {
         this.#letGo(entry.message);
       },

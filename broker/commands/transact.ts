@@ -10,7 +10,7 @@ export function handleBegin(context: CommandContext, frame: Frame): void {
   context.receipt(frame.headers.get('receipt'));
 }
 
-/** @throws BrokerError `header-missing`, `transaction-unknown`, `queue-full`, `store-full`, `store-failed` */
+/** @throws BrokerError `header-missing`, `transaction-unknown`, `queue-full`, `message-gone`, `store-full`, `store-failed` */
 export function handleCommit(context: CommandContext, frame: Frame): void | Promise<void> {
   const unit = context.createUnit({ holdsBack: true, isReceipted: frame.headers.has('receipt') });
   const published = context.transactions.commit(requireHeader(frame, 'transaction'), context.router, unit);

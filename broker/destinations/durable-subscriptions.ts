@@ -28,6 +28,10 @@ export interface DurableSubscriptionsSettings {
 
 /** What precedes the key in the names of streams and records. */
 export const DURABLE_PREFIX = 'durable:';
+/** A record beside those of a shared store: while it is there, what has no record has been deleted. */
+const MARK = 'durables';
+const MARK_AND_RECORDS = 'durable';
+const MARKING: StoreOperation = { kind: 'put', key: MARK, value: '1', expiresEpochMs: 0 };
 const SWEEP_EVERY_MS = 60_000;
 
 /** A durable subscription as its record has it. */
@@ -117,6 +121,7 @@ export class DurableSubscriptions implements DurableBindings {
     }
     const made = new DurableSubscription(spec, this.#makeQueue(spec), this.#parts.clock.epochMs());
     this.#record(unit, this.#recordOf(made));
+    if (this.#isShared) this.#record(unit, MARKING);
     this.#announce(unit, spec.key);
     unit.then(() => {
       // In a cluster the word of it may have come back before.
@@ -195,13 +200,29 @@ export class DurableSubscriptions implements DurableBindings {
   /** Announcements may have been missed. */
   lookAgain(): void {
     const before = [...this.#byKey];
-    this.#inTurn(this.#parts.journal?.records(DURABLE_PREFIX), (records = []) => {
+    this.#inTurn(this.#parts.journal?.records(MARK_AND_RECORDS), (all = []) => {
+      const records = all.filter(({ key }) => key.startsWith(DURABLE_PREFIX));
       const keys = new Set(records.map(({ key }) => key.slice(DURABLE_PREFIX.length)));
       for (const { key, value } of records) this.#take(key.slice(DURABLE_PREFIX.length), value);
       // Of one that was made since, this answer knows nothing.
-      for (const [key, durable] of before)
-        if (!keys.has(key) && this.#byKey.get(key) === durable) this.#take(key, null);
+      const missing = before.filter(([key, durable]) => !keys.has(key) && this.#byKey.get(key) === durable);
+      if (all.some(({ key }) => key === MARK)) for (const [key] of missing) this.#take(key, null);
+      else this.#recordAgain(missing);
     }).catch(() => undefined);
+  }
+
+  /** The store has lost what it had: those that nodes know live on, without what they kept. */
+  #recordAgain(missing: readonly (readonly [string, DurableSubscription])[]): void {
+    const { journal } = this.#parts;
+    if (journal === null || missing.length === 0) return;
+    this.#logger.warn(
+      { count: missing.length },
+      'the store has lost durable subscriptions: they are made again, empty',
+    );
+    for (const [, durable] of missing) journal.owe(this.#recordOf(durable));
+    journal.owe(MARKING);
+    // Other nodes may not have known all of them.
+    for (const [key] of missing) journal.owe({ kind: 'announce', name: DURABLE_PREFIX + key });
   }
 
   /** @param confirm has every other node learn of one, before its RECEIPT */

@@ -17,6 +17,10 @@ export function laneStart(priority: number): number {
   return (HIGHEST_PRIORITY + 1 - priority) * LANE;
 }
 
+/** Ages begin by the time of day: more than come in the long run, and few enough for some 200 years. */
+const AGES_PER_MS = 64;
+const AGES_SINCE_EPOCH_MS = Date.UTC(2025);
+
 /** Read at a time on the way to a limit in octets. */
 const CHUNK = 16;
 
@@ -164,13 +168,22 @@ local function makeRoom(stream, weight, mostMessages, mostBytes, onFull, displac
   return dropped
 end
 
+-- A Redis that has lost everything must not give a place twice: it begins where it cannot have been yet.
+local function nextAge()
+  local age = redis.call('INCR', key('places'))
+  if age > 1 then return age end
+  age = math.max(1, math.floor((now - ${AGES_SINCE_EPOCH_MS}) * ${AGES_PER_MS}))
+  redis.call('SET', key('places'), text(age))
+  return age
+end
+
 applies['queue-append'] = function(a)
   local stream, weight, onFull = ARGV[a + 1], tonumber(ARGV[a + 4]), ARGV[a + 9]
   local mostMessages, mostBytes = tonumber(ARGV[a + 7]), tonumber(ARGV[a + 8])
   local displaced, dropped = {}, 0
   if onFull ~= 'refuse' then dropped = makeRoom(stream, weight, mostMessages, mostBytes, onFull, displaced) end
   if ARGV[a + 10] == '1' and not isRoom(stream, weight, mostMessages, mostBytes) then return {0, dropped, displaced} end
-  local place = text(tonumber(ARGV[a + 2]) + redis.call('INCR', key('places')))
+  local place = text(tonumber(ARGV[a + 2]) + nextAge())
   redis.call('HSET', key('bodies:' .. stream), place, ARGV[a + 3])
   redis.call('INCRBY', key('bytes:' .. stream), ARGV[a + 4])
   if tonumber(ARGV[a + 6]) > now then
@@ -281,6 +294,20 @@ applies['queue-scan'] = function(a)
   end
   local returns, newest = redis.call('GET', key('returns:' .. stream)), redis.call('GET', key('places'))
   return {reply, returns or '0', newest or '0', nextDue(stream)}
+end
+
+local function checkClaimed(stream, place, isRequired)
+  if isRequired == '1' and redis.call('SISMEMBER', claims(me, stream), place) == 0 then
+    return 'message-gone', 'Message ' .. place .. ' is not with this node any more'
+  end
+end
+
+checks['queue-settle'] = function(a)
+  return checkClaimed(ARGV[a + 1], ARGV[a + 2], ARGV[a + 3])
+end
+
+checks['queue-return'] = function(a)
+  return checkClaimed(ARGV[a + 1], ARGV[a + 2], ARGV[a + 5])
 end
 
 applies['queue-settle'] = function(a)
@@ -428,9 +455,15 @@ export const QUEUE_KINDS: SharedKinds<QueueOperation> = {
     },
     grows: false,
   },
-  'queue-settle': { encode: ({ stream, place }) => [stream, place], grows: false },
+  'queue-settle': {
+    encode: ({ stream, place, isRequired }) => [stream, place, flag(isRequired === true)],
+    grows: false,
+  },
   'queue-return': {
-    encode: ({ stream, place, deliveryCount, notBeforeEpochMs }) => [stream, place, deliveryCount, notBeforeEpochMs],
+    encode: ({ stream, place, deliveryCount, notBeforeEpochMs, isRequired }) => [
+      ...[stream, place, deliveryCount, notBeforeEpochMs],
+      flag(isRequired === true),
+    ],
     grows: false,
   },
   'queue-expire': { encode: ({ stream, maxMessages }) => [stream, maxMessages], decode: claimed, grows: false },

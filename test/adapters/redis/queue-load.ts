@@ -219,7 +219,8 @@ export class QueueLoad {
   }
 
   #onFault(text: string, code: string | undefined): void {
-    if (code !== undefined && TROUBLE.has(code)) this.#refused++;
+    const isLate = code === 'message-gone' && this.#doubted.size > 0;
+    if (isLate || (code !== undefined && TROUBLE.has(code))) this.#refused++;
     else this.#history.add({ kind: 'fault', text });
   }
 
@@ -246,12 +247,19 @@ export class QueueLoad {
     return { violations, text: `queues: ${sent}, ${this.#refused} ERRORs; ${came}` };
   }
 
-  #isExpected({ kind, ids }: Violation, delivered: readonly Extract<HistoryEvent, { kind: 'delivered' }>[]): boolean {
+  #isExpected(
+    { kind, ids, text }: Violation,
+    delivered: readonly Extract<HistoryEvent, { kind: 'delivered' }>[],
+  ): boolean {
     // What a node had claimed and not delivered comes back behind what others have had since.
     if (kind === 'reordered') return true;
-    // What a client had acknowledged at a node that others gave up may be with one of another node by then.
     const isDoubted = (session: string): boolean => [...this.#doubted].some((name) => isAt(session, name));
-    return kind === 'returned' && delivered.some(({ id, session }) => ids.includes(id) && isDoubted(session));
+    const came = delivered.filter(({ id }) => ids.includes(id));
+    // What a client had acknowledged at a node that others gave up may be with one of another node by then.
+    if (kind === 'returned') return came.some(({ session }) => isDoubted(session));
+    // Or it was done with there, before the COMMIT that came too late: then nothing was sent.
+    const isOfWorker = (id: string): boolean => id.includes('-consumer-');
+    return kind === 'half a transaction' && isDoubted(text) && !came.some(({ id }) => isOfWorker(id));
   }
 }
 

@@ -268,7 +268,8 @@ if (requireProgram(t, 'redis-server')) {
     t.strictSame(await deliveries(other, 2), ['x 2', 'y 2']);
     await sendTo(other, '/topic/a', 'news');
     t.equal((await durable.frame('MESSAGE')).text, 'news', 'a durable subscription that is in use is made again');
-    durable.destroy();
+    durable.sendFrame('DISCONNECT', { receipt: 'bye' });
+    await durable.receipt('bye');
     await sendTo(other, '/topic/a', 'kept');
     const again = await connectTo(t, nodes[1] ?? { tcpPort: 0 }, { 'client-id': 'c' });
     await again.subscribe('/topic/a', 'd', { 'activemq.subscriptionName': 'n' });

@@ -245,6 +245,44 @@ if (requireProgram(t, 'redis-server')) {
     );
   });
 
+  t.test('what is settled with something else has to be there still, or nothing is done', async (t) => {
+    const { stores, bury } = await cluster(t, redis.url, 'gone:');
+    const [one, two] = stores;
+    if (one === undefined || two === undefined) return;
+    for (const text of 'ab') await ask(one, append(text));
+    const { messages } = await ask<ClaimResult>(one, claim(2));
+    await bury(NODES[0]);
+    await ask(two, { kind: 'queue-reclaim', incarnation: null });
+    const [a, b] = messages.map(({ place }) => ({ stream: STREAM, place, isRequired: true }));
+    if (a === undefined || b === undefined) return;
+    const back = { deliveryCount: 1, notBeforeEpochMs: 0 };
+    const outcomes = await one.commitUnits([
+      [append('c'), { kind: 'queue-settle', ...a }],
+      [append('d'), { kind: 'queue-return', ...b, ...back }],
+      [append('e'), { kind: 'queue-settle', ...a, isRequired: false }],
+    ]);
+    t.strictSame(codes(outcomes), ['message-gone', 'message-gone', 'done']);
+    const theirs = await ask<ClaimResult>(two, claim(5));
+    t.equal(theirs.messages.map(({ octets }) => octets.toString()).join(''), 'abe');
+  });
+
+  t.test('a Redis that has lost everything gives no place again', async (t) => {
+    const { stores } = await cluster(t, redis.url, 'places:');
+    const [one] = stores;
+    if (one === undefined) return;
+    const { commands, keys } = testRedisStore(redis.url, { keyPrefix: 'places:' });
+    await commands.start();
+    t.teardown(() => commands.stop());
+    for (const text of 'ab') await ask(one, append(text));
+    const before = await ask<ClaimResult>(one, claim(2));
+    await commands.command('DEL', keys.of('places'));
+    // By a clock of milliseconds.
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    await ask(one, append('c'));
+    const [after] = (await ask<ClaimResult>(one, claim(2))).messages;
+    t.ok((after?.place ?? 0) > Math.max(...before.messages.map(({ place }) => place)));
+  });
+
   t.test('replicas that have to have it: without them it is refused, and may be there', async (t) => {
     const keyPrefix = 'replicas:';
     const { store } = testRedisStore(redis.url, { keyPrefix, minReplicas: 1, replicaTimeoutMs: 50 });
