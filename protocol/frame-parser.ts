@@ -1,8 +1,9 @@
 /**
  * Octets → frames, incrementally: cut anywhere, bounded in memory, linear in time (STOMP 1.2, Augmented BNF).
  * Deviations from the grammar, all lenient: NULs between frames are skipped; one CR before an LF ends a line on every
- * version; content-length is honoured on every frame and may have blanks around its digits; a few line ends before the
- * NUL of a frame without body are no body (RabbitMQ's tests and many hand-written clients end CONNECT so).
+ * version; content-length may have blanks around its digits, and counts nothing on a frame that has no body (neither
+ * RabbitMQ nor ActiveMQ read it there); a few line ends before the NUL of such a frame are no body (RabbitMQ's tests and
+ * many hand-written clients end CONNECT so).
  *
  * A frame that lies whole in one chunk is never copied. Only a frame that straddles chunks is gathered in a buffer of
  * its own, which nobody writes to again once the frame is handed out.
@@ -386,7 +387,8 @@ export class FrameParser {
     const frame = this.#frame;
     frame.headersEnd = lineStart;
     this.#at = frame.bodyStart = lineEnd + 1;
-    if (frame.contentLength > 0 && !this.#bodyAllowed()) throw this.#bodyNotAllowed();
+    // Clients that acknowledge with all headers of the MESSAGE send its content-length too; the body is what is refused.
+    if (frame.contentLength > 0 && !this.#bodyAllowed()) frame.contentLength = -1;
     if (frame.contentLength > this.limits.maxBodyBytes) throw this.#bodyTooLong(frame.contentLength);
     this.#phase = frame.contentLength >= 0 ? COUNTED_BODY : SCANNED_BODY;
   }
@@ -564,7 +566,7 @@ export class FrameParser {
   }
 
   #bodyNotAllowed(): ProtocolError {
-    return new ProtocolError('body-not-allowed', `A ${commandName(this.#frame.command)} frame may not have a body`);
+    return new ProtocolError('body-not-allowed', `${commandName(this.#frame.command)} may not have a body`);
   }
 }
 
