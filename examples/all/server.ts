@@ -12,8 +12,19 @@ import { runDemoJobs } from '../job-status/demo.js';
 import { createJobStatusApp } from '../job-status/server.js';
 import { Chats } from '../market-chat/chats.js';
 import { createMarketChatApp } from '../market-chat/server.js';
+import { fillBoard } from '../project-rooms/demo.js';
 import { createProjectRoomsApp } from '../project-rooms/server.js';
+import { pageOf } from '../shared/page.js';
 import { createUserProxyApp } from '../user-proxy/server.js';
+
+/** What the page at `/` says of each. */
+const PAGES: Readonly<Record<string, readonly [title: string, what: string]>> = {
+  auction: ['Auction', 'Live bidding: SockJS and the old Stomp.over'],
+  'job-status': ['Job status', 'Progress of jobs: JSON over WebSocket and SockJS, tokens'],
+  'user-proxy': ['User proxy', 'A pool of workers: SockJS, and Python over TCP'],
+  'market-chat': ['Market chat', 'Rooms for buyers and sellers: Socket.IO beside REST'],
+  'project-rooms': ['Project rooms', 'A task board with presence: JSON envelopes over WebSocket'],
+};
 
 export interface AllOptions {
   /** For the workers of user-proxy; false: none. */
@@ -39,7 +50,7 @@ export async function createAllExamples(options: AllOptions): Promise<AllExample
   const jobs = await createJobStatusApp({ secret, logLevel, demo: true });
   const proxy = await createUserProxyApp({ tcpPort, logLevel });
   const rooms = await createProjectRoomsApp({ secret, logLevel, demo: true });
-  await rooms.board.create('stable', 'Order hay');
+  await fillBoard(rooms.board);
   const apps = new Map<string, FastifyInstance>([
     ['auction', auction],
     ['job-status', jobs.app],
@@ -52,7 +63,7 @@ export async function createAllExamples(options: AllOptions): Promise<AllExample
     runDemo(house, (item) => void tellChange(auction.broker, house, item)),
     runDemoJobs(jobs.notifier, jobs.owners, 'ann'),
   ];
-  const server = createFront(apps);
+  const server = createFront(apps, await index([...apps.keys()]));
   return {
     server,
     close: async () => {
@@ -65,7 +76,7 @@ export async function createAllExamples(options: AllOptions): Promise<AllExample
 }
 
 /** Hands each request, and each upgrade, to the application whose name its path begins with. */
-function createFront(apps: ReadonlyMap<string, FastifyInstance>): Server {
+function createFront(apps: ReadonlyMap<string, FastifyInstance>, page: string): Server {
   const appOf = (request: IncomingMessage): FastifyInstance | undefined => {
     const [, name = '', rest] = /^\/([^/?]+)(\/.*)$/.exec(request.url ?? '') ?? [];
     const app = apps.get(name);
@@ -80,8 +91,7 @@ function createFront(apps: ReadonlyMap<string, FastifyInstance>): Server {
     }
     const [, name = ''] = /^\/([^/?]+)$/.exec(request.url ?? '') ?? [];
     if (apps.has(name)) response.writeHead(302, { Location: `/${name}/` }).end();
-    else if (request.url === '/')
-      response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' }).end(index([...apps.keys()]));
+    else if (request.url === '/') response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' }).end(page);
     else response.writeHead(404).end('Not found\n');
   });
   server.on('upgrade', (request, socket, head) => {
@@ -90,7 +100,12 @@ function createFront(apps: ReadonlyMap<string, FastifyInstance>): Server {
   return server;
 }
 
-function index(names: readonly string[]): string {
-  const links = names.map((name) => `<li><h2><a href="${name}/">${name}</a></h2></li>`).join('');
-  return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>hoofbeat: examples</title><link rel="icon" href="data:,"><link rel="stylesheet" href="auction/style.css"></head><body><main><header class="head"><h1>Five systems, one port</h1></header><ul class="card">${links}</ul></main></body></html>`;
+function index(names: readonly string[]): Promise<string> {
+  const cards = names.map((name) => {
+    const [title = '', what = ''] = PAGES[name] ?? [];
+    return `<li class="card"><h2><a href="${name}/">${title}</a></h2><p class="faint">${what}</p></li>`;
+  });
+  const head = '<header class="head"><h1>Five systems, one port</h1></header>';
+  const main = `${head}<ul class="grid">${cards.join('')}</ul>`;
+  return pageOf({ title: 'hoofbeat: examples', main, scripts: [], base: 'auction/' });
 }

@@ -3,8 +3,9 @@ import cors from '@fastify/cors';
 import fastify, { type FastifyInstance, type FastifyRequest, LogController } from 'fastify';
 import { z } from 'zod';
 import { type Broker, hoofbeat, JsonGateway, type Rule, RuleAuthorizer, SystemClock } from '../../adapters/index.js';
+import { answerFaults } from '../shared/answer-faults.js';
 import { type OperationOptions, operationOf } from '../shared/operation.js';
-import { signToken, userOf } from '../shared/demo-tokens.js';
+import { addDemoTokens, userOf } from '../shared/demo-tokens.js';
 import { servePage } from '../shared/page.js';
 import { jobMessages } from './job-messages.js';
 import { JobNotifier } from './job-notifier.js';
@@ -39,7 +40,6 @@ export interface JobStatusApp {
 
 const SystemNotice = z.object({ message: z.string().min(1), level: z.string().default('info') });
 const MaintenanceNotice = z.object({ message: z.string().min(1), scheduledTime: z.string().optional() });
-const DemoUser = z.object({ userId: z.string().min(1), admin: z.boolean().default(false) });
 
 /** The application, not listening yet. */
 export async function createJobStatusApp(options: JobStatusAppOptions): Promise<JobStatusApp> {
@@ -80,14 +80,12 @@ export async function createJobStatusApp(options: JobStatusAppOptions): Promise<
     ...operationOf(options),
     logger: componentLog('websocket'),
   });
+  answerFaults(app, answer);
   kept.watch(app.broker);
   const notifier = new JobNotifier(app.broker, componentLog('jobs'));
   addRoutes(app, notifier, { secret, connections: () => gateway.stats.connections });
   if (options.demo === true) {
-    app.post('/api/demo/token', async (request) => {
-      const { userId, admin } = DemoUser.parse(request.body);
-      return { token: await signToken({ userId, username: userId, roles: admin ? [ADMIN] : [] }, secret) };
-    });
+    addDemoTokens(app, { secret, adminRole: ADMIN, answer });
     app.get('/api/demo/jobs', () => [...owners.keys()]);
   }
   await servePage(app, 'job-status', { title: 'Job status' });
@@ -104,12 +102,15 @@ function rulesFor(maySee: (userId: string, jobId: string) => boolean | Promise<b
   ];
 }
 
+function answer(errorMessage: string, data: unknown = null): unknown {
+  return { errorMessage, data };
+}
+
 function addRoutes(
   app: FastifyInstance,
   notifier: JobNotifier,
   { secret, connections }: { readonly secret: string; readonly connections: () => number },
 ): void {
-  const answer = (errorMessage: string, data: unknown = null): unknown => ({ errorMessage, data });
   const admin = { secret, role: ADMIN, answer };
   const base = '/api/v1/websocket';
   app.get(`${base}/stats`, async (request, reply) => {

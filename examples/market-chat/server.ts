@@ -6,6 +6,7 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, 
 import { Server } from 'socket.io';
 import { z } from 'zod';
 import { BrokerError, hoofbeat, RuleAuthorizer, SocketIoGateway } from '../../adapters/index.js';
+import { answerFaults } from '../shared/answer-faults.js';
 import { type OperationOptions, operationOf } from '../shared/operation.js';
 import { servePage } from '../shared/page.js';
 import { CHAT_EVENTS, chatTopic } from './chat-events.js';
@@ -62,6 +63,7 @@ export async function createMarketChatApp(options: MarketChatOptions = {}): Prom
       ],
     }),
   });
+  answerFaults(app, (error) => ({ error }));
   addRest(app, { chats, cookies, gateway });
   const docs = await readFile(DOCS);
   app.get('/docs', (_request, reply) => reply.type('text/html; charset=utf-8').send(docs));

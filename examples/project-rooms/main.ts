@@ -5,14 +5,12 @@
 import { randomBytes } from 'node:crypto';
 import { operationFromEnvironment } from '../shared/operation.js';
 import { runExample } from '../shared/run-example.js';
+import { fillBoard } from './demo.js';
 import { createProjectRoomsApp } from './server.js';
 
 await runExample(async () => {
   const secret = process.env['JWT_SECRET'] ?? randomBytes(32).toString('hex');
   const { app, board } = await createProjectRoomsApp({ secret, demo: true, ...operationFromEnvironment() });
-  for (const title of ['Fence the paddock', 'Order hay', 'Mend the gate', 'Shoe the grey'])
-    await board.create('stable', title);
-  await board.update('stable', '2', { status: 'doing' });
-  await board.update('stable', '4', { status: 'done' });
+  await fillBoard(board);
   return app;
 });

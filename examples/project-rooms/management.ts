@@ -15,13 +15,13 @@ export interface ManagementParts {
 }
 
 const Message = z.object({ type: z.string().min(1), data: z.unknown() });
-const ADMIN = 'admin';
+export const ADMIN = 'admin';
 const BASE = '/api/v1/websocket';
 const ROOMS = projectTopic('');
 
 type ById = FastifyRequest<{ Params: { id: string } }>;
 
-const refusal = (code: ErrorCode, message: string): object => ({ error: { code, message } });
+export const refusal = (code: ErrorCode, message: string): object => ({ error: { code, message } });
 
 export function addManagement(app: FastifyInstance, parts: ManagementParts): void {
   const { gateway, notifier, secret } = parts;

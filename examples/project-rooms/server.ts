@@ -2,10 +2,11 @@
 import fastify, { type FastifyInstance, LogController } from 'fastify';
 import { z } from 'zod';
 import { type Clock, hoofbeat, JsonGateway, RuleAuthorizer, SystemClock } from '../../adapters/index.js';
+import { answerFaults } from '../shared/answer-faults.js';
 import { type OperationOptions, operationOf } from '../shared/operation.js';
-import { signToken, userOf } from '../shared/demo-tokens.js';
+import { addDemoTokens, userOf } from '../shared/demo-tokens.js';
 import { servePage } from '../shared/page.js';
-import { addManagement } from './management.js';
+import { ADMIN, addManagement, refusal } from './management.js';
 import { type MessageProcessor, STANDARD_PROCESSORS } from './message-processors.js';
 import { projectMessages } from './project-messages.js';
 import { ProjectNotifier } from './project-notifier.js';
@@ -54,7 +55,6 @@ export const DEFAULTS = Object.freeze({
   leaveDelayMs: 3_000,
 });
 
-const DemoUser = z.object({ userId: z.string().min(1), admin: z.boolean().default(false) });
 const NewTask = z.object({ title: z.string().trim().min(1).max(120) });
 const TaskChange = z
   .object({ title: z.string().trim().min(1).max(120), status: z.enum(['todo', 'doing', 'done']) })
@@ -113,15 +113,13 @@ export async function createProjectRoomsApp(options: ProjectRoomsOptions): Promi
     clock,
     ...operationOf(options),
   });
+  answerFaults(app, (text) => refusal('invalid_message', text));
   const notifier = new ProjectNotifier(app.broker);
   const board = new TaskBoard(notifier);
   addManagement(app, { gateway, notifier, secret, requestsPerSecond: chosen.requestsPerSecond });
   addTasks(app, board, secret);
   if (options.demo === true) {
-    app.post('/api/demo/token', async (request) => {
-      const { userId, admin } = DemoUser.parse(request.body);
-      return { token: await signToken({ userId, username: userId, roles: admin ? ['admin'] : [] }, secret) };
-    });
+    addDemoTokens(app, { secret, adminRole: ADMIN, answer: (text) => refusal('invalid_message', text) });
   }
   await servePage(app, 'project-rooms', { title: 'Project rooms' });
   return { app, notifier, board };

@@ -1,6 +1,7 @@
 /** Tokens of the examples that want one: signed here, with a secret of their own, for pages and for curl. */
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { decodeJwt, jwtVerify, SignJWT } from 'jose';
+import { z } from 'zod';
 
 export interface TokenUser {
   readonly userId: string;
@@ -16,6 +17,22 @@ export function signToken({ userId, username, roles }: TokenUser, secret: string
     .setIssuedAt()
     .setExpirationTime('1h')
     .sign(Buffer.from(secret));
+}
+
+const DemoUser = z.object({ userId: z.string().min(1), admin: z.boolean().default(false) });
+
+/** `POST /api/demo/token` with `{"userId":…,"admin":true}` gives a token to anybody: for pages, and for curl. */
+export function addDemoTokens(
+  app: FastifyInstance,
+  options: { readonly secret: string; readonly adminRole: string; readonly answer: (text: string) => unknown },
+): void {
+  app.post('/api/demo/token', async (request, reply) => {
+    const asked = DemoUser.safeParse(request.body);
+    if (!asked.success) return reply.code(400).send(options.answer('userId wants to be a text, admin true or false'));
+    const { userId, admin } = asked.data;
+    const roles = admin ? [options.adminRole] : [];
+    return { token: await signToken({ userId, username: userId, roles }, options.secret) };
+  });
 }
 
 /** What a token says that was verified before; null when it says too little. */

@@ -55,15 +55,16 @@ export async function servePage(
   }
 }
 
-/** What all pages have around what is their own. @param main HTML @param scripts relative to the page */
+/** What all pages have around what is their own. @param main HTML @param scripts relative to the page @param base of the style */
 export async function pageOf(parts: {
   readonly title: string;
   readonly main: string;
   readonly scripts: readonly string[];
+  readonly base?: string;
 }): Promise<string> {
-  const { title, main, scripts } = parts;
+  const { title, main, scripts, base = '' } = parts;
   const tags = scripts.map((url) => `<script src="${url}"></script>`).join('\n    ');
-  const values: Readonly<Record<string, string>> = { title, main, scripts: tags };
+  const values: Readonly<Record<string, string>> = { title, main, scripts: tags, base };
   const document = await readFile(path.join(EXAMPLES, 'shared/public/document.html'), 'utf8');
   return document.replaceAll(/\{\{(\w+)\}\}/g, (_all, name: string) => values[name] ?? '');
 }

@@ -62,7 +62,7 @@ export interface LegacyClient {
 }
 
 /** CommonJS of its time, without types. */
-const Stomp = createRequire(import.meta.url)('stompjs') as { over(socket: unknown): LegacyClient };
+export const Stomp = createRequire(import.meta.url)('stompjs') as { over(socket: unknown): LegacyClient };
 
 /** `Stomp.over(new SockJS(url))` and `connect(headers, …)`; resolves once connected. */
 export async function connectLegacy(t: Test, url: string, headers: Record<string, string> = {}): Promise<LegacyClient> {

@@ -76,8 +76,13 @@ export class JsonSession implements ConnectionListener {
   /** @param isKnown whether the handshake has shown who the client is @returns false when the broker is full */
   start(isKnown: boolean): boolean {
     if (!this.#inner.open()) return false;
-    if (isKnown) void this.#logIn([]);
-    else this.#tell(this.#options.mapping.lateLogin?.required());
+    if (isKnown) {
+      // A client may speak as soon as it is open, which is before the broker has answered: that waits.
+      this.#isBusy = true;
+      void this.#logIn([]).then(() => this.#work());
+    } else {
+      this.#tell(this.#options.mapping.lateLogin?.required());
+    }
     return true;
   }
 

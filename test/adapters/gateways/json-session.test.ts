@@ -78,6 +78,9 @@ async function open(
   return { test, session, connection, counts, say };
 }
 
+const REPLY = { do: { type: 'reply', message: 'ok' } };
+const SEND = { do: { type: 'send', destination: '/topic/a', then: 'sent' } };
+
 t.test('the greeting, then each action once the one before has taken effect', async (t) => {
   const { say, counts, test } = await open();
   t.equal(await say(), '{"user":null}');
@@ -89,6 +92,14 @@ t.test('the greeting, then each action once the one before has taken effect', as
   t.equal(await say({ do: [{ type: 'unsubscribe', destination: '/topic/a', then: 'gone' }] }), '"gone"');
   t.equal(test.broker.stats().subscriptions, 0);
   t.strictSame(counts, { received: 3, sent: 6, refused: 0 });
+});
+
+t.test('what a client says before it is let in waits until it is', async (t) => {
+  const { say } = await open();
+  t.equal(
+    await say(REPLY, { do: { type: 'subscribe', destination: '/topic/a', then: 'subscribed' } }),
+    '{"user":null}"ok""subscribed"',
+  );
 });
 
 t.test('what the broker refuses is told, and the session goes on', async (t) => {
@@ -121,9 +132,6 @@ t.test('errors are forgotten after a while, and end it past the maximum', async 
   t.equal(await say('{}', '{}', '{}', '{}'), '"invalid-message""invalid-message""invalid-message""Too many errors"');
   t.match(connection.closedWith, { webSocketStatus: 1008, text: 'Too many errors' });
 });
-
-const REPLY = { do: { type: 'reply', message: 'ok' } };
-const SEND = { do: { type: 'send', destination: '/topic/a', then: 'sent' } };
 
 t.test('each message counts once towards the quotas, also what never reaches the broker', async (t) => {
   const { say, test } = await open({}, { quotas: { session: { messagesPerSecond: 1, messageBurst: 4 } } });
