@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Page } from 'playwright-core';
 import type { Test } from 'tap';
-import type { AdminOptions, ServerOptions } from '../../adapters/index.js';
+import type { AdminOptions, ServerOptions, StompServerPorts } from '../../adapters/index.js';
 import { startAdmin, type TestAdmin, type TestRole, TOKENS } from './admin.js';
 import { Browser, type BrowserPage } from './chromium.js';
 
@@ -21,8 +21,9 @@ export async function startConsole(
   t: Test,
   options: ServerOptions = {},
   admin: AdminOptions = {},
+  ports: StompServerPorts = {},
 ): Promise<TestConsole> {
-  const started = await startAdmin(t, admin, options);
+  const started = await startAdmin(t, admin, options, ports);
   const browser = await Browser.start(t);
   return { ...started, browser, url: `${started.origin}/console/` };
 }
@@ -54,10 +55,14 @@ interface AxeResult {
   }[];
 }
 
-/** What axe-core finds serious or critical, one line each. The page's own policy is not in its way: it is no script of it. */
-export async function faultsOf(page: Page): Promise<readonly string[]> {
+/**
+ * What axe-core finds serious or critical, one line each. The page's own policy is not in its way: it is no script of it.
+ * @param rules only these; null: all
+ */
+export async function faultsOf(page: Page, rules: readonly string[] | null = null): Promise<readonly string[]> {
+  const options = { resultTypes: ['violations'], ...(rules === null ? {} : { runOnly: rules }) };
   const { violations } = await page.evaluate<AxeResult>(
-    `(() => { ${AXE}\n return globalThis.axe.run(document, { resultTypes: ['violations'] }); })()`,
+    `(() => { if (!globalThis.axe) { ${AXE} }\n return globalThis.axe.run(document, ${JSON.stringify(options)}); })()`,
   );
   return violations
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')

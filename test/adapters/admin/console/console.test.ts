@@ -1,13 +1,13 @@
 /** The console in headless Chromium: logging in, numbers that move, every act, and what a role may not. */
 import type { Page } from 'playwright-core';
 import t, { type Test } from 'tap';
-import type { BrowserPage } from '../../helpers/chromium.js';
-import { faultsOf, logIn, openAs, show, startConsole, type TestConsole, WAIT } from '../../helpers/console.js';
-import { TOKENS } from '../../helpers/admin.js';
-import { picture } from '../../helpers/example.js';
-import { requireProgram } from '../../helpers/programs.js';
-import { RawClient } from '../../helpers/raw-client.js';
-import { until } from '../../helpers/until.js';
+import type { BrowserPage } from '../../../helpers/chromium.js';
+import { faultsOf, logIn, openAs, show, startConsole, type TestConsole, WAIT } from '../../../helpers/console.js';
+import { TOKENS } from '../../../helpers/admin.js';
+import { picture } from '../../../helpers/example.js';
+import { requireProgram } from '../../../helpers/programs.js';
+import { RawClient } from '../../../helpers/raw-client.js';
+import { until } from '../../../helpers/until.js';
 
 const EVIL = '<img src=x onerror="globalThis.isHit=1">';
 const EVIL_QUEUE = `/queue/${EVIL}`;
