@@ -8,6 +8,7 @@ import type { NodeWatches } from './cluster/node-watches.js';
 import { BrokerError } from './errors.js';
 import { FrameWriter } from './frame-writer.js';
 import { BrokerCluster } from './cluster/broker-cluster.js';
+import { SharedClientIds } from './cluster/client-ids.js';
 import { DurableConfirmations } from './cluster/durable-confirmations.js';
 import { LeaseGuard } from './cluster/lease-guard.js';
 import { NodeQuestions } from './cluster/node-questions.js';
@@ -261,6 +262,12 @@ export class Broker implements HandlerGroup {
       relayedUsers: this.#relayedUsers,
     });
     const handlers = new HandlerRegistry(resolved.destinations.separator);
+    const { cluster } = router;
+    this.#questions = new NodeQuestions({ cluster, members, nodeId, clock, logger, createId: createToken });
+    const clientIds =
+      journal?.isShared === true
+        ? new SharedClientIds({ journal, questions: this.#questions, registry, epochMs: () => clock.epochMs() })
+        : null;
     const tracesFrames = logger.level === 'debug' || logger.level === 'trace';
     this.#environment = {
       clock,
@@ -293,6 +300,7 @@ export class Broker implements HandlerGroup {
       stats,
       quotas,
       guard,
+      clientIds,
       budget: new TurnBudget(clock, resolved.limits.turnBudgetMs),
       hold: nodeRelay === null ? null : new PublisherHold(nodeRelay, journal),
       heads: new MessageHeads(messageIdPrefix),
@@ -308,8 +316,6 @@ export class Broker implements HandlerGroup {
       isAccepting: () => this.#isAccepting && !this.#isReplaced,
       lastMessageNumber: () => numbers.last,
     });
-    const { cluster } = router;
-    this.#questions = new NodeQuestions({ cluster, members, nodeId, clock, logger, createId: createToken });
     this.cluster = new BrokerCluster({
       questions: this.#questions,
       operations: this.operations,
@@ -347,7 +353,7 @@ export class Broker implements HandlerGroup {
         serverTopics.feed.emit({ type: 'node-left', peer });
       },
     });
-    if (journal?.isShared === true) meetNodes(journal, router, members);
+    if (journal?.isShared === true) meetNodes(journal, this.#environment, members);
     // Without a list of nodes nobody knows whom to wait for.
     if (journal?.isShared === true && members !== null) confirmDurables(router, this.#questions, clock);
     this.users = users;
@@ -741,12 +747,9 @@ function mergeStats(all: readonly StatsSnapshot[], sharesInbox: boolean): StatsS
   return { ...sum, inbox: { ...sum.inbox, users, messages, bytes } };
 }
 
-/** Queues and inboxes that nodes share are told of what the store says, and of nodes that come and go. */
-function meetNodes(
-  journal: Journal,
-  { sharedQueues: queues, durables, inbox }: Router,
-  members: ClusterMembers | null,
-): void {
+/** Queues, inboxes and client-ids that nodes share are told of what the store says, and of nodes that come and go. */
+function meetNodes(journal: Journal, { router, clientIds }: SessionEnvironment, members: ClusterMembers | null): void {
+  const { sharedQueues: queues, durables, inbox } = router;
   if (queues === null) return;
   journal.listen({
     onWake: (stream) => {
@@ -758,10 +761,14 @@ function meetNodes(
     onUserMessage: (message) => {
       inbox.shared?.onUserMessage(message);
     },
+    onDisplaced: (sessionId) => {
+      clientIds?.onDisplaced(sessionId);
+    },
     onAnnounced: (name) => {
       durables.onAnnounced(name);
     },
     onReachable: () => {
+      clientIds?.claimAgain();
       durables.lookAgain();
       queues.lookAgain();
       inbox.lookAgain();
@@ -773,6 +780,8 @@ function meetNodes(
       if (journal.isOpen) durables.lookAgain();
       queues.onJoined();
       inbox.shared?.onJoined();
+      clientIds?.onNodeGone(null);
+      clientIds?.claimAgain();
     },
     onGivenUp: () => {
       queues.onGivenUp();
@@ -781,6 +790,7 @@ function meetNodes(
     onNodeGone: (incarnation) => {
       queues.onNodeGone(incarnation);
       inbox.shared?.onNodeGone(incarnation);
+      clientIds?.onNodeGone(incarnation);
     },
   });
 }

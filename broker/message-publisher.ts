@@ -156,7 +156,8 @@ export class MessagePublisher {
       const isOwn = !mayBeKept && sessionId === null;
       const isElsewhere = others?.mayBeElsewhere({ sessionId }, isOwn) === true;
       if (isElsewhere) others.check(unit);
-      for (const id of ids) if (users.publish(id, rest, message, unit)) isTaken = true;
+      const isUndecided = mayBeKept && router.inbox.shared?.isUndecided(user, rest) === true;
+      if (!isUndecided) for (const id of ids) if (users.publish(id, rest, message, unit)) isTaken = true;
       const isKept = !isTaken && mayBeKept && router.inbox.keep({ user, rest }, message, unit, senderId !== null);
       // What nobody here takes comes to other nodes by way of the inbox, where that is one of all nodes.
       if (isElsewhere && !(isKept && router.inbox.shared !== null)) {

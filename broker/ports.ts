@@ -469,8 +469,8 @@ export type InboxOperation =
       readonly bounds: InboxStoreBounds;
       /** It is kept for a user of whom something is kept already, or who is known, and for nobody else. */
       readonly isForKnown: boolean;
-      /** It is kept whoever is there: they have had it already. */
-      readonly isLeft: boolean;
+      /** `UserMessage.passed` of one that nobody took: kept when no other node took it either. Null: it is new. */
+      readonly missed: string | null;
     }
   /**
    * What this node's interests are now; with `isWhole` it has no others.
@@ -574,10 +574,35 @@ export interface InboxSizes {
 export interface UserMessage {
   readonly user: string;
   readonly rest: string;
-  /** No other node was given it: when the user has left, nobody has it. */
-  readonly isSole: boolean;
+  /** Under which it was given to nodes; for `InboxOperation`, when nobody is there any more. */
+  readonly passed: string;
   /** May be a view of what they arrived in. */
   readonly octets: Buffer;
+}
+
+/** Which session has a `client-id`, of all nodes. */
+export type ClientOperation =
+  /** Takes it, unless another client has it; the same client's other session is told to its node. @returns ClientClaimResult */
+  | {
+      readonly kind: 'client-claim';
+      readonly clientId: string;
+      readonly sessionId: string;
+      /** Who the client is: the same client has the same. */
+      readonly owner: string;
+      readonly sinceEpochMs: number;
+      /** It had it before: of the same client the later session stays, else this one. */
+      readonly isAgain: boolean;
+    }
+  /** Of what another session has, nothing changes. */
+  | { readonly kind: 'client-release'; readonly clientId: string; readonly sessionId: string }
+  /** As `queue-reclaim`. */
+  | { readonly kind: 'client-reclaim'; readonly incarnation: string | null };
+
+export interface ClientClaimResult {
+  /** `displaced`: a later session of the same client has it. */
+  readonly outcome: 'claimed' | 'in-use' | 'displaced';
+  /** Who had it, on a node that can be told; null: nobody. */
+  readonly formerSessionId: string | null;
 }
 
 /** Tells all nodes, this one included, of something under a name. */
@@ -588,7 +613,14 @@ export interface AnnounceOperation {
 
 /** What can be asked of a store that nodes share. */
 export type SharedOperation =
-  StoreOperation | QueueOperation | QueueInspection | InboxOperation | KeyOperation | AnnounceOperation | HistoryAppend;
+  | StoreOperation
+  | QueueOperation
+  | QueueInspection
+  | InboxOperation
+  | ClientOperation
+  | KeyOperation
+  | AnnounceOperation
+  | HistoryAppend;
 
 /** A message as a queue that nodes share holds it. */
 export interface SharedMessage {
@@ -645,6 +677,8 @@ export interface SharedStoreEvents {
   onInbox(user: string): void;
   /** A message for a user who has, or had, an interest here. */
   onUserMessage(message: UserMessage): void;
+  /** Another session of its client has the client-id of this one. */
+  onDisplaced(sessionId: string): void;
   /** Some node announced this. */
   onAnnounced(name: string): void;
   /** It can be reached again: what was told meanwhile was missed. */

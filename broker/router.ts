@@ -190,6 +190,10 @@ export class Router {
       live: this.#topicSource,
       find: (user, rest, message) => this.users.find(user, rest, message),
       deliver: (user, rest, message) => this.users.publishToAll(user, rest, message),
+      isReady: (user, rest, isHeld) => {
+        for (const subscription of this.users.matching(user, rest)) if (!isHeld(subscription)) return true;
+        return false;
+      },
     });
     this.users = new UserDestinations(
       { prefix: `${userPrefix}/`, separator, isBrokerDestination: (rest) => this.kinds.isBrokerDestination(rest) },

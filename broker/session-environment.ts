@@ -6,6 +6,7 @@ import type { OutboundChannel } from './application/outbound-channel.js';
 import type { Interceptors } from './application/interceptors.js';
 import type { SessionEvents } from './application/session-events.js';
 import type { UserRegistry } from './application/user-registry.js';
+import type { SharedClientIds } from './cluster/client-ids.js';
 import type { LeaseGuard } from './cluster/lease-guard.js';
 import type { MessageHeads } from './message-heads.js';
 import type { MessageKeys } from './message-keys.js';
@@ -38,6 +39,8 @@ export interface SessionEnvironment {
   readonly hold: PublisherHold | null;
   /** Null: there are no other nodes. */
   readonly guard: LeaseGuard | null;
+  /** Null: client-ids are this node's own. */
+  readonly clientIds: SharedClientIds | null;
   readonly budget: TurnBudget;
   readonly heads: MessageHeads;
   readonly publisher: MessagePublisher;

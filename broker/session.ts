@@ -571,9 +571,21 @@ export class Session
     return after(this.authorize('connect', ''), () => {
       const { headers } = welcome;
       const isThere = this.router.relayed?.connect(this.id, headers.get('login'), headers.get('passcode'));
-      return after(isThere, () => {
-        this.#enter(welcome);
-      });
+      return after(isThere, () =>
+        after(this.#claimClientId(welcome.clientId), () => {
+          this.#enter(welcome);
+        }),
+      );
+    });
+  }
+
+  /** In a cluster it is the session's on all nodes before it is let in. @throws BrokerError `client-id-in-use` */
+  #claimClientId(clientId = ''): void | Promise<void> {
+    const { clientIds } = this.#environment;
+    if (clientIds === null || clientId === '') return;
+    return clientIds.claim(clientId, this).then(() => {
+      if (this.#state === 'authenticating') this.#clientId = clientId;
+      else clientIds.release(clientId, this);
     });
   }
 
@@ -941,7 +953,7 @@ export class Session
 
   #finish(cause?: Error): void {
     if (this.#state === 'closed') return;
-    const { wheel, registry, stats, logger, users, events } = this.#environment;
+    const { wheel, registry, stats, logger, users, events, clientIds } = this.#environment;
     const wasConnected = this.#wasConnected;
     stats.countTransport(this.connection.transport, -1);
     if (cause !== undefined) stats.transportErrors++;
@@ -951,6 +963,7 @@ export class Session
     this.#backlog = null;
     this.#deadlines.stop();
     registry.remove(this);
+    if (this.#clientId !== undefined) clientIds?.release(this.#clientId, this);
     const name = this.#principal?.name;
     if (name !== null && name !== undefined) users.remove(name, this);
     const code = this.#closeCode ?? 'client-gone';

@@ -17,7 +17,7 @@ import type { Subscription } from '../subscription.js';
 import { SharedInterests } from './shared-interests.js';
 import { isExpired, SharedMailbox, type SharedMailboxParts } from './shared-mailbox.js';
 
-export interface SharedInboxesParts extends Omit<SharedMailboxParts, 'onWanting' | 'onFailed' | 'onIdle'> {
+export interface SharedInboxesParts extends Omit<SharedMailboxParts, 'onWanting' | 'onFailed' | 'onIdle' | 'tenure'> {
   readonly options: InboxOptions;
   readonly separator: string;
   /** Longest name and destination together, in octets. */
@@ -42,6 +42,7 @@ export class SharedInboxes implements InboxKeeper {
   /** Those that are to claim. */
   #wanting = new Set<SharedMailbox>();
   #isWriting = false;
+  #tenure = 0;
   readonly #again = new QueueTimer(() => {
     this.#write();
   });
@@ -103,17 +104,17 @@ export class SharedInboxes implements InboxKeeper {
       this.#parts.stats.inbox.refused++;
       return false;
     }
-    this.#append(address, rule, message, unit, { isFromClient, isLeft: false });
+    this.#append(address, rule, message, unit, { isFromClient, missed: null });
     return true;
   }
 
-  /** @param isLeft somebody was there, and has left before it came */
+  /** @param missed somebody was there, and has left before it came */
   #append(
     { user, rest }: InboxAddress,
     rule: FilledInboxRule,
     message: Message,
     unit: WriteUnit,
-    { isFromClient, isLeft }: { readonly isFromClient: boolean; readonly isLeft: boolean },
+    { isFromClient, missed }: { readonly isFromClient: boolean; readonly missed: string | null },
   ): void {
     const { clock, options, stats } = this.#parts;
     const epochMs = clock.epochMs();
@@ -140,7 +141,7 @@ export class SharedInboxes implements InboxKeeper {
           maxTotalBytes: options.maxBytes,
         },
         isForKnown: isFromClient && options.recipients === 'known',
-        isLeft,
+        missed,
       },
       (result) => {
         const { outcome, overflow } = result as InboxAppendResult;
@@ -220,13 +221,30 @@ export class SharedInboxes implements InboxKeeper {
   }
 
   /** Somebody is, or was, here for it. */
-  onUserMessage({ user, rest, isSole, octets }: UserMessage): void {
+  onUserMessage({ user, rest, passed, octets }: UserMessage): void {
     const message = decodeForeign(this.#parts.nextMessageId(), octets);
-    if (this.#parts.readers.deliver(user, rest, message) || !isSole) return;
-    const rule = this.#rules.of(rest);
+    const mailbox = this.#mailboxes.get(user);
+    const deliver = (): void => {
+      if (!this.#parts.readers.deliver(user, rest, message)) this.#missed({ user, rest }, message, passed);
+    };
+    if (mailbox?.isHolding === true && !this.#parts.readers.isReady(user, rest)) {
+      message.own();
+      mailbox.defer(deliver);
+    } else deliver();
+  }
+
+  /** Whether those who are here for it wait for the store, which decides then. */
+  isUndecided(user: string, rest: string): boolean {
+    if (this.#mailboxes.get(user)?.isHolding !== true) return false;
+    return !this.#parts.readers.isReady(user, rest) && this.#rules.of(rest) !== null;
+  }
+
+  /** Who was here has left. */
+  #missed(address: InboxAddress, message: Message, passed: string): void {
+    const rule = this.#rules.of(address.rest);
     if (rule === null) return;
     const unit = new WriteUnit(this.#parts.journal);
-    this.#append({ user, rest }, rule, message, unit, { isFromClient: false, isLeft: true });
+    this.#append(address, rule, message, unit, { isFromClient: false, missed: passed });
     unit.submit()?.catch(() => {
       this.#parts.stats.messagesDropped++;
     });
@@ -246,6 +264,7 @@ export class SharedInboxes implements InboxKeeper {
 
   /** The others have given this node up. */
   onGivenUp(): void {
+    this.#tenure++;
     for (const mailbox of [...this.#mailboxes.values()]) mailbox.forfeit();
   }
 
@@ -258,6 +277,7 @@ export class SharedInboxes implements InboxKeeper {
     if (mailbox === undefined) {
       mailbox = new SharedMailbox(user, {
         ...this.#parts,
+        tenure: () => this.#tenure,
         onWanting: (wanting) => {
           this.#wanting.add(wanting);
           this.#write();

@@ -24,6 +24,10 @@ export interface InboxReaders {
   /** What is published to it waits from now on, until `letGo`. */
   hold(subscription: Subscription): void;
   letGo(subscription: Subscription): void;
+  /** What it was to be given and has not been sent is another node's by now. */
+  forfeit(subscription: Subscription): void;
+  /** Whether a subscription is there for it that does not wait for `letGo`. */
+  isReady(user: string, rest: string): boolean;
   /** To all subscriptions that are there for it. @returns false: there is none */
   deliver(user: string, rest: string, message: Message): boolean;
 }
@@ -35,6 +39,8 @@ export interface SharedMailboxParts {
   readonly logger: Logger;
   readonly stats: BrokerStats;
   readonly readers: InboxReaders;
+  /** Counts how often this node was given up by the others: what was claimed before that is not its own. */
+  readonly tenure: () => number;
   /** `claim` is to be called with the next commit. */
   readonly onWanting: (mailbox: SharedMailbox) => void;
   /** As `onWanting`, later: the store failed. */
@@ -55,6 +61,8 @@ export class SharedMailbox {
   readonly #held = new Map<number, InboxEntry>();
   /** What is published to them waits until it is known what the store has. */
   readonly #holding = new Set<Subscription>();
+  /** What came meanwhile for those alone, in order. */
+  #deferred: (() => void)[] = [];
   #isClaiming = false;
   /** More may wait than a claim that is on its way finds. */
   #isWoken = false;
@@ -70,7 +78,17 @@ export class SharedMailbox {
   }
 
   get isIdle(): boolean {
-    return this.#subscriptions.size === 0 && this.#held.size === 0 && !this.#isClaiming;
+    return this.#subscriptions.size === 0 && this.#held.size === 0 && !this.#isClaiming && this.#deferred.length === 0;
+  }
+
+  /** Subscriptions wait until it is known what the store has. */
+  get isHolding(): boolean {
+    return this.#holding.size > 0;
+  }
+
+  /** Does it once they do not wait any more. */
+  defer(step: () => void): void {
+    this.#deferred.push(step);
   }
 
   add(subscription: Subscription, interest: string): void {
@@ -85,6 +103,7 @@ export class SharedMailbox {
     const interest = this.#subscriptions.get(subscription);
     this.#subscriptions.delete(subscription);
     this.#holding.delete(subscription);
+    if (this.#holding.size === 0) this.#letGo();
     if (this.#subscriptions.size === 0) this.#parts.wheel.cancel(this.#due);
     this.#look();
     return interest;
@@ -104,18 +123,21 @@ export class SharedMailbox {
     this.#claimMore();
   }
 
-  /** This node was given up by the others: what it had claimed is theirs, and what comes of it here is late. */
+  /**
+   * This node was given up by the others: what it had claimed is theirs. What clients have not been sent is taken back from
+   * them; what they say of the rest changes nothing any more.
+   */
   forfeit(): void {
     for (const entry of this.#held.values()) if (entry.state !== 'lent') entry.state = 'gone';
     this.#held.clear();
     this.#isUnsure = false;
-    for (const subscription of this.#subscriptions.keys()) this.#parts.readers.letGo(subscription);
+    for (const subscription of this.#subscriptions.keys()) this.#parts.readers.forfeit(subscription);
     this.#look();
   }
 
   settle(entry: InboxEntry, unit: WriteUnit | null): void {
     const finish = (): void => {
-      this.#parts.stats.inbox.delivered++;
+      if (this.#has(entry)) this.#parts.stats.inbox.delivered++;
       this.#drop(entry);
     };
     if (unit === null) {
@@ -229,16 +251,18 @@ export class SharedMailbox {
     const held = [...this.#holding];
     this.#holding.clear();
     for (const subscription of held) this.#parts.readers.letGo(subscription);
+    for (const step of this.#deferred.splice(0)) step();
   }
 
   #ask(operation: InboxOperation, then: (result: InboxClaimResult) => void): void {
     const unit = new WriteUnit(this.#parts.journal);
+    const tenure = this.#parts.tenure();
     unit.ask(
       operation,
       (result) => {
-        const { isMember } = result as InboxClaimResult;
+        const isOwn = tenure === this.#parts.tenure() && (result as InboxClaimResult).isMember;
         // One that is given up gets nothing until it is among the others again, which it is told.
-        if (isMember) then(result as InboxClaimResult);
+        if (isOwn) then(result as InboxClaimResult);
         else this.#finish();
       },
       () => {
@@ -246,6 +270,7 @@ export class SharedMailbox {
         this.#isUnsure = true;
         this.#letGo();
         this.#parts.onFailed(this);
+        this.#look();
       },
     );
     unit.submit()?.catch(() => undefined);

@@ -146,16 +146,21 @@ export class UserDestinations {
   /** A subscription of the user that takes the message: the first that can take it now, else the first. */
   find(user: string, rest: string, message: Message): Subscription | null {
     let first: Subscription | null = null;
-    for (const sessionId of this.#users.sessionIds(user) ?? []) {
-      const queues = this.#sessions.get(sessionId);
-      const exact = queues?.topics.get(rest)?.subscriptions ?? [];
-      for (const subscription of [...exact, ...(queues?.patterns.match(rest) ?? [])]) {
-        if (!subscription.accepts(message)) continue;
-        if (subscription.canTake) return subscription;
-        first ??= subscription;
-      }
+    for (const subscription of this.matching(user, rest)) {
+      if (!subscription.accepts(message)) continue;
+      if (subscription.canTake) return subscription;
+      first ??= subscription;
     }
     return first;
+  }
+
+  /** Of all sessions of the user. */
+  *matching(user: string, rest: string): Generator<Subscription> {
+    for (const sessionId of this.#users.sessionIds(user) ?? []) {
+      const queues = this.#sessions.get(sessionId);
+      yield* queues?.topics.get(rest)?.subscriptions ?? [];
+      yield* queues?.patterns.match(rest) ?? [];
+    }
   }
 
   /** Hands a message to one session's own subscriptions; false when it has none that match. */

@@ -76,11 +76,30 @@ export class InboxSource implements LiveSource {
     this.#feedOf(subscription).isHeld = true;
   }
 
+  /** Whether it waits for `letGo`. */
+  isHeld(subscription: Subscription): boolean {
+    return this.#feeds.get(subscription)?.isHeld === true;
+  }
+
   letGo(subscription: Subscription): void {
     const feed = this.#feeds.get(subscription);
     if (feed === undefined) return;
     feed.isHeld = false;
     this.#pump(feed);
+  }
+
+  /** What it was to get of the inbox, and has not been sent, is not to be sent any more: it is somebody else's. */
+  forfeit(subscription: Subscription): void {
+    const feed = this.#feeds.get(subscription);
+    const { pending, outbox } = subscription;
+    const given = feed?.given.splice(0).map(({ entry }) => entry.message) ?? [];
+    const deliveries = this.#lent.size === 0 ? [] : (pending?.takeAll() ?? []);
+    const all = [...given, ...deliveries.map(({ message }) => message)];
+    const lent = new Set(all.filter((message) => this.#lent.has(message)));
+    const unsent = lent.size === 0 ? [] : outbox.takeUnsent(subscription, lent);
+    for (const message of [...given, ...unsent.map((each) => each.message)]) this.#lent.delete(message);
+    pending?.restore(deliveries.filter(({ message, wasSent }) => wasSent || !lent.has(message)));
+    this.letGo(subscription);
   }
 
   offer(subscription: Subscription, message: Message): void {

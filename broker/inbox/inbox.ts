@@ -5,6 +5,7 @@ import type { BrokerStats } from '../stats.js';
 import type { Journal } from '../storage/journal.js';
 import type { WriteUnit } from '../storage/write-unit.js';
 import type { Message } from '../message.js';
+import type { Subscription } from '../subscription.js';
 import type { TimerWheel } from '../timer-wheel.js';
 import { SharedInboxes } from '../cluster/shared-inboxes.js';
 import type { InboxKeeper } from './inbox-keeper.js';
@@ -23,6 +24,8 @@ export interface InboxParts extends Pick<InboxSourceParts, 'live' | 'userOf' | '
   readonly journal: Journal | null;
   /** To all subscriptions of the user here that are there for it. @returns false: there is none */
   readonly deliver: (user: string, rest: string, message: Message) => boolean;
+  /** Whether a subscription of the user here matches that is not held. */
+  readonly isReady: (user: string, rest: string, isHeld: (subscription: Subscription) => boolean) => boolean;
   readonly nextMessageId: () => number;
 }
 
@@ -82,7 +85,7 @@ export class Inbox {
   }
 
   #share({ inbox, destinations }: BrokerOptions, parts: InboxParts, journal: Journal): SharedInboxes {
-    const { find, deliver } = parts;
+    const { find, deliver, isReady } = parts;
     return new SharedInboxes({
       ...parts,
       journal,
@@ -92,12 +95,16 @@ export class Inbox {
       readers: {
         find,
         deliver,
+        isReady: (user, rest) => isReady(user, rest, (subscription) => this.source?.isHeld(subscription) === true),
         take: (entry) => this.source?.take(entry) === true,
         hold: (subscription) => {
           this.source?.hold(subscription);
         },
         letGo: (subscription) => {
           this.source?.letGo(subscription);
+        },
+        forfeit: (subscription) => {
+          this.source?.forfeit(subscription);
         },
       },
     });

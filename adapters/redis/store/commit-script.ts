@@ -7,6 +7,7 @@ import type { RedisArgument } from '../connection/redis-commands.js';
 import { redisScript } from '../connection/redis-script.js';
 import { HISTORY_KINDS } from '../history/history-kind.js';
 import { HISTORY_APPEND_LUA } from '../history/history-lua.js';
+import { CLIENT_KINDS, CLIENT_LUA } from './client-kinds.js';
 import { INBOX_KINDS } from './inbox-kinds.js';
 import { INBOX_LUA } from './inbox-lua.js';
 import { KEY_KINDS, KEY_LUA } from './key-kinds.js';
@@ -20,6 +21,7 @@ const KINDS: SharedKinds<SharedOperation> = {
   ...QUEUE_KINDS,
   ...INSPECTION_KINDS,
   ...INBOX_KINDS,
+  ...CLIENT_KINDS,
   ...KEY_KINDS,
   ...HISTORY_KINDS,
 };
@@ -88,7 +90,7 @@ return replies
 `;
 
 export const COMMIT = redisScript(
-  [HEAD, STORE_LUA, QUEUE_LUA, INSPECTION_LUA, INBOX_LUA, KEY_LUA, HISTORY_APPEND_LUA, BODY].join(''),
+  [HEAD, STORE_LUA, QUEUE_LUA, INSPECTION_LUA, INBOX_LUA, CLIENT_LUA, KEY_LUA, HISTORY_APPEND_LUA, BODY].join(''),
 );
 
 /** Forgets records that have expired; returns how many. ARGV as of COMMIT, up to what publishes, and how many at most. */

@@ -19,7 +19,7 @@ const OUTCOMES = ['refused', 'kept', 'there'] as const;
 
 export const INBOX_KINDS: SharedKinds<InboxOperation> = {
   'inbox-append': {
-    encode: ({ user, rest, message, bounds, isForKnown, isLeft }) => [
+    encode: ({ user, rest, message, bounds, isForKnown, missed }) => [
       user,
       rest,
       bounds.rule,
@@ -30,7 +30,7 @@ export const INBOX_KINDS: SharedKinds<InboxOperation> = {
       bounds.maxBytes,
       bounds.maxUsers,
       bounds.maxTotalBytes,
-      flag(isLeft),
+      missed ?? '',
       flag(isForKnown),
       laneStart(PRIORITY),
     ],
@@ -90,12 +90,13 @@ export const INBOX_KINDS: SharedKinds<InboxOperation> = {
 
 /** What the script publishes for a user. @throws RangeError for octets that it did not */
 export function readUserMessage(octets: Buffer): UserMessage {
-  const userEnd = octets.indexOf(0);
+  const passedEnd = octets.indexOf(0);
+  const userEnd = octets.indexOf(0, passedEnd + 1);
   const restEnd = octets.indexOf(0, userEnd + 1);
-  if (userEnd < 1 || restEnd < 0) throw new RangeError('a message for nobody');
+  if (passedEnd < 1 || userEnd < 0 || restEnd < 0) throw new RangeError('a message for nobody');
   return {
-    isSole: octets.toString('latin1', 0, 1) === '1',
-    user: octets.toString('utf8', 1, userEnd),
+    passed: octets.toString('latin1', 0, passedEnd),
+    user: octets.toString('utf8', passedEnd + 1, userEnd),
     rest: octets.toString('utf8', userEnd + 1, restEnd),
     octets: unpackMessage(octets.subarray(restEnd + 1)).octets,
   };

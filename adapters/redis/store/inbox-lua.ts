@@ -8,6 +8,8 @@
 const CHUNK = 64;
 /** Expired messages that are dropped at once, of one user and in all. */
 const SWEPT = 1_000;
+/** How long nodes may take to say that nobody was there any more. */
+const PASSED_MS = 60_000;
 
 /** A block of its own, as a script may have only so many locals; uses `isMember` of the queues' part. */
 export const INBOX_LUA = `
@@ -234,18 +236,30 @@ local function makeRoom(user, rule, bytes, mostMessages, mostBytes, mostInAll)
   return dropped
 end
 
--- To the nodes where the user is; whether any of them hears it.
+-- To the nodes where the user is; whether any of them hears it. Several are told under which number it was given to them.
 local function passOn(user, rest, packed)
-  local nodes, heard = nodesOf(user, rest, false), 0
+  local nodes, heard, number = nodesOf(user, rest, false), 0, '0'
   if #nodes == 0 then return false end
-  local payload = (#nodes == 1 and '1' or '0') .. user .. '\\0' .. rest .. '\\0' .. packed
+  if #nodes > 1 then number = text(redis.call('INCR', key('inbox:passed'))) end
+  local payload = table.concat({number, user, rest, packed}, '\\0')
   for _, node in ipairs(nodes) do heard = heard + redis.call(publish, key('user:' .. node), payload) end
+  if heard > 1 then redis.call('SET', key('inbox:passed:' .. number), heard, 'PX', ${PASSED_MS}) end
   return heard > 0
+end
+
+-- Of a number: whether nobody is left who may have had it.
+local function isMissedByAll(number)
+  if number == '0' then return true end
+  -- With one who heard it, nothing was written down.
+  local left = redis.call('GET', key('inbox:passed:' .. number))
+  return not left or redis.call('DECR', key('inbox:passed:' .. number)) <= 0
 end
 
 applies['inbox-append'] = function(a)
   local user, rest, rule, packed = ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4]
-  if ARGV[a + 11] == '' and passOn(user, rest, packed) then return {2, 0} end
+  if ARGV[a + 11] == '' then
+    if passOn(user, rest, packed) then return {2, 0} end
+  elseif not isMissedByAll(ARGV[a + 11]) then return {2, 0} end
   local bytes = tonumber(ARGV[a + 5])
   if redis.call('HEXISTS', key('inbox:sizes'), user) == 0 then
     local known = ARGV[a + 12] == '' or tonumber(redis.call('ZSCORE', key('inbox:known'), user) or '0') > now

@@ -6,6 +6,8 @@ import { readUserMessage } from './inbox-kinds.js';
 
 /** In front of the name of a user for whom something waits. */
 const INBOX = 'inbox:';
+/** In front of a session that another one of its client has displaced. */
+const CLIENT = 'client:';
 
 export class StoreNotices {
   readonly #commands: RedisCommands;
@@ -53,6 +55,7 @@ export class StoreNotices {
     const woken = this.#signals.listen(`wake:${incarnation}`, (octets) => {
       const name = octets.toString();
       if (name.startsWith(INBOX)) events.onInbox(name.slice(INBOX.length));
+      else if (name.startsWith(CLIENT)) events.onDisplaced(name.slice(CLIENT.length));
       else events.onWake(name);
     });
     const written = this.#signals.listen(`user:${incarnation}`, (octets) => {

@@ -26,7 +26,9 @@ const ROOM: InboxStoreBounds = {
   maxTotalBytes: 1_000_000,
 };
 
-function append(user: string, rest: string, text: string, bounds: Partial<InboxStoreBounds> = {}): InboxOperation {
+type Append = Extract<InboxOperation, { kind: 'inbox-append' }>;
+
+function append(user: string, rest: string, text: string, bounds: Partial<InboxStoreBounds> = {}): Append {
   const times = { publishedEpochMs: 1, expiresEpochMs: 0, notBeforeEpochMs: 0 };
   const message = { octets: Buffer.from(text), weightBytes: 1_000, deliveryCount: 0, ...times };
   return {
@@ -36,7 +38,7 @@ function append(user: string, rest: string, text: string, bounds: Partial<InboxS
     message,
     bounds: { ...ROOM, ...bounds },
     isForKnown: false,
-    isLeft: false,
+    missed: null,
   };
 }
 
@@ -71,6 +73,7 @@ async function nodes(t: Test, url: string, keyPrefix: string): Promise<[TestRedi
         onWake: () => undefined,
         onInbox: () => undefined,
         onUserMessage: () => undefined,
+        onDisplaced: () => undefined,
         onAnnounced: () => undefined,
         onReachable: resolve,
       });
@@ -248,6 +251,17 @@ if (requireProgram(t, 'redis-server')) {
     t.notOk(
       (await keysLeft(one)).some((key) => key.includes('here') || key.includes('exact') || key.includes('globs')),
     );
+  });
+
+  t.test('what was passed on is kept when every node that heard it had nobody', async (t) => {
+    const [one, two] = await nodes(t, redis.url, 'missed:');
+    const outcome = async (missed: string | null): Promise<string> =>
+      (await ask<InboxAppendResult>(one.store, { ...append('bob', '/queue/x', 'x'), missed })).outcome;
+    await ask(two.store, interest('bob', ['=/queue/x']));
+    t.strictSame([await outcome(null), await outcome('0')], ['there', 'kept'], 'by one node');
+    await ask(one.store, interest('bob', ['=/queue/x']));
+    t.equal(await outcome(null), 'there');
+    t.strictSame([await outcome('1'), await outcome('1')], ['there', 'kept'], 'by two');
   });
 
   t.test('a Redis without memory refuses what is to be kept, and takes acks, claims and who comes', async (t) => {
