@@ -6,6 +6,7 @@ import {
   ChainAuthenticator,
   CsrfAuthenticator,
   FileKeys,
+  GuessLimiter,
   HandshakeAuthenticator,
   HeaderAuthenticator,
   type Identifier,
@@ -62,7 +63,7 @@ export function composeAccess(
   const passwords = passwordFile === null ? null : new PasswordFileAuthenticator(passwordFile, logger);
   const identifiers = composeIdentifiers(options, ports, [tokens, passwords]);
   warnOf(options, identifiers.length, logger);
-  const chain = new ChainAuthenticator({ anonymous: options.auth.anonymous, identifiers });
+  const chain = limited(new ChainAuthenticator({ anonymous: options.auth.anonymous, identifiers }), options, clock);
   return {
     authenticator:
       csrf === null ? chain : new CsrfAuthenticator(chain, { ...csrf, expectedToken: tokenFromCookie(csrf.cookie) }),
@@ -72,6 +73,11 @@ export function composeAccess(
       if (passwords !== null) await loading('auth.passwordFile', () => passwords.load());
     },
   };
+}
+
+function limited(inner: Authenticator, { auth, broker }: ResolvedServerOptions, clock: Clock): Authenticator {
+  if (auth.guesses === null) return inner;
+  return new GuessLimiter(inner, auth.guesses, { clock, proxyHops: broker.quotas.proxyHops });
 }
 
 function composeIdentifiers(

@@ -80,12 +80,12 @@ export function composeAdmin(options: ResolvedAdminOptions, ports: AdminPorts): 
       if (options.port === 'http') void app.register((scope) => registerAdmin(scope, parts, plugin));
     },
     open: async () => {
-      const { jwt, host, port, trustProxy } = options;
+      const { jwt, host, port, trustProxy, requestTimeoutMs } = options;
       if (jwt !== null) await loadKeys(jwt, verifier, 'admin.jwt');
       eventLoop.start();
       if (port === 'http') return null;
       const { tls } = await readTls('admin', options.tls);
-      server = new AdminServer(parts, { ...plugin, host, port, tls, trustProxy, logger });
+      server = new AdminServer(parts, { ...plugin, host, port, tls, trustProxy, requestTimeoutMs, logger });
       try {
         const address = await server.listen();
         return { transport: tls === undefined ? 'http' : 'https', ...address, endpoints: [], isAdmin: true };

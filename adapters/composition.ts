@@ -223,9 +223,10 @@ function composeConnectionLog(
 /** @throws OptionsError when a TLS file cannot be read */
 export async function composeTcp({ tcp }: Pick<ListenerOptions, 'tcp'>, logger: Logger): Promise<Listener[]> {
   if (tcp === false) return [];
-  const { host, port, proxyProtocol } = tcp;
+  const { host, port, proxyProtocol, connectionsPerTurn } = tcp;
   const tls = await readTls('tcp', tcp.tls);
-  return [{ transport: new TcpTransport({ host, port, proxyProtocol, logger, ...tls }), host, port }];
+  const options = { host, port, proxyProtocol, connectionsPerTurn, logger, ...tls };
+  return [{ transport: new TcpTransport(options), host, port }];
 }
 
 /** What a listener over HTTP has beside its endpoints. */
@@ -246,14 +247,15 @@ export async function composeHttp(
 ): Promise<(Listener & { readonly transport: HttpTransport })[]> {
   const { http } = options;
   if (http === false) return [];
-  const { host, port } = http;
+  const { host, port, headersTimeoutMs, requestTimeoutMs, connectionsPerTurn } = http;
   const tls = await readTls('http', http.tls);
+  const bounds = { headersTimeoutMs, requestTimeoutMs, connectionsPerTurn };
   const endpoints = composeEndpoints(options);
   const attachMore = (server: Server): readonly AttachedEndpoints[] =>
     gatewayHost === undefined
       ? []
       : attachGateways(server, [...http.jsonEndpoints.map(composeJsonEndpoint), ...gateways], gatewayHost);
-  const transport = new HttpTransport({ host, port, endpoints, logger, passOn, attachMore, ...tls });
+  const transport = new HttpTransport({ host, port, endpoints, ...bounds, logger, passOn, attachMore, ...tls });
   return [{ transport, host, port }];
 }
 

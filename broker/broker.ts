@@ -137,6 +137,8 @@ export interface StatsSnapshot {
   readonly deadLettered: number;
   /** Frames over a rate of `quotas`: refused, or their clients had to wait. */
   readonly rateLimited: number;
+  /** CONNECTs refused unasked, after too many wrong credentials (`auth.guesses`). */
+  readonly loginsLimited: number;
   /** Times that a client's frames had to wait for a later turn of the event loop (`limits.turnBudgetMs`). */
   readonly turnsWaited: number;
   /** Times that a full queue refused a publisher. */
@@ -676,6 +678,7 @@ export class Broker implements HandlerGroup {
       givenUp: { ...stats.givenUp },
       deadLettered: stats.deadLettered,
       rateLimited: stats.rateLimited,
+      loginsLimited: stats.loginsLimited,
       turnsWaited: this.#environment.budget.waits,
       queueFull: stats.queueFull,
       history: {

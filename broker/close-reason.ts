@@ -18,6 +18,7 @@ const REASONS = {
   'protocol-error': { webSocketStatus: 1002, text: 'STOMP protocol error' },
   refused: { webSocketStatus: 1002, text: 'Refused' },
   'connect-timeout': { webSocketStatus: 1002, text: 'No CONNECT frame in time' },
+  'frame-timeout': { webSocketStatus: 1002, text: 'A frame took too long' },
   'heart-beat-timeout': { webSocketStatus: 1002, text: 'No heart-beat in time' },
   'slow-consumer': { webSocketStatus: 1008, text: 'Slow consumer' },
   'closed-by-server': { webSocketStatus: 1000, text: 'Closed by the server' },

@@ -22,6 +22,7 @@ const CLOSE_CODES: Readonly<Record<string, CloseCode | undefined>> = Object.free
   'heart-beat-timeout': 'heart-beat-timeout',
   'server-shutdown': 'server-shutdown',
   'session-revoked': 'closed-by-server',
+  'frame-timeout': 'frame-timeout',
   internal: 'internal',
 });
 

@@ -119,6 +119,8 @@ export interface HandlerLimits {
 export interface LimitOptions {
   /** From accept to a whole CONNECT frame. */
   readonly connectTimeoutMs: number;
+  /** From the first octet of a frame to its last. */
+  readonly frameTimeoutMs: number;
   /** After ERROR or RECEIPT of DISCONNECT: how long input is discarded before the connection is cut (STOMP 1.2, Lingering). */
   readonly lingerMs: number;
   /** Until CONNECTED. */
@@ -207,6 +209,8 @@ export const DEFAULT_BROKER_OPTIONS: BrokerOptions = deepFreeze({
   limits: {
     // RabbitMQ waits 10 s for CONNECT.
     connectTimeoutMs: 10_000,
+    // The largest body at a megabit a second.
+    frameTimeoutMs: 120_000,
     lingerMs: 2_000,
     // RabbitMQ's 64 KiB before login.
     beforeConnected: { maxHeaders: 64, maxHeaderLineBytes: 8 * KIB, maxBodyBytes: 0 },
@@ -218,8 +222,8 @@ export const DEFAULT_BROKER_OPTIONS: BrokerOptions = deepFreeze({
     maxSelectorBytes: 4 * KIB,
     // Each message of a topic may cost all of them: the worst that can be written in it take 30 ms (measured).
     maxSelectorBytesPerSession: 16 * KIB,
-    // Each new destination may have to be compared with all of them: at most some 20 ms (measured).
-    maxPatternBytesPerSession: 16 * KIB,
+    // Each new destination may have to be compared with all of them: at most some 25 ms (measured).
+    maxPatternBytesPerSession: 8 * KIB,
     maxPatternWildcards: 8,
     maxTempQueuesPerSession: 100,
     // RabbitMQ: 16 open transactions, 1,024 actions each.

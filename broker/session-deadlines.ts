@@ -51,6 +51,8 @@ export class SessionDeadlines implements WheelEntry {
   /** 0 is never. */
   #expiresAtMs = 0;
   #isExpiryTold = false;
+  /** By the wheel's clock: when the frame began that is not whole yet; 0: there is none. */
+  #frameSinceMs = 0;
   /** By the wheel's clock: when the client is told next that they expire. */
   #noticeDueMs = 0;
 
@@ -85,6 +87,23 @@ export class SessionDeadlines implements WheelEntry {
   setOverSoftLimit(isOver: boolean): void {
     this.#overSoftSinceMs = isOver ? this.#wheel.nowMs : 0;
     if (this.#phase === 'connected') this.#reschedule();
+  }
+
+  /**
+   * After each read.
+   * @param isUnfinished octets of a frame are held that is not whole yet
+   * @param hasEnded a frame became whole in this read, so that the unfinished one is another
+   */
+  noteFrame(isUnfinished: boolean, hasEnded: boolean): void {
+    if (!isUnfinished) {
+      this.#frameSinceMs = 0;
+      return;
+    }
+    if (this.#frameSinceMs > 0 && !hasEnded) return;
+    this.#frameSinceMs = this.#wheel.nowMs;
+    // It is looked at when the entry is due, so a client that sends large frames costs no change of the wheel for each.
+    const isPlanned = this.wheelSlot >= 0 && this.dueMs <= this.#frameSinceMs + this.#options.limits.frameTimeoutMs;
+    if (this.#phase === 'connected' && !isPlanned) this.#reschedule();
   }
 
   /** The session has ended; its client is given time to end as well. */
@@ -122,7 +141,7 @@ export class SessionDeadlines implements WheelEntry {
       this.#owner.onSoftLimitExceeded();
       return 0;
     }
-    if (this.#isExpired(nowMs) || this.#isSilent(nowMs)) return this.dueMs;
+    if (this.#isExpired(nowMs) || this.#isSilent(nowMs) || this.#isDragging(nowMs)) return this.dueMs;
     return this.#next(nowMs, this.#beat(nowMs));
   }
 
@@ -169,6 +188,16 @@ export class SessionDeadlines implements WheelEntry {
     return true;
   }
 
+  #isDragging(nowMs: number): boolean {
+    if (this.#frameSinceMs === 0) return false;
+    if (this.#owner.isSuspended) this.#frameSinceMs = nowMs;
+    const { frameTimeoutMs } = this.#options.limits;
+    if (nowMs - this.#frameSinceMs < frameTimeoutMs) return false;
+    const text = `A frame began ${Math.round(nowMs - this.#frameSinceMs)} ms ago, the limit is ${frameTimeoutMs} ms`;
+    this.#owner.refuse(new BrokerError('frame-timeout', text));
+    return true;
+  }
+
   /** Early by a fifth, or by two ticks, but not by more than half. */
   #nextBeatMs(): number {
     const { sendEveryMs } = this.#heartBeat;
@@ -181,6 +210,7 @@ export class SessionDeadlines implements WheelEntry {
     const { receiveEveryMs } = this.#heartBeat;
     let due = beatMs > 0 ? beatMs : Infinity;
     if (receiveEveryMs > 0) due = Math.min(due, this.lastReadMs + receiveEveryMs * this.#options.heartBeat.tolerance);
+    if (this.#frameSinceMs > 0) due = Math.min(due, this.#frameSinceMs + this.#options.limits.frameTimeoutMs);
     if (this.#overSoftSinceMs > 0) due = Math.min(due, this.#overSoftSinceMs + this.#options.outbox.softLimitMs);
     if (this.#expiresAtMs > 0) {
       due = Math.min(due, this.#expiresAtMs, this.#isExpiryTold ? Infinity : this.#noticeDueMs);

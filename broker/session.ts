@@ -288,11 +288,13 @@ export class Session
     let consumed = chunk.length;
     const { stats, hold } = this.#environment;
     const before = stats.messagesIn;
+    const framesBefore = stats.framesIn;
     try {
       consumed = this.#parser.pushRaw(chunk, this, endsMessage);
     } catch (error) {
       this.#fail(error);
     }
+    this.#deadlines.noteFrame(this.#parser.heldBytes > 0, stats.framesIn > framesBefore);
     if (hold !== null && stats.messagesIn !== before) {
       this.#isPublisher = true;
       if (!this.isSuspended) this.#isHeld(hold);
@@ -897,6 +899,7 @@ export class Session
 
   #reportRefusal({ code, message }: Pick<Refusal, 'code' | 'message'>, frame?: Frame): void {
     const { remoteAddress, transport } = this.connection;
+    if (code === 'login-limited') this.#environment.stats.loginsLimited++;
     const fields = { session: this.id, remoteAddress, transport, code, command: frame?.command };
     this.#environment.logger.warn(fields, message);
   }

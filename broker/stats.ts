@@ -33,6 +33,8 @@ export class BrokerStats {
   redelivered = 0;
   /** Frames over a rate: refused, or their clients had to wait. */
   rateLimited = 0;
+  /** CONNECTs refused unasked, after too many wrong credentials. */
+  loginsLimited = 0;
   /** SENDs refused as their queue was full. */
   queueFull = 0;
   /** Histories that were forgotten as all together took too much room. */

@@ -1,6 +1,7 @@
 /** Ways to tell who a client is, and what it may do. */
 export { ChainAuthenticator, type ChainAuthenticatorOptions } from './chain-authenticator.js';
 export { CsrfAuthenticator, type CsrfOptions, isCsrfToken, tokenFromCookie } from './csrf.js';
+export { GuessLimiter, type GuessLimits } from './guess-limiter.js';
 export { type AuthenticateHook, HandshakeAuthenticator } from './handshake-authenticator.js';
 export { HeaderAuthenticator, type HeaderAuthenticatorOptions } from './header-authenticator.js';
 export type { Identifier } from './identifier.js';

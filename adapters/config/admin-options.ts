@@ -20,6 +20,8 @@ export interface AdminOptions {
     { readonly max?: number | undefined; readonly windowMs?: number | undefined } | false | undefined;
   /** Believes X-Forwarded-For about addresses: only behind a proxy that sets it. Default false. */
   readonly trustProxy?: boolean | undefined;
+  /** How long a request may take to arrive. Default 30,000; with `port: http` it is that of `http`. */
+  readonly requestTimeoutMs?: number | undefined;
   /** Serves the API's documents and `/docs`. Default true. */
   readonly docs?: boolean | undefined;
   /** `/metrics` for Prometheus: with a token, `open` to everybody, or not at all. Default `token`. */
@@ -54,6 +56,7 @@ export interface ResolvedAdminOptions {
   readonly allowedOrigins: readonly string[];
   readonly rateLimit: { readonly max: number; readonly windowMs: number } | false;
   readonly trustProxy: boolean;
+  readonly requestTimeoutMs: number;
   readonly docs: boolean;
   readonly metrics: 'token' | 'open' | false;
   readonly console: boolean;
@@ -68,6 +71,7 @@ export const DEFAULT_ADMIN_OPTIONS = Object.freeze({
   allowedOrigins: Object.freeze([]),
   rateLimit: Object.freeze({ max: 1_200, windowMs: 60_000 }),
   trustProxy: false,
+  requestTimeoutMs: 30_000,
   docs: true,
   metrics: 'token',
   console: true,
@@ -97,6 +101,7 @@ export function resolveAdmin(given: boolean | AdminOptions = false): ResolvedAdm
             windowMs: rateLimit.windowMs ?? standard.rateLimit.windowMs,
           },
     trustProxy: options.trustProxy ?? standard.trustProxy,
+    requestTimeoutMs: options.requestTimeoutMs ?? standard.requestTimeoutMs,
     docs: options.docs ?? standard.docs,
     metrics: options.metrics ?? standard.metrics,
     console: options.console ?? standard.console,

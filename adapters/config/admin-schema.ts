@@ -39,6 +39,7 @@ const options = z.strictObject({
   allowedOrigins: strings.optional(),
   rateLimit: z.union([z.literal(false), rateLimit], { error: 'false or an object' }).optional(),
   trustProxy: flag.optional(),
+  requestTimeoutMs: wholeNumber(MAX_MS, 1).optional(),
   docs: flag.optional(),
   metrics: z.union([z.enum(['token', 'open']), z.literal(false)], { error: METRICS }).optional(),
   console: flag.optional(),

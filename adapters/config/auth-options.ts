@@ -14,6 +14,8 @@ export interface AuthOptions {
   readonly trustedHeader?: TrustedHeaderOptions | undefined;
   /** CSRF check on CONNECT for endpoints whose clients are known by cookies; true takes every default. Default false. */
   readonly csrf?: boolean | CsrfFileOptions | undefined;
+  /** Wrong credentials that may be shown before nobody is asked any more. False: any number. */
+  readonly guesses?: GuessFileOptions | false | undefined;
   /** Ordered, first match decides, no match denies. Default: no rules, and everything is allowed. */
   readonly rules?: readonly RuleOptions[] | undefined;
 }
@@ -74,6 +76,15 @@ export interface CsrfFileOptions {
   readonly endpoints?: readonly string[] | undefined;
 }
 
+export interface GuessFileOptions {
+  /** Different wrong credentials from one IPv4 address or IPv6 network (/64). Default 20. */
+  readonly maxPerAddress?: number | undefined;
+  /** Different wrong ones for one login, from wherever; addresses that have logged in with it are let in. Default 100. */
+  readonly maxPerLogin?: number | undefined;
+  /** Default 300,000. */
+  readonly windowMs?: number | undefined;
+}
+
 export interface RuleOptions {
   /** Default: all three. */
   readonly action?: RuleActionName | readonly RuleActionName[] | undefined;
@@ -130,6 +141,7 @@ export interface ResolvedAuthOptions {
     readonly cookie: string;
     readonly endpoints: readonly string[] | undefined;
   } | null;
+  readonly guesses: { readonly maxPerAddress: number; readonly maxPerLogin: number; readonly windowMs: number } | null;
   readonly rules: readonly RuleOptions[];
 }
 
@@ -146,12 +158,14 @@ export const DEFAULT_AUTH_OPTIONS = Object.freeze({
     jwksTimeoutMs: 5_000,
   }),
   trustedHeader: Object.freeze({ from: 'handshake' }),
+  // 240 guesses an hour from an address; a team behind one address mistypes less often.
+  guesses: Object.freeze({ maxPerAddress: 20, maxPerLogin: 100, windowMs: 300_000 }),
   csrf: Object.freeze({ header: 'X-CSRF-TOKEN', cookie: 'XSRF-TOKEN' }),
 } as const);
 
 /** @param isLocal every listener is bound to loopback */
 export function resolveAuth(given: AuthOptions = {}, isLocal: boolean): ResolvedAuthOptions {
-  const { users = [], passwordFile, jwt, trustedHeader, csrf = false, rules = [] } = given;
+  const { users = [], passwordFile, jwt, trustedHeader, csrf = false, guesses = {}, rules = [] } = given;
   const isOpen = users.length === 0 && passwordFile === undefined && jwt === undefined && trustedHeader === undefined;
   const csrfOptions = csrf === true ? {} : csrf;
   return {
@@ -163,6 +177,7 @@ export function resolveAuth(given: AuthOptions = {}, isLocal: boolean): Resolved
       trustedHeader === undefined ? null : { ...DEFAULT_AUTH_OPTIONS.trustedHeader, ...defined(trustedHeader) },
     csrf:
       csrfOptions === false ? null : { endpoints: undefined, ...DEFAULT_AUTH_OPTIONS.csrf, ...defined(csrfOptions) },
+    guesses: guesses === false ? null : { ...DEFAULT_AUTH_OPTIONS.guesses, ...defined(guesses) },
     rules,
   };
 }

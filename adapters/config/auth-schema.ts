@@ -58,6 +58,12 @@ const trustedHeader = z.strictObject(
 
 const csrf = z.strictObject({ header: headerName.optional(), cookie: text.optional(), endpoints: strings.optional() });
 
+const guesses = z.strictObject({
+  maxPerAddress: wholeNumber(1_000_000, 1).optional(),
+  maxPerLogin: wholeNumber(1_000_000, 1).optional(),
+  windowMs: wholeNumber(MAX_MS, 1).optional(),
+});
+
 const action = z.enum(RULE_ACTIONS, { error: `one of ${RULE_ACTIONS.join(', ')}` });
 const rule = z.strictObject(
   {
@@ -78,6 +84,7 @@ export const auth = z.strictObject(
     jwt: jwt.optional(),
     trustedHeader: trustedHeader.optional(),
     csrf: z.union([z.boolean(), csrf], { error: 'true, false or an object' }).optional(),
+    guesses: z.union([z.literal(false), guesses], { error: 'false or an object' }).optional(),
     rules: z.array(rule, { error: 'a list of rules' }).optional(),
   },
   { error: 'an object' },

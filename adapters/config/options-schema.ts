@@ -41,9 +41,16 @@ const WANTS_PATH = { error: 'an object with at least a path' };
 const endpoint = z.strictObject({ ...common, lenientNul: flag.optional(), typedLines: flag.optional() }, WANTS_PATH);
 const jsonEndpoint = z.strictObject({ ...common, ...jsonPart }, WANTS_PATH);
 
-const listener = z.strictObject({ host: host.optional(), port: port.optional(), tls: tls.optional() });
+const listener = z.strictObject({
+  host: host.optional(),
+  port: port.optional(),
+  tls: tls.optional(),
+  connectionsPerTurn: wholeNumber(100_000, 1).optional(),
+});
 const tcp = listener.extend({ proxyProtocol: flag.optional() });
 const http = listener.extend({
+  headersTimeoutMs: wholeNumber(2_147_483_647, 1).optional(),
+  requestTimeoutMs: wholeNumber(2_147_483_647, 1).optional(),
   endpoints: z.array(endpoint, { error: 'a list of endpoints' }).min(1, 'at least one endpoint').optional(),
   jsonEndpoints: z.array(jsonEndpoint, { error: 'a list of endpoints' }).optional(),
 });

@@ -51,6 +51,12 @@ export interface HttpOptions {
   /** 0 picks a free port. */
   readonly port?: number | undefined;
   readonly tls?: TlsFileOptions | undefined;
+  /** Connections begun with in one turn of the event loop, with TLS an eighth of it; the others wait. Default 64. */
+  readonly connectionsPerTurn?: number | undefined;
+  /** How long the headers of a request may take. Default 15,000. */
+  readonly headersTimeoutMs?: number | undefined;
+  /** How long a whole request may take, bodies of SockJS' `xhr_send` among them. Default 60,000. */
+  readonly requestTimeoutMs?: number | undefined;
   readonly endpoints?: readonly HttpEndpointOptions[] | undefined;
   /** Paths at which clients speak JSON messages instead of STOMP. Default: none. */
   readonly jsonEndpoints?: readonly JsonEndpointOptions[] | undefined;
@@ -61,6 +67,8 @@ export interface TcpOptions {
   /** 0 picks a free port. */
   readonly port?: number | undefined;
   readonly tls?: TlsFileOptions | undefined;
+  /** As of `http`. Default 64. */
+  readonly connectionsPerTurn?: number | undefined;
   /** Each connection begins with a PROXY header of HAProxy's: only where nobody else can reach the port; not with `tls`. */
   readonly proxyProtocol?: boolean | undefined;
 }
@@ -130,6 +138,7 @@ export interface ResolvedListener {
   readonly host: string;
   readonly port: number;
   readonly tls: TlsFileOptions | undefined;
+  readonly connectionsPerTurn: number;
 }
 
 export interface ResolvedTcpOptions extends ResolvedListener {
@@ -137,6 +146,8 @@ export interface ResolvedTcpOptions extends ResolvedListener {
 }
 
 export interface ResolvedHttpOptions extends ResolvedListener {
+  readonly headersTimeoutMs: number;
+  readonly requestTimeoutMs: number;
   readonly endpoints: readonly ResolvedEndpoint[];
   readonly jsonEndpoints: readonly ResolvedJsonEndpoint[];
 }
@@ -157,7 +168,8 @@ export interface ResolvedEndpoint {
 
 /** What holds when nothing is said. 61613 is STOMP's customary port, `/ws` the path of Spring's guides. */
 export const DEFAULT_SERVER_OPTIONS = Object.freeze({
-  http: Object.freeze({ host: '127.0.0.1', port: 8080 }),
+  // Node's are 60 s and 300 s; STOMP clients send small requests, and slow ones only hold sockets.
+  http: Object.freeze({ host: '127.0.0.1', port: 8080, headersTimeoutMs: 15_000, requestTimeoutMs: 60_000 }),
   endpoint: Object.freeze({
     path: '/ws',
     sockjs: true,
@@ -167,6 +179,8 @@ export const DEFAULT_SERVER_OPTIONS = Object.freeze({
     trustProxy: false,
   }),
   tcp: Object.freeze({ host: '127.0.0.1', port: 61613, proxyProtocol: false }),
+  // 5 ms of HTTP upgrades.
+  connectionsPerTurn: 64,
   data: false,
   log: Object.freeze({ level: 'info', pretty: true }),
 } as const);
@@ -216,6 +230,9 @@ function resolveHttp(given: HttpOptions): ResolvedHttpOptions {
     host,
     port: given.port ?? DEFAULT_SERVER_OPTIONS.http.port,
     tls: given.tls,
+    connectionsPerTurn: given.connectionsPerTurn ?? DEFAULT_SERVER_OPTIONS.connectionsPerTurn,
+    headersTimeoutMs: given.headersTimeoutMs ?? DEFAULT_SERVER_OPTIONS.http.headersTimeoutMs,
+    requestTimeoutMs: given.requestTimeoutMs ?? DEFAULT_SERVER_OPTIONS.http.requestTimeoutMs,
     endpoints: endpoints.map((endpoint) => resolveEndpoint(endpoint, isLoopback(host))),
     jsonEndpoints: (given.jsonEndpoints ?? []).map((endpoint) => resolveJsonEndpoint(endpoint, isLoopback(host))),
   };
@@ -254,6 +271,7 @@ function resolveTcp(given: TcpOptions): ResolvedTcpOptions {
     host: given.host ?? DEFAULT_SERVER_OPTIONS.tcp.host,
     port: given.port ?? DEFAULT_SERVER_OPTIONS.tcp.port,
     tls: given.tls,
+    connectionsPerTurn: given.connectionsPerTurn ?? DEFAULT_SERVER_OPTIONS.connectionsPerTurn,
     proxyProtocol: given.proxyProtocol ?? DEFAULT_SERVER_OPTIONS.tcp.proxyProtocol,
   };
 }

@@ -19,6 +19,12 @@ export interface HttpTransportOptions {
   /** Certificate, key and the rest of node:tls; without it the port is plain. */
   readonly tls?: TlsOptions;
   readonly endpoints: readonly EndpointOptions[];
+  /** Connections begun with in one turn of the event loop; with TLS an eighth. Default 64. */
+  readonly connectionsPerTurn?: number | undefined;
+  /** From the connection, or the request before, to the end of a request's headers; default 15,000. */
+  readonly headersTimeoutMs?: number | undefined;
+  /** To the end of its body; default 60,000. */
+  readonly requestTimeoutMs?: number | undefined;
   readonly logger: FastifyBaseLogger;
   /** Missing: every SockJS session is this process's. */
   readonly passOn?: PassOn | undefined;
@@ -27,8 +33,8 @@ export interface HttpTransportOptions {
 }
 
 /** Node's defaults are 60 s and 300 s; STOMP clients send small requests, and slow ones only hold sockets. */
-const HEADERS_TIMEOUT_MS = 15_000;
-const REQUEST_TIMEOUT_MS = 60_000;
+export const HEADERS_TIMEOUT_MS = 15_000;
+export const REQUEST_TIMEOUT_MS = 60_000;
 const MAX_PARAM_LENGTH = 4_096;
 
 export class HttpTransport implements Transport {
@@ -43,19 +49,25 @@ export class HttpTransport implements Transport {
   constructor(options: HttpTransportOptions) {
     this.#options = options;
     this.name = options.tls === undefined ? 'http' : 'https';
+    const { headersTimeoutMs = HEADERS_TIMEOUT_MS, requestTimeoutMs = REQUEST_TIMEOUT_MS } = options;
+    const timed = { connectionsCheckingInterval: checkingIntervalMs(Math.min(headersTimeoutMs, requestTimeoutMs)) };
     const common = {
       loggerInstance: options.logger,
       // Long polling alone would write a line for each client and second; refusals have lines of their own.
       logController: new LogController({ disableRequestLogging: true }),
-      requestTimeout: REQUEST_TIMEOUT_MS,
+      requestTimeout: requestTimeoutMs,
       // Destinations stand in paths of the admin API, encoded.
       routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
       forceCloseConnections: true,
     };
-    this.app = options.tls === undefined ? fastify(common) : fastify({ ...common, https: options.tls });
+    this.app =
+      options.tls === undefined
+        ? fastify({ ...common, http: timed })
+        : fastify({ ...common, https: { ...options.tls, ...timed } });
     this.server = this.app.server;
-    this.#sockets = new OpenSockets(this.server);
-    this.server.headersTimeout = HEADERS_TIMEOUT_MS;
+    const { connectionsPerTurn: perTurn } = options;
+    this.#sockets = new OpenSockets(this.server, { perTurn, isTls: options.tls !== undefined });
+    this.server.headersTimeout = headersTimeoutMs;
     this.app.get('/', (request, reply) => reply.type('text/plain; charset=utf-8').send(this.#help(request.host)));
   }
 
@@ -105,4 +117,9 @@ export class HttpTransport implements Transport {
     ]);
     return `hoofbeat: a STOMP message broker. Connect a STOMP client to\n${lines.join('\n')}\n`;
   }
+}
+
+/** Node looks every 30 s whether requests are late, which would double a timeout of that length. */
+export function checkingIntervalMs(timeoutMs: number): number {
+  return Math.max(50, Math.min(5_000, timeoutMs / 4));
 }

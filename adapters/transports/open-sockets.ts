@@ -1,6 +1,6 @@
 /**
  * The sockets of a server, so that closing it can end them: what is in a TLS handshake, upgraded or refused is not in
- * Node's own list.
+ * Node's own list. When thousands come at once they are begun with in portions, so that the others are served in between.
  */
 import type { Server, Socket } from 'node:net';
 
@@ -10,6 +10,11 @@ import type { Server, Socket } from 'node:net';
  */
 export const BACKLOG = 4096;
 
+/** A portion: some 5 ms of HTTP upgrades. */
+export const CONNECTIONS_PER_TURN = 64;
+/** A TLS handshake costs that many times as much as what comes behind it. */
+const TLS_WEIGHT = 8;
+
 const REGISTRY = Symbol('registry of a socket');
 interface ListedSocket extends Socket {
   [REGISTRY]: Set<Socket>;
@@ -18,14 +23,52 @@ interface ListedSocket extends Socket {
 export class OpenSockets {
   readonly #sockets = new Set<Socket>();
 
-  /** Lists raw sockets, under TLS as well: a `connection` comes before its handshake. */
-  constructor(server: Server) {
-    server.on('connection', (socket: ListedSocket) => {
+  readonly #perTurn: number;
+  #begun = 0;
+  #waiting: Socket[] = [];
+  #isScheduled = false;
+
+  /**
+   * Lists raw sockets, under TLS as well: a `connection` comes before its handshake.
+   * @param perTurn connections to begin with in one turn of the event loop; with TLS an eighth of it
+   */
+  constructor(
+    server: Server,
+    { perTurn = CONNECTIONS_PER_TURN, isTls = false }: { perTurn?: number | undefined; isTls?: boolean } = {},
+  ) {
+    this.#perTurn = isTls ? Math.ceil(perTurn / TLS_WEIGHT) : perTurn;
+    const emit = server.emit.bind(server) as (event: string | symbol, ...values: unknown[]) => boolean;
+    // In front of all listeners, Node's own for HTTP and TLS included.
+    const emitInTurn = (event: string | symbol, ...values: unknown[]): boolean => {
+      if (event !== 'connection') return emit(event, ...values);
+      const socket = values[0] as ListedSocket;
       // A request handed back after an unwanted upgrade comes here a second time.
-      if (this.#sockets.has(socket)) return;
-      this.#sockets.add(socket);
-      socket[REGISTRY] = this.#sockets;
-      socket.on('close', forget);
+      if (!this.#sockets.has(socket)) this.#list(socket);
+      if (this.#begun < this.#perTurn) {
+        this.#begun++;
+        emit('connection', socket);
+      } else this.#waiting.push(socket);
+      this.#schedule(emit);
+      return true;
+    };
+    Object.defineProperty(server, 'emit', { value: emitInTurn, configurable: true, writable: true });
+  }
+
+  #list(socket: ListedSocket): void {
+    this.#sockets.add(socket);
+    socket[REGISTRY] = this.#sockets;
+    socket.on('close', forget);
+  }
+
+  #schedule(emit: (event: string, socket: Socket) => boolean): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(() => {
+      this.#isScheduled = false;
+      const next = this.#waiting.splice(0, this.#perTurn);
+      this.#begun = next.length;
+      for (const socket of next) if (!socket.destroyed) emit('connection', socket);
+      if (next.length > 0) this.#schedule(emit);
     });
   }
 

@@ -85,6 +85,13 @@ export class SockJsHttpSessions {
       this.#package.handle(request, response, { url });
       return;
     }
+    const encoding = request.headers['content-encoding'] ?? 'identity';
+    if (encoding.toLowerCase() !== 'identity') {
+      // No SockJS client compresses what it sends; inflating would let a few octets stand for many.
+      const text = `Content-Encoding: got ${JSON.stringify(encoding)}, wants none`;
+      answer(response, 415, text, { 'Accept-Encoding': 'identity', Connection: 'close' });
+      return;
+    }
     let body: Buffer | null;
     try {
       body = await readBody(request, this.#options.maxPostBytes);

@@ -49,6 +49,8 @@ export class WebSocketReader {
   #isOver = false;
   /** The beginning of a frame's header. */
   #held: Buffer | null = null;
+  /** Within a read of which `ws` got a part. */
+  #isCorked = false;
 
   /**
    * Takes the place of the listener that `ws` has on the socket; to be called once that is open.
@@ -79,6 +81,13 @@ export class WebSocketReader {
   }
 
   push(read: Buffer): void {
+    this.#scan(read);
+    if (!this.#isCorked) return;
+    this.#isCorked = false;
+    this.#socket.uncork();
+  }
+
+  #scan(read: Buffer): void {
     const chunk = this.#held === null ? read : Buffer.concat([this.#held, read]);
     this.#held = null;
     /** Made for the first message that is long enough, and good for all of them. */
@@ -136,6 +145,11 @@ export class WebSocketReader {
   #handOverMore(chunk: Buffer, at: number): number {
     const end = Math.min(at + this.#left, chunk.length);
     this.#left -= end - at;
+    if (!this.#isCorked) {
+      // Thousands of pings fit in one read: their pongs leave in one write.
+      this.#isCorked = true;
+      this.#socket.cork();
+    }
     this.#handOver.call(this.#socket, chunk.subarray(at, end));
     if (this.#left === 0 && this.#mayBeLast && !this.#wasGivenOut) this.stop();
     return end;

@@ -12,6 +12,8 @@ export type SegmentTest = (segment: string) => boolean;
 const REGEX_WEIGHT = 8;
 /** A longer segment is matched by no regex: with two parts of open length the cost is its square. */
 const MAX_REGEX_TEXT = 128;
+/** A longer one is matched by `*` and `**` alone: what stands between stars is looked for at every place of it. */
+const MAX_GLOB_TEXT = 256;
 /** Parts of open length in one segment with a regex: two keep the worst case of backtracking quadratic in a short text. */
 const MAX_REGEX_QUANTIFIERS = 2;
 
@@ -75,6 +77,7 @@ export function compileSegment(pattern: string): SegmentTest {
 /** `*` and `?` by going back to the last star only: linear in practice, at worst pattern × segment. */
 function compileGlob(glob: string): SegmentTest {
   return (segment) => {
+    if (segment.length > MAX_GLOB_TEXT) return false;
     let at = 0;
     let g = 0;
     let star = -1;

@@ -5,6 +5,9 @@
  */
 const BITS = 32;
 
+/** A longer text is like nothing: of a header at its limit, as many patterns as fit would read for 100 ms (measured). */
+const MAX_TEXT = 4_096;
+
 /** @param escape makes the character behind it stand for itself; one character, or null */
 export function compileLike(pattern: string, escape: string | null): (text: string) => boolean {
   const { elements, runs } = parsePattern(pattern, escape);
@@ -27,6 +30,7 @@ export function compileLike(pattern: string, escape: string | null): (text: stri
   // Matching is synchronous and never inside itself, so one set of words serves every text.
   const reached = new Uint32Array(words);
   return (text) => {
+    if (text.length > MAX_TEXT) return false;
     reached.fill(0);
     reached[0] = 1;
     for (const character of text) {
@@ -54,6 +58,7 @@ function compileShort({ steps, anyone, stay, goal, isOpen }: ShortPattern): (tex
   }
   const goalBit = 1 << goal;
   return (text) => {
+    if (text.length > MAX_TEXT) return false;
     let reached = 1;
     for (let at = 0; at < text.length; at++) {
       const code = text.codePointAt(at) ?? 0;

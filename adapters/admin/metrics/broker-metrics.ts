@@ -72,6 +72,11 @@ export class BrokerMetrics {
     this.#counter('frames_received_total', 'Frames of clients', (stats) => stats.framesIn);
     this.#counter('frames_sent_total', 'Frames written', (stats) => stats.framesOut);
     this.#counter(
+      'logins_limited_total',
+      'CONNECTs refused unasked, after too many wrong credentials',
+      (stats) => stats.loginsLimited,
+    );
+    this.#counter(
       'turns_waited_total',
       'Times that a client with much to do had to wait for others',
       (stats) => stats.turnsWaited,

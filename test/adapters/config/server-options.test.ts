@@ -24,7 +24,13 @@ function faultsOf(given: unknown): readonly string[] {
 t.test('without options it is a development server of this machine', async (t) => {
   const options = resolveServerOptions();
   t.match(options.http, { host: '127.0.0.1', port: 8080, tls: undefined });
-  t.strictSame(options.tcp, { host: '127.0.0.1', port: 61613, tls: undefined, proxyProtocol: false });
+  t.strictSame(options.tcp, {
+    host: '127.0.0.1',
+    port: 61613,
+    connectionsPerTurn: 64,
+    tls: undefined,
+    proxyProtocol: false,
+  });
   t.strictSame(options.http !== false && options.http.endpoints, [
     {
       path: '/ws',
@@ -44,6 +50,7 @@ t.test('without options it is a development server of this machine', async (t) =
     jwt: null,
     trustedHeader: null,
     csrf: null,
+    guesses: { maxPerAddress: 20, maxPerLogin: 100, windowMs: 300_000 },
     rules: [],
   });
   t.strictSame(options.log, { level: 'info', pretty: true });
@@ -410,4 +417,19 @@ t.test('where Redis is, is said once', async (t) => {
     'relay.password: got a value that is not shown, wants text',
     'relay.sentinels: got a list, wants at least one node',
   ]);
+});
+
+t.test('how long requests may take, and how often credentials may be wrong', async (t) => {
+  const { http, auth } = resolveServerOptions({
+    http: { headersTimeoutMs: 5_000 },
+    auth: { guesses: { maxPerAddress: 5 } },
+  });
+  t.match(http, { headersTimeoutMs: 5_000, requestTimeoutMs: 60_000 });
+  t.strictSame(auth.guesses, { maxPerAddress: 5, maxPerLogin: 100, windowMs: 300_000 });
+  t.equal(resolveServerOptions({ auth: { guesses: false } }).auth.guesses, null);
+  t.throws(
+    () => resolveServerOptions({ auth: { guesses: { maxPerAddress: 0 } } }),
+    /auth\.guesses\.maxPerAddress: got 0/,
+  );
+  t.throws(() => resolveServerOptions({ http: { headersTimeoutMs: 0 } }), /http\.headersTimeoutMs: got 0/);
 });

@@ -115,4 +115,7 @@ t.test('a regex matches no segment beyond 128 characters', async (t) => {
   const test = compileSegment('{n:a*}');
   t.equal(test('a'.repeat(128)), true);
   t.equal(test('a'.repeat(129)), false);
+  const glob = compileSegment('a*');
+  t.equal(glob('a'.repeat(256)), true, 'nor anything but * and ** one beyond 256');
+  t.equal(glob('a'.repeat(257)), false);
 });

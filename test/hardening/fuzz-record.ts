@@ -1,0 +1,20 @@
+/** What a fuzzer has done, for the report of `npm run hardening`: one file for each target in test/.artifacts/fuzz/. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+
+export interface FuzzRow {
+  readonly target: string;
+  readonly inputs: number;
+  readonly seconds: number;
+  readonly seed: string;
+  /** In a few words; `nothing` when it is so. */
+  readonly found: string;
+}
+
+const ARTIFACTS = path.resolve(import.meta.dirname, '../../../test/.artifacts/fuzz');
+
+export function recordFuzz(row: FuzzRow): void {
+  mkdirSync(ARTIFACTS, { recursive: true });
+  const name = row.target.toLowerCase().replace(/[^a-z0-9]+/g, '-');
+  writeFileSync(path.join(ARTIFACTS, `${name}.json`), `${JSON.stringify(row, null, 2)}\n`);
+}

@@ -1,0 +1,100 @@
+/**
+ * `npm run hardening`: every attack at full size, one after the other, times asserted; then the fuzzers for as long as
+ * HOOFBEAT_FUZZ_RUNS says. Writes test/hardening/REPORT.md from what the runs recorded.
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import type { Row } from './arena.js';
+import type { FuzzRow } from './fuzz-record.js';
+
+const ROOT = path.resolve(import.meta.dirname, '../../..');
+const ARTIFACTS = path.join(ROOT, 'test/.artifacts/hardening');
+const FUZZ_ARTIFACTS = path.join(ROOT, 'test/.artifacts/fuzz');
+const REPORT = path.join(ROOT, 'test/hardening/REPORT.md');
+
+function readAll<T>(directory: string): T[] {
+  mkdirSync(directory, { recursive: true });
+  const names = readdirSync(directory).filter((name) => name.endsWith('.json'));
+  return names.sort().map((name) => JSON.parse(readFileSync(path.join(directory, name), 'utf8')) as T);
+}
+
+function testFiles(directory: string): string[] {
+  const all = readdirSync(path.join(ROOT, 'test', directory)).filter((name) => name.endsWith('.test.ts'));
+  return all.sort().map((name) => `dist/test/${directory}/${name.replace(/\.ts$/, '.js')}`);
+}
+
+/** One after the other: a measurement wants the machine for itself. @returns whether all of it held */
+function run(files: readonly string[], environment: Readonly<Record<string, string>>): boolean {
+  let holds = true;
+  for (const file of files) {
+    const { status, stdout } = spawnSync(process.execPath, ['--enable-source-maps', file], {
+      cwd: ROOT,
+      stdio: ['ignore', 'pipe', 'inherit'],
+      encoding: 'utf8',
+      maxBuffer: 2 ** 28,
+      env: { ...process.env, TAP_TIMEOUT: '3600', ...environment },
+    });
+    process.stdout.write(`${status === 0 ? 'ok' : 'FAILED'} ${file}\n`);
+    if (status !== 0)
+      process.stdout.write(
+        stdout
+          .split('\n')
+          .filter((line) => /^\s*not ok/.test(line))
+          .join('\n') + '\n',
+      );
+    holds &&= status === 0;
+  }
+  return holds;
+}
+
+function table(rows: readonly Row[]): string {
+  const head = [
+    '| Attack | Defence | With it | Without it | busy ms | late ms | others p99 ms | max ms | grown MiB |',
+    '| --- | --- | --- | --- | --: | --: | --: | --: | --: |',
+  ];
+  const cell = (text: string): string => text.replaceAll('|', '\\|');
+  const lines = rows.map(({ name, defence, outcome, without, busyMs, stallMs, p99Ms, maxMs, grownMiB }) => {
+    const figures = [busyMs, stallMs, p99Ms, maxMs].map((ms) => ms.toFixed(1));
+    const cells = [name, defence, outcome, without].map(cell);
+    return `| ${[...cells, ...figures, grownMiB.toFixed(0)].join(' | ')} |`;
+  });
+  return [...head, ...lines].join('\n');
+}
+
+function fuzzTable(rows: readonly FuzzRow[]): string {
+  const lines = rows.map(
+    ({ target, inputs, seconds, seed, found }) =>
+      `| ${target} | ${inputs.toLocaleString('en')} | ${seconds.toFixed(1)} | ${seed} | ${found} |`,
+  );
+  return ['| Target | Inputs | s | Seed | Found |', '| --- | --: | --: | --- | --- |', ...lines].join('\n');
+}
+
+const [only] = process.argv.slice(2);
+if (only !== 'report') {
+  rmSync(ARTIFACTS, { recursive: true, force: true });
+  const attacks = testFiles('hardening');
+  const holds = run(attacks, { HOOFBEAT_HARDENING: '1' });
+  const fuzzed = run(testFiles('fuzz'), { HOOFBEAT_FUZZ_RUNS: process.env['HOOFBEAT_FUZZ_RUNS'] ?? '20' });
+  if (!holds || !fuzzed) process.exitCode = 1;
+}
+const rows = readAll<Row>(ARTIFACTS);
+const groups = [...new Set(rows.map(({ group }) => group))];
+const worst = Math.max(0, ...rows.map(({ busyMs }) => busyMs));
+const cpu = os.cpus()[0]?.model ?? 'unknown';
+const parts = [
+  '# Attacks and fuzzing: what a run measured',
+  'Written by `npm run hardening`, not by hand. What is attacked, and by which test, is in DESIGN.md.',
+  `Node ${process.versions.node}, ${os.cpus().length} × ${cpu}, load ${os.loadavg()[0]?.toFixed(1) ?? ''} at the end. ${new Date().toISOString().slice(0, 10)}.`,
+  `- ${rows.length} attacks; the event loop was kept busy for ${worst.toFixed(1)} ms at most before it served the others (bound: 50 ms).
+- **busy**: the longest time on the processor before the event loop came round. **late**: the same by the wall clock, with what other processes of the machine took. **others**: round trips of a client that has nothing to do with the attack, in a process that also makes the attack.
+- **grown**: resident memory of the attacked process, from before to after.`,
+  ...groups.flatMap((group) => [`## ${group}`, table(rows.filter((row) => row.group === group))]),
+  '## Fuzzing',
+  'No crash, no hang, no error other than the refusals that are meant, no buffer beyond its bound. `HOOFBEAT_FUZZ_SEED` repeats a run.',
+  fuzzTable(readAll<FuzzRow>(FUZZ_ARTIFACTS)),
+];
+writeFileSync(REPORT, `${parts.join('\n\n')}\n`);
+spawnSync('npx', ['prettier', '--write', REPORT], { cwd: ROOT, stdio: 'ignore' });
+process.stdout.write(`${REPORT}: ${rows.length} attacks, worst ${worst.toFixed(1)} ms\n`);
