@@ -170,9 +170,9 @@ export interface StatsSnapshot {
 
 export class Broker implements HandlerGroup {
   readonly options: BrokerOptions;
-  /** Who is connected. */
+  /** Who is connected to this node; `cluster` has the users of all nodes. */
   readonly users: UserRegistry;
-  /** What happens to sessions. */
+  /** What happens to sessions of this node. */
   readonly events: SessionEvents;
   /** What operators of this node see and do. */
   readonly operations: BrokerOperations;

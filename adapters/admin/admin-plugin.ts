@@ -29,6 +29,8 @@ export interface AdminPluginOptions {
   readonly metrics: 'token' | 'open' | false;
 }
 
+/** Of every answer: whose it is. */
+export const NODE_HEADER = 'hoofbeat-node';
 export const API_PREFIX = '/api/v1';
 /** Room for a message to publish. */
 const BODY_LIMIT_BYTES = 4 * 1024 * 1024;
@@ -70,6 +72,7 @@ export async function registerAdmin(
       origin: [...options.allowedOrigins],
       methods: ['GET', 'POST', 'PUT', 'DELETE'],
       allowedHeaders: ['authorization', 'content-type'],
+      exposedHeaders: [NODE_HEADER],
       maxAge: 600,
     });
   }
@@ -107,6 +110,9 @@ export async function registerAdmin(
   }
   await app.register(
     async (scope) => {
+      scope.addHook('onSend', async (_request, reply) => {
+        reply.header(NODE_HEADER, parts.broker.cluster.nodeId);
+      });
       scope.setNotFoundHandler((request, reply) => {
         sendProblem(parts, new Problem('not-found', 'The API has no such route'), request, reply);
       });

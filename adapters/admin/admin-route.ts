@@ -7,7 +7,7 @@ import type { Actor, AdminRole } from './admin-access.js';
 import type { ProblemCode } from './problem.js';
 
 export type RouteTag =
-  'health' | 'statistics' | 'sessions' | 'users' | 'destinations' | 'queues' | 'messages' | 'server';
+  'health' | 'statistics' | 'cluster' | 'sessions' | 'users' | 'destinations' | 'queues' | 'messages' | 'server';
 
 export interface RouteInput<P, Q, B> {
   readonly params: P;

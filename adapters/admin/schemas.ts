@@ -142,6 +142,7 @@ export const health = z.object({
 
 export const stats = z.object({
   server: z.object({
+    nodeId: text.describe('Of the node that answers'),
     version: text,
     startedAt: time,
     uptimeMs: z.int().min(0),
@@ -182,6 +183,16 @@ export const missing = z
   .array(text)
   .describe('Nodes that did not answer in time: what was asked may have happened there or not');
 
+export const clusterSession = z.object({
+  id: text,
+  nodeId: text.describe('Where it is'),
+  user: text.nullable(),
+  transport: text,
+  remoteAddress: text,
+  version: text,
+  subscriptions: count,
+});
+export const clusterUser = z.object({ name: text, sessions: z.array(clusterSession) });
 export const node = z.object({
   nodeId: text,
   incarnation: text.nullable().describe('Of this run; null without other nodes'),

@@ -1,4 +1,4 @@
-/** Who is connected: users by name with their sessions and subscriptions (Spring S7.7–S7.9). Anonymous sessions are in none. */
+/** Who is connected to this node: users by name with their sessions and subscriptions (Spring S7.7–S7.9). Anonymous sessions are in none. */
 import type { SessionHandle, SubscriptionHandle } from './session-handle.js';
 
 export interface UserHandle {

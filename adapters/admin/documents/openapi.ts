@@ -12,6 +12,11 @@ export interface OpenApiDocument extends Json {
 const TAGS: readonly { readonly name: AdminRoute['tag']; readonly description: string }[] = [
   { name: 'health', description: 'For load balancers and whoever watches' },
   { name: 'statistics', description: 'Counters' },
+  {
+    name: 'cluster',
+    description:
+      'All nodes together; everything else is of the node that is asked, which the header `hoofbeat-node` of each answer names',
+  },
   { name: 'sessions', description: 'Connections, STOMP sessions and their subscriptions' },
   { name: 'users', description: 'Who is connected' },
   { name: 'destinations', description: 'Topics and queues' },

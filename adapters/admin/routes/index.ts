@@ -1,6 +1,7 @@
 /** Every route of the admin API. */
 import type { AdminParts } from '../admin-parts.js';
 import type { AdminRoute } from '../admin-route.js';
+import { clusterRoutes } from './cluster-routes.js';
 import { destinationRoutes } from './destination-routes.js';
 import { documentRoutes } from './document-routes.js';
 import { healthRoutes } from './health-routes.js';
@@ -17,6 +18,7 @@ export function adminRoutes(parts: AdminParts): readonly AdminRoute[] {
   return [
     ...healthRoutes(parts),
     ...statsRoutes(parts),
+    ...clusterRoutes(parts),
     ...sessionRoutes(parts),
     ...userRoutes(parts),
     ...destinationRoutes(parts),

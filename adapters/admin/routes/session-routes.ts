@@ -85,7 +85,7 @@ export function sessionRoutes(parts: AdminParts): AdminRoute[] {
       path: '/connections',
       operation: 'listConnections',
       tag: 'sessions',
-      summary: 'Open connections, also those that have not said CONNECT',
+      summary: 'Open connections of this node, also those that have not said CONNECT',
       role: 'viewer',
       query: sessionQuery,
       response: pageOf(connection),

@@ -1,39 +1,16 @@
 /** Counters: those that Spring's WebSocketMessageBrokerStats logs, all of the broker's own, and what the process takes. */
-import { z } from 'zod';
 import type { AdminParts } from '../admin-parts.js';
 import { type AdminRoute, route } from '../admin-route.js';
-import { missing, node, stats } from '../schemas.js';
+import { stats } from '../schemas.js';
 
 export function statsRoutes({ broker, clock, eventLoop, outboxes, server }: AdminParts): AdminRoute[] {
   return [
     route({
       method: 'GET',
-      path: '/cluster',
-      operation: 'listNodes',
-      tag: 'statistics',
-      summary: 'The nodes that answer, and what all of them count together',
-      role: 'viewer',
-      response: z.object({
-        nodes: z.array(node),
-        missing,
-        together: z.looseObject({}).describe('Every counter, added up'),
-      }),
-      problems: ['unavailable'],
-      handle: async () => {
-        const [nodes, counted] = await Promise.all([broker.cluster.nodes(), broker.cluster.stats()]);
-        return {
-          nodes: nodes.merged.map((each) => ({ ...each })),
-          missing: [...new Set([...nodes.missing, ...counted.missing])],
-          together: { ...counted.merged },
-        };
-      },
-    }),
-    route({
-      method: 'GET',
       path: '/stats',
       operation: 'getStats',
       tag: 'statistics',
-      summary: 'What was counted since the start, and what is there now',
+      summary: 'What this node has counted since its start, and what is there now',
       role: 'viewer',
       response: stats,
       problems: ['too-busy'],
@@ -45,6 +22,7 @@ export function statsRoutes({ broker, clock, eventLoop, outboxes, server }: Admi
         const { operations } = broker;
         return {
           server: {
+            nodeId: broker.cluster.nodeId,
             version: server.version,
             startedAt: new Date(server.startedEpochMs).toISOString(),
             uptimeMs: Math.max(0, Math.round(clock.epochMs() - server.startedEpochMs)),

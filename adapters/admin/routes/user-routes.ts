@@ -37,7 +37,7 @@ export function userRoutes({ broker, pages }: AdminParts): AdminRoute[] {
       path: '/users',
       operation: 'listUsers',
       tag: 'users',
-      summary: 'Users with at least one session',
+      summary: 'Users with at least one session on this node',
       role: 'viewer',
       query: userQuery,
       response: pageOf(user),
@@ -61,7 +61,7 @@ export function userRoutes({ broker, pages }: AdminParts): AdminRoute[] {
       path: '/users/:user',
       operation: 'getUser',
       tag: 'users',
-      summary: 'One user',
+      summary: 'One user, as far as this node has it',
       role: 'viewer',
       params: userParams,
       response: user,
@@ -100,7 +100,11 @@ export function userRoutes({ broker, pages }: AdminParts): AdminRoute[] {
       role: 'operator',
       params: userParams,
       body: sending,
-      response: z.object({ accepted: z.literal(true), sessions: z.int() }),
+      response: z.object({
+        accepted: z.literal(true),
+        sessions: z.int().describe('That are there, on the nodes that answered'),
+        missing,
+      }),
       status: 202,
       problems: ['broker-refused', 'unavailable'],
       subject: ({ params, body }) => ({
@@ -110,9 +114,10 @@ export function userRoutes({ broker, pages }: AdminParts): AdminRoute[] {
       }),
       handle: async ({ params, body }) => {
         const { destination, session, headers = {} } = body;
-        const sessions = session === undefined ? (users.get(params.user)?.sessions.length ?? 0) : 1;
+        const { merged, missing: silent } = await broker.cluster.user(params.user);
         await broker.convertAndSendToUser(params.user, destination, payloadOf(body), headers, { session });
-        return { accepted: true as const, sessions };
+        const sessions = session === undefined ? (merged?.sessions.length ?? 0) : 1;
+        return { accepted: true as const, sessions, missing: [...silent] };
       },
     }),
   ];

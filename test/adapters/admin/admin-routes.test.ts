@@ -91,6 +91,25 @@ const CASES: Readonly<Record<string, Case>> = {
     bad: badPages('/subscriptions'),
     expect: { items: [{ number: 1, id: '0', destination: '/topic/t', user: 'ann', ack: 'auto' }], total: 2 },
   },
+  listUsersOfAllNodes: {
+    path: '/cluster/users?limit=1',
+    bad: [
+      ...['limit=0', 'limit=1001', 'limit=x', 'cursor=x', 'colour=red', 'deadlineMs=1'].map((query): [string] => [
+        `/cluster/users?${query}`,
+      ]),
+    ],
+    expect: { items: [{ name: 'ann', sessions: { length: 1 } }], next: /./, missing: [] },
+  },
+  getUserOfAllNodes: {
+    path: '/cluster/users/ann',
+    bad: [[`/cluster/users/${'x'.repeat(1_025)}`], ['/cluster/users/ann?deadlineMs=x']],
+    expect: { name: 'ann', sessions: [{ user: 'ann', transport: 'tcp', subscriptions: 2 }], missing: [] },
+  },
+  listSessionsOfAllNodes: {
+    path: '/cluster/sessions?user=ann',
+    bad: [['/cluster/sessions?limit=0'], ['/cluster/sessions?cursor=x'], ['/cluster/sessions?colour=red']],
+    expect: { items: [{ user: 'ann', version: '1.2' }], next: null, missing: [] },
+  },
   listUsers: {
     path: '/users?prefix=a&sort=-sessions',
     bad: badPages('/users'),
