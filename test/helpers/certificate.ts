@@ -11,7 +11,8 @@ export function createCertificate(): { readonly key: Buffer; readonly cert: Buff
   try {
     const files = ['-keyout', key, '-out', cert];
     const kind = ['-x509', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=localhost', '-days', '2'];
-    execFileSync('openssl', ['req', ...kind, ...files], { stdio: 'ignore' });
+    const names = ['-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
+    execFileSync('openssl', ['req', ...kind, ...names, ...files], { stdio: 'ignore' });
     return { key: readFileSync(key), cert: readFileSync(cert) };
   } finally {
     rmSync(directory, { recursive: true });

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Redis } from 'ioredis';
 import type { Test } from 'tap';
-import { freePort, RedisProcess } from './redis-process.js';
+import { freePort, RedisProcess, type RedisTls } from './redis-process.js';
 import { until } from './until.js';
 
 const SLOTS = 16_384;
@@ -13,6 +13,9 @@ export interface ClusterShape {
   readonly masters?: number;
   /** Of each master. */
   readonly replicas?: number;
+  /** Of every server. */
+  readonly args?: readonly string[];
+  readonly tls?: RedisTls;
 }
 
 export class RedisCluster {
@@ -26,9 +29,12 @@ export class RedisCluster {
   }
 
   /** Resolves when every node knows all others and all slots are served. */
-  static async start(t: Test, { masters = 3, replicas = 0 }: ClusterShape = {}): Promise<RedisCluster> {
+  static async start(t: Test, shape: ClusterShape = {}): Promise<RedisCluster> {
+    const { masters = 3, replicas = 0 } = shape;
     const directory = mkdtempSync(path.join(tmpdir(), 'hoofbeat-cluster-'));
-    const nodes = await Promise.all(Array.from({ length: masters * (1 + replicas) }, () => startNode(t, directory)));
+    const nodes = await Promise.all(
+      Array.from({ length: masters * (1 + replicas) }, () => startNode(t, directory, shape)),
+    );
     t.teardown(() => {
       rmSync(directory, { recursive: true, force: true });
     });
@@ -91,24 +97,35 @@ export class RedisCluster {
 /** By the port for clients: where nodes talk to each other. */
 const busPorts = new Map<number, number>();
 
-async function startNode(t: Test, directory: string): Promise<RedisProcess> {
+async function startNode(t: Test, directory: string, { args = [], tls }: ClusterShape): Promise<RedisProcess> {
   const bus = await freePort();
-  const node = await RedisProcess.start(t, [
+  const own = [
     ...['--cluster-enabled', 'yes', '--cluster-node-timeout', '1000', '--cluster-port', String(bus)],
     ...['--dir', directory, '--cluster-config-file', `nodes-${bus}.conf`, '--repl-diskless-sync-delay', '0'],
-  ]);
+    ...(tls === undefined ? [] : ['--tls-cluster', 'yes']),
+    ...args,
+  ];
+  const node = await RedisProcess.start(t, own, tls);
   busPorts.set(node.port, bus);
   return node;
 }
 
 /** One command to one server, on a connection of its own. */
 export async function ask(
-  redis: { readonly port: number; readonly password?: string | undefined },
+  redis: {
+    readonly port: number;
+    readonly username?: string;
+    readonly password?: string | undefined;
+    readonly tls?: RedisTls | undefined;
+  },
   ...command: readonly (string | number)[]
 ): Promise<unknown> {
+  const { port, username, password, tls } = redis;
   const client = new Redis({
-    port: redis.port,
-    ...(redis.password === undefined ? {} : { password: redis.password }),
+    port,
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    ...(tls === undefined ? {} : { tls: { ca: tls.ca } }),
     lazyConnect: true,
     retryStrategy: () => null,
   });

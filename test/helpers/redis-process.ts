@@ -9,25 +9,53 @@ const BASE = ['--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
 /** What each kind prints when it takes commands. */
 const READY = /Ready to accept connections|monitor master/;
 
+/** Files and authority of a server that speaks TLS alone. */
+export interface RedisTls {
+  readonly keyFile: string;
+  readonly certFile: string;
+  /** PEM; the same for whoever connects. */
+  readonly ca: Buffer;
+}
+
+/** What makes a port of Redis or of a Sentinel one for TLS, as names and values of options. */
+export function tlsOptions({ keyFile, certFile }: RedisTls, port: number): (readonly [string, string])[] {
+  return [
+    ['port', '0'],
+    ['tls-port', String(port)],
+    ['tls-key-file', keyFile],
+    ['tls-cert-file', certFile],
+    ['tls-ca-cert-file', certFile],
+    ['tls-auth-clients', 'no'],
+    ['tls-replication', 'yes'],
+  ];
+}
+
 export class RedisProcess {
   readonly port: number;
+  /** For whoever asks it: of its first user, where that has one. */
+  readonly password: string | undefined;
+  readonly tls: RedisTls | undefined;
   readonly #args: readonly string[];
   #child: ChildProcess | null = null;
 
-  private constructor(port: number, args: readonly string[]) {
+  private constructor(port: number, args: readonly string[], tls?: RedisTls) {
     this.port = port;
     this.#args = args;
+    this.tls = tls;
+    this.password = /--requirepass (\S+)/.exec(args.join(' '))?.[1];
   }
 
   /** Running, and gone with the test. @param args more of its command line */
-  static async start(t: Test, args: readonly string[] = []): Promise<RedisProcess> {
+  static async start(t: Test, args: readonly string[] = [], tls?: RedisTls): Promise<RedisProcess> {
     const port = await freePort();
-    return RedisProcess.#start(t, new RedisProcess(port, ['--port', String(port), ...BASE, ...args]));
+    const options = tls === undefined ? [['port', String(port)] as const] : tlsOptions(tls, port);
+    const listening = options.flatMap(([name, value]) => [`--${name}`, value]);
+    return RedisProcess.#start(t, new RedisProcess(port, [...listening, ...BASE, ...args], tls));
   }
 
   /** A Sentinel. @param file its configuration, with the port, which it writes into */
-  static startSentinel(t: Test, port: number, file: string): Promise<RedisProcess> {
-    return RedisProcess.#start(t, new RedisProcess(port, [file, '--sentinel']));
+  static startSentinel(t: Test, port: number, file: string, tls?: RedisTls): Promise<RedisProcess> {
+    return RedisProcess.#start(t, new RedisProcess(port, [file, '--sentinel'], tls));
   }
 
   static async #start(t: Test, redis: RedisProcess): Promise<RedisProcess> {

@@ -4,11 +4,18 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Test } from 'tap';
 import { ask } from './redis-cluster.js';
-import { freePort, RedisProcess } from './redis-process.js';
+import { freePort, RedisProcess, type RedisTls, tlsOptions } from './redis-process.js';
 import { until } from './until.js';
 
 export const SENTINEL_NAME = 'test-master';
 const DOWN_AFTER_MS = 500;
+
+export interface SentinelGuard {
+  /** Of servers and Sentinels alike. */
+  readonly tls?: RedisTls;
+  /** More of a Sentinel's configuration. */
+  readonly lines?: readonly string[];
+}
 
 export class RedisSentinels {
   readonly servers: readonly RedisProcess[];
@@ -20,27 +27,30 @@ export class RedisSentinels {
   }
 
   /** Resolves when every sentinel knows the replicas and the other sentinels. @param args of the servers */
-  static async start(t: Test, args: readonly string[] = [], replicas = 2, sentinels = 3): Promise<RedisSentinels> {
+  static async start(
+    t: Test,
+    args: readonly string[] = [],
+    replicas = 2,
+    sentinels = 3,
+    guard: SentinelGuard = {},
+  ): Promise<RedisSentinels> {
     const directory = mkdtempSync(path.join(tmpdir(), 'hoofbeat-sentinel-'));
     t.teardown(() => {
       rmSync(directory, { recursive: true, force: true });
     });
     const quick = ['--repl-diskless-sync-delay', '0', '--dir', directory, ...args];
-    const master = await RedisProcess.start(t, quick);
+    const { tls } = guard;
+    const master = await RedisProcess.start(t, quick, tls);
     const follow = ['--replicaof', '127.0.0.1', String(master.port)];
     const servers = [
       master,
-      ...(await Promise.all(Array.from({ length: replicas }, () => RedisProcess.start(t, [...quick, ...follow])))),
+      ...(await Promise.all(Array.from({ length: replicas }, () => RedisProcess.start(t, [...quick, ...follow], tls)))),
     ];
-    const password = /--requirepass (\S+)/.exec(args.join(' '))?.[1];
     const isFollowed = async (): Promise<boolean> =>
-      (String(await ask({ port: master.port, password }, 'INFO', 'replication')).match(/state=online/g) ?? [])
-        .length === replicas;
+      (String(await ask(master, 'INFO', 'replication')).match(/state=online/g) ?? []).length === replicas;
     await until('the replicas', isFollowed);
     const watching = await Promise.all(
-      Array.from({ length: sentinels }, (_, k) =>
-        startSentinel(t, path.join(directory, `${k}.conf`), master.port, password),
-      ),
+      Array.from({ length: sentinels }, (_, k) => startSentinel(t, path.join(directory, `${k}.conf`), master, guard)),
     );
     const periods = ['INFO-PERIOD', 100, 'PUBLISH-PERIOD', 100, 'PING-PERIOD', 250, 'ASK-PERIOD', 50];
     for (const sentinel of watching) await ask(sentinel, 'SENTINEL', 'DEBUG', ...periods);
@@ -70,20 +80,26 @@ export class RedisSentinels {
 }
 
 /** A sentinel writes into its configuration. */
-function startSentinel(t: Test, file: string, masterPort: number, password?: string): Promise<RedisProcess> {
-  return freePort().then((port) => {
-    writeFileSync(
-      file,
-      [
-        `port ${port}`,
-        'bind 127.0.0.1',
-        `sentinel monitor ${SENTINEL_NAME} 127.0.0.1 ${masterPort} 2`,
-        ...(password === undefined ? [] : [`sentinel auth-pass ${SENTINEL_NAME} ${password}`]),
-        `sentinel down-after-milliseconds ${SENTINEL_NAME} ${DOWN_AFTER_MS}`,
-        `sentinel failover-timeout ${SENTINEL_NAME} 1500`,
-        '',
-      ].join('\n'),
-    );
-    return RedisProcess.startSentinel(t, port, file);
-  });
+async function startSentinel(
+  t: Test,
+  file: string,
+  master: RedisProcess,
+  { tls, lines = [] }: SentinelGuard,
+): Promise<RedisProcess> {
+  const port = await freePort();
+  const listening = tls === undefined ? [['port', String(port)] as const] : tlsOptions(tls, port);
+  writeFileSync(
+    file,
+    [
+      ...listening.map((option) => option.join(' ')),
+      'bind 127.0.0.1',
+      `sentinel monitor ${SENTINEL_NAME} 127.0.0.1 ${master.port} 2`,
+      ...(master.password === undefined ? [] : [`sentinel auth-pass ${SENTINEL_NAME} ${master.password}`]),
+      `sentinel down-after-milliseconds ${SENTINEL_NAME} ${DOWN_AFTER_MS}`,
+      `sentinel failover-timeout ${SENTINEL_NAME} 1500`,
+      ...lines,
+      '',
+    ].join('\n'),
+  );
+  return RedisProcess.startSentinel(t, port, file, tls);
 }
