@@ -20,6 +20,7 @@ import {
   copiesOf,
   DEEP,
   headersOf,
+  SERVER_OPTIONS,
   SOURCES,
   subscribeHeadersOf,
   SUBSCRIPTIONS,
@@ -33,6 +34,8 @@ export interface CrashRunOptions {
   readonly directory: string;
   /** Nothing is stored: then the checker has to find it out. */
   readonly isMemory?: boolean;
+  /** Keeps what the broker would keep in its directory. */
+  readonly redisUrl?: string | undefined;
   /** How long nothing may happen while messages are still to come. */
   readonly quietMs: number;
 }
@@ -62,6 +65,8 @@ const SHARE = 150;
 const MOST_FRAMES = 1_500;
 /** The broker looks every second whether its store works again. */
 const TROUBLE_MS = 1_500;
+/** Of a node: what a dead one had comes back then. */
+const LEASE_MS = 500;
 /** About how long a start takes. */
 const START_MS = 500;
 /** A kill that waits for frames comes then at the latest. */
@@ -114,8 +119,11 @@ class CrashRun {
   }
 
   #startBroker(): BrokerProcess {
-    const { directory, isMemory } = this.#options;
-    return BrokerProcess.start(this.#t, directory, isMemory === true ? false : path.join(directory, 'data'));
+    const { directory, isMemory, redisUrl, seed } = this.#options;
+    const data = isMemory === true ? false : path.join(directory, 'data');
+    const relay = { type: 'redis', url: redisUrl, keyPrefix: `${seed}:`, leaseMs: LEASE_MS };
+    const options = redisUrl === undefined ? SERVER_OPTIONS : { ...SERVER_OPTIONS, relay };
+    return BrokerProcess.start(this.#t, directory, data, options);
   }
 
   /** A durable subscription that was confirmed gets everything from then on; so the broker is killed at once. */

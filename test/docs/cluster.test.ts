@@ -12,7 +12,7 @@ const TESTS = readdirSync(path.join(ROOT, 'test'), { recursive: true, encoding: 
 
 t.test('each row of the failure tables names a test that there is', async (t) => {
   const tables = [...CLUSTER.matchAll(/\| What happens[^]*?\n((?:\|.*\n)+)/g)].map(([, table]) => table ?? '');
-  t.equal(tables.length, 4);
+  t.ok(tables.length >= 4, `${tables.length} tables`);
   const rows = tables.flatMap((table) => table.split('\n').filter((line) => /^\| [^-]/.test(line)));
   t.ok(rows.length > 25, `${rows.length} rows`);
   for (const row of rows) {
