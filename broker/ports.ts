@@ -472,13 +472,14 @@ export type InboxOperation =
       /** `UserMessage.passed` of one that nobody took: kept when no other node took it either. Null: it is new. */
       readonly missed: string | null;
     }
+  /** Takes back interests of this node, some at a time. @returns how many are left, as a number */
+  | { readonly kind: 'inbox-forget' }
   /**
-   * What this node's interests are now; with `isWhole` it has no others.
+   * What has changed of this node's interests.
    * @returns readonly string[], those of the users of `joined` for whom something is kept
    */
   | {
       readonly kind: 'inbox-interest';
-      readonly isWhole: boolean;
       readonly joined: readonly InboxInterest[];
       readonly left: readonly InboxInterest[];
     }
@@ -512,7 +513,7 @@ export type InboxOperation =
       readonly deliveryCount: number;
       readonly notBeforeEpochMs: number;
     }
-  /** As `queue-reclaim`; the interests of who is gone end too. */
+  /** As `queue-reclaim`; the interests of who is gone end too, some at a time. @returns how many are left, as a number */
   | { readonly kind: 'inbox-reclaim'; readonly incarnation: string | null }
   /** Drops what has expired. @returns InboxSizes */
   | { readonly kind: 'inbox-sweep' }

@@ -8,6 +8,7 @@ import { InboxStorage, type InboxAddress } from '../inbox/inbox-storage.js';
 import type { InboxKeeper } from '../inbox/inbox-keeper.js';
 import { interestIn } from '../inbox/interest.js';
 import { expiryOf } from '../inbox/user-inboxes.js';
+import { isPattern } from '../destinations/pattern.js';
 import { QueueTimer } from '../destinations/queue-timer.js';
 import type { Message } from '../message.js';
 import type { InboxAppendResult, InboxSizes, UserMessage } from '../ports.js';
@@ -59,6 +60,9 @@ export class SharedInboxes implements InboxKeeper {
       journal,
       onKept: (users) => {
         for (const user of users) this.onInbox(user);
+      },
+      onMore: () => {
+        this.#write();
       },
       onFailed: () => {
         this.#writeLater();
@@ -160,8 +164,8 @@ export class SharedInboxes implements InboxKeeper {
   }
 
   subscribed(subscription: Subscription, user: string, rest: string): void {
-    // Nobody can write to such a name.
-    if (!InboxStorage.canName({ user, rest })) return;
+    // Nobody can write to such a name, and nothing is kept where no rule asks for it.
+    if (!InboxStorage.canName({ user, rest }) || (!isPattern(rest) && this.#rules.of(rest) === null)) return;
     const mailbox = this.#mailboxOf(user);
     const interest = interestIn(rest, this.#parts.separator);
     this.#bySubscription.set(subscription, mailbox);
@@ -258,7 +262,7 @@ export class SharedInboxes implements InboxKeeper {
 
   /** This node is one of the others now. What those claimed that are none any more goes back. */
   onJoined(): void {
-    this.#parts.journal.owe({ kind: 'inbox-reclaim', incarnation: null });
+    this.#reclaim(null);
     this.lookAgain();
   }
 
@@ -269,7 +273,17 @@ export class SharedInboxes implements InboxKeeper {
   }
 
   onNodeGone(incarnation: string): void {
+    this.#reclaim(incarnation);
+  }
+
+  /** Messages at once, interests as far as they are; those that are left count for nothing, as their node is gone. */
+  #reclaim(incarnation: string | null): void {
     this.#parts.journal.owe({ kind: 'inbox-reclaim', incarnation });
+    const unit = new WriteUnit(this.#parts.journal);
+    unit.ask({ kind: 'inbox-reclaim', incarnation }, (left) => {
+      if (left !== 0) this.#reclaim(incarnation);
+    });
+    unit.submit()?.catch(() => undefined);
   }
 
   #mailboxOf(user: string): SharedMailbox {

@@ -2,7 +2,7 @@
  * Where users of this node have subscriptions, as the store of all nodes is told. What is told is always what is so then: a
  * commit that failed is followed by one that says the same of the same places, whatever it is by now.
  */
-import type { InboxInterest } from '../ports.js';
+import type { InboxInterest, InboxOperation } from '../ports.js';
 import { WriteUnit } from '../storage/write-unit.js';
 import type { Journal } from '../storage/journal.js';
 
@@ -10,6 +10,8 @@ export interface SharedInterestsParts {
   readonly journal: Journal;
   /** Something is kept for them; told when everything was said anew. */
   readonly onKept: (users: readonly string[]) => void;
+  /** `write` is to be called again. */
+  readonly onMore: () => void;
   /** It could not be told: `write` is to be called again, later. */
   readonly onFailed: () => void;
 }
@@ -23,6 +25,9 @@ export class SharedInterests {
   readonly #here = new Map<string, Map<string, number>>();
   /** Not told as they are. */
   #changed = new Map<string, InboxInterest>();
+  /** What the store believes is to be taken back, before anything is told. */
+  #isForgetting = false;
+  /** Everything is being told anew. */
   #isWhole = false;
 
   constructor(parts: SharedInterestsParts) {
@@ -52,40 +57,59 @@ export class SharedInterests {
 
   /** The store may have forgotten, or believe what is not so any more: everything is to be told. */
   tellAll(): void {
-    this.#isWhole = true;
+    this.#isForgetting = this.#isWhole = true;
     this.#changed = new Map();
     for (const [user, own] of this.#here) for (const interest of own.keys()) this.#change({ user, interest });
   }
 
   /** Asks the store for what has changed. */
   write(): void {
-    const isWhole = this.#isWhole;
+    if (this.#isForgetting) {
+      this.#forget();
+      return;
+    }
     const changed = [...this.#changed.values()];
+    const isWhole = this.#isWhole;
     this.#isWhole = false;
     this.#changed = new Map();
-    if (isWhole) this.#ask([], true, false);
-    for (let at = 0; at < changed.length; at += MAX_AT_ONCE) {
-      this.#ask(changed.slice(at, at + MAX_AT_ONCE), false, isWhole);
-    }
+    for (let at = 0; at < changed.length; at += MAX_AT_ONCE) this.#tell(changed.slice(at, at + MAX_AT_ONCE), isWhole);
   }
 
-  #ask(changed: readonly InboxInterest[], isWhole: boolean, tellsKept: boolean): void {
+  /** @param isWhole for whom something is kept was not asked meanwhile */
+  #tell(changed: readonly InboxInterest[], isWhole: boolean): void {
     const isHere = ({ user, interest }: InboxInterest): boolean => this.#here.get(user)?.has(interest) === true;
     const joined = changed.filter(isHere);
     const left = changed.filter((each) => !isHere(each));
-    const unit = new WriteUnit(this.#parts.journal);
-    unit.ask(
-      { kind: 'inbox-interest', isWhole, joined, left },
+    this.#ask(
+      { kind: 'inbox-interest', joined, left },
       (kept) => {
-        if (tellsKept) this.#parts.onKept(kept as readonly string[]);
+        if (isWhole) this.#parts.onKept(kept as readonly string[]);
       },
       () => {
         // Which of them was done is not known.
-        if (isWhole || tellsKept) this.tellAll();
-        else for (const each of changed) this.#change(each);
-        this.#parts.onFailed();
+        for (const each of changed) this.#change(each);
+        this.#isWhole ||= isWhole;
       },
     );
+  }
+
+  #forget(): void {
+    this.#ask(
+      { kind: 'inbox-forget' },
+      (left) => {
+        if (left === 0) this.#isForgetting = false;
+        this.#parts.onMore();
+      },
+      () => undefined,
+    );
+  }
+
+  #ask(operation: InboxOperation, apply: (result: unknown) => void, undo: () => void): void {
+    const unit = new WriteUnit(this.#parts.journal);
+    unit.ask(operation, apply, () => {
+      undo();
+      this.#parts.onFailed();
+    });
     unit.submit()?.catch(() => undefined);
   }
 

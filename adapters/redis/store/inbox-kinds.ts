@@ -41,8 +41,7 @@ export const INBOX_KINDS: SharedKinds<InboxOperation> = {
     grows: true,
   },
   'inbox-interest': {
-    encode: ({ isWhole, joined, left }) => [
-      flag(isWhole),
+    encode: ({ joined, left }) => [
       joined.length,
       left.length,
       ...[...joined, ...left].flatMap(({ user, interest }: InboxInterest) => [user, interest]),
@@ -50,6 +49,7 @@ export const INBOX_KINDS: SharedKinds<InboxOperation> = {
     decode: (reply) => list(reply).map(String),
     grows: false,
   },
+  'inbox-forget': { encode: () => [], decode: number, grows: false },
   'inbox-claim': {
     encode: ({ user, interests, maxMessages, maxBytes, known }): readonly RedisArgument[] => {
       const places = known === null ? ['-'] : [known.length, ...known];
@@ -76,7 +76,7 @@ export const INBOX_KINDS: SharedKinds<InboxOperation> = {
     encode: ({ user, place, deliveryCount, notBeforeEpochMs }) => [user, place, deliveryCount, notBeforeEpochMs],
     grows: false,
   },
-  'inbox-reclaim': { encode: ({ incarnation }) => [incarnation ?? ''], grows: false },
+  'inbox-reclaim': { encode: ({ incarnation }) => [incarnation ?? ''], decode: number, grows: false },
   'inbox-sweep': {
     encode: () => [],
     decode: (reply): InboxSizes => {

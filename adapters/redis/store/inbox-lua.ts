@@ -8,6 +8,8 @@
 const CHUNK = 64;
 /** Expired messages that are dropped at once, of one user and in all. */
 const SWEPT = 1_000;
+/** Interests that are taken back at once. */
+const LEFT = 512;
 /** How long nodes may take to say that nobody was there any more. */
 const PASSED_MS = 60_000;
 
@@ -112,13 +114,14 @@ local function leave(incarnation, user, interest)
   lose(incarnation, user, interest)
 end
 
-local function leaveAll(incarnation)
-  local all = redis.call('SMEMBERS', key('inbox:here:' .. incarnation))
-  redis.call('DEL', key('inbox:here:' .. incarnation))
-  for _, each in ipairs(all) do
+-- As many as one script may take; how many are left.
+local function leaveSome(incarnation)
+  local here = key('inbox:here:' .. incarnation)
+  for _, each in ipairs(redis.call('SPOP', here, ${LEFT})) do
     local at = string.find(each, '\\0', 1, true)
     lose(incarnation, string.sub(each, 1, at - 1), string.sub(each, at + 1))
   end
+  return redis.call('SCARD', here)
 end
 
 local function addNodes(found, nodes)
@@ -281,10 +284,13 @@ applies['inbox-append'] = function(a)
   return {1, dropped}
 end
 
+applies['inbox-forget'] = function()
+  return leaveSome(me)
+end
+
 applies['inbox-interest'] = function(a)
-  if ARGV[a + 1] == '1' then leaveAll(me) end
-  local at, seen, kept = a + 4, {}, {}
-  for _ = 1, tonumber(ARGV[a + 2]) do
+  local at, seen, kept = a + 3, {}, {}
+  for _ = 1, tonumber(ARGV[a + 1]) do
     local user = ARGV[at]
     -- Whoever is none of the nodes says it again once it is.
     if isMember() then join(user, ARGV[at + 1]) end
@@ -292,7 +298,7 @@ applies['inbox-interest'] = function(a)
     seen[user] = true
     at = at + 2
   end
-  for _ = 1, tonumber(ARGV[a + 3]) do
+  for _ = 1, tonumber(ARGV[a + 2]) do
     leave(me, ARGV[at], ARGV[at + 1])
     at = at + 2
   end
@@ -428,8 +434,8 @@ applies['inbox-return'] = function(a)
 end
 
 local function reclaim(gone)
-  if redis.call('ZSCORE', key('nodes'), gone) then return end
-  leaveAll(gone)
+  if redis.call('ZSCORE', key('nodes'), gone) then return 0 end
+  local left = leaveSome(gone)
   for _, user in ipairs(redis.call('SMEMBERS', key('inbox:claimed:' .. gone))) do
     for _, place in ipairs(redis.call('SMEMBERS', claims(gone, user))) do
       local entry = entryOf(user, place)
@@ -438,15 +444,15 @@ local function reclaim(gone)
     redis.call('DEL', claims(gone, user))
   end
   redis.call('DEL', key('inbox:claimed:' .. gone))
-  redis.call('SREM', key('inbox:nodes'), gone)
+  if left == 0 then redis.call('SREM', key('inbox:nodes'), gone) end
+  return left
 end
 
 applies['inbox-reclaim'] = function(a)
-  if ARGV[a + 1] ~= '' then
-    reclaim(ARGV[a + 1])
-    return
-  end
-  for _, each in ipairs(redis.call('SMEMBERS', key('inbox:nodes'))) do reclaim(each) end
+  if ARGV[a + 1] ~= '' then return reclaim(ARGV[a + 1]) end
+  local left = 0
+  for _, each in ipairs(redis.call('SMEMBERS', key('inbox:nodes'))) do left = left + reclaim(each) end
+  return left
 end
 
 applies['inbox-sweep'] = function()

@@ -225,16 +225,23 @@ function* inScripts(units: readonly Unit[]): Iterable<readonly Unit[]> {
   let bytes = 0;
   for (const unit of units) {
     const unitBytes = unit.reduce((sum, each) => sum + ('message' in each ? each.message.octets.length : 0), 0);
-    if (some.length > 0 && (operations + unit.length > MAX_OPERATIONS || bytes + unitBytes > MAX_BYTES)) {
+    const unitOperations = unit.reduce((sum, each) => sum + weightOf(each), 0);
+    if (some.length > 0 && (operations + unitOperations > MAX_OPERATIONS || bytes + unitBytes > MAX_BYTES)) {
       yield some;
       some = [];
       operations = bytes = 0;
     }
     some.push(unit);
-    operations += unit.length;
+    operations += unitOperations;
     bytes += unitBytes;
   }
   if (some.length > 0) yield some;
+}
+
+/** How many operations of the usual kind it takes as long as. */
+function weightOf(operation: SharedOperation): number {
+  if (operation.kind === 'inbox-forget') return MAX_OPERATIONS;
+  return operation.kind === 'inbox-interest' ? operation.joined.length + operation.left.length : 1;
 }
 
 function readOutcome(reply: readonly unknown[], unit: Unit): UnitOutcome {

@@ -89,6 +89,10 @@ if (requireProgram(t, 'redis-server')) {
     const ann = await login(t, a, 'ann');
     await sendTo(ann, X, '1');
     const cid = await login(t, b, 'cid');
+    // More than one script tells anew.
+    for (let k = 0; k < 700; k++) {
+      cid.sendFrame('SUBSCRIBE', { id: String(k), destination: `/user/queue/${k}` });
+    }
     await cid.subscribe('/user/queue/x', 's');
     const bob = await bobAt(t, b, '/queue/x', INDIVIDUAL);
     const [first] = await bob.messages(1);
@@ -98,8 +102,10 @@ if (requireProgram(t, 'redis-server')) {
     await redis.start();
     const isThere = (): boolean => [a, b].every((node) => node?.server.broker.health().isOk === true);
     await until('both nodes', isThere);
-    await sendTo(ann, '/user/cid/queue/x', 'live');
-    t.equal(await next(cid, 1), 'live');
+    for (const rest of ['x', '0', '350', '699']) {
+      await sendTo(ann, `/user/cid/queue/${rest}`, `live ${rest}`);
+      t.equal(await next(cid, 1), `live ${rest}`);
+    }
     await leave(bob);
     await sendTo(ann, X, '2');
     await sendTo(ann, X, '3');

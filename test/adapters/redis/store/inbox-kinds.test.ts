@@ -53,7 +53,6 @@ const claim = (user: string, interests: readonly string[], known: readonly numbe
 
 const interest = (user: string, joined: readonly string[], left: readonly string[] = []): InboxOperation => ({
   kind: 'inbox-interest',
-  isWhole: false,
   joined: joined.map((each) => ({ user, interest: each })),
   left: left.map((each) => ({ user, interest: each })),
 });
@@ -243,7 +242,7 @@ if (requireProgram(t, 'redis-server')) {
     await ask(two.store, interest('bob', [], ['=/queue/x']));
     t.strictSame([await outcome('/queue/x'), await outcome('/queue/y/z')], ['kept', 'there']);
     t.strictSame(await ask(one.store, interest('bob', ['=/queue/x'])), ['bob'], 'something is kept for bob');
-    await ask(two.store, { kind: 'inbox-interest', isWhole: true, joined: [], left: [] });
+    t.equal(await ask(two.store, { kind: 'inbox-forget' }), 0);
     t.equal(await outcome('/queue/y/z'), 'kept', 'all of it is taken back');
     await one.commands.command('ZREM', one.keys.of('nodes'), NODES[0]);
     t.equal(await outcome('/queue/x'), 'kept', 'who is none of the nodes is not there');
@@ -251,6 +250,20 @@ if (requireProgram(t, 'redis-server')) {
     t.notOk(
       (await keysLeft(one)).some((key) => key.includes('here') || key.includes('exact') || key.includes('globs')),
     );
+  });
+
+  t.test('of many interests some are taken back at a time, of a node that is gone too', async (t) => {
+    const [one, two] = await nodes(t, redis.url, 'many:');
+    const many = Array.from({ length: 1_300 }, (_, k) => `=/queue/${String(k)}`);
+    const tell = (): Promise<unknown> => ask(two.store, interest('bob', many));
+    const forget = (): Promise<unknown> => ask(two.store, { kind: 'inbox-forget' });
+    await tell();
+    t.strictSame([await forget(), await forget(), await forget(), await forget()], [788, 276, 0, 0]);
+    await tell();
+    await one.commands.command('ZREM', one.keys.of('nodes'), NODES[1]);
+    const reclaim = (): Promise<unknown> => ask(one.store, { kind: 'inbox-reclaim', incarnation: NODES[1] });
+    t.strictSame([await reclaim(), await reclaim(), await reclaim()], [788, 276, 0]);
+    t.notOk((await keysLeft(one)).some((key) => key.includes('here') || key.includes('exact')));
   });
 
   t.test('what was passed on is kept when every node that heard it had nobody', async (t) => {
