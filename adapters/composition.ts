@@ -32,6 +32,7 @@ import {
   SqliteConnectionSink,
 } from './connection-log/index.js';
 import { attachGateways, composeEndpoints, composeJsonEndpoint, type ListenerOptions } from './endpoint-composition.js';
+import { composeTracing } from './tracing/index.js';
 import type { Gateway, GatewayHost } from './gateways/index.js';
 import { createLogger, type ServerLogger } from './logging/index.js';
 import type { Listener } from './listeners.js';
@@ -108,7 +109,9 @@ export function composeBroker(
   const store = ports.store ?? redis?.store ?? composeStore(options, clock);
   const relays = composeRelays(options, redis, { clock, logger });
   const members = redis?.members ?? null;
-  const broker = new Broker(options.broker, { clock, logger, authenticator, authorizer, store, members, ...relays });
+  const tracing = composeTracing();
+  const parts = { clock, logger, authenticator, authorizer, store, members, tracing, ...relays };
+  const broker = new Broker(options.broker, parts);
   const connectionLog = composeConnectionLog(options, ports.connectionSink, { events: broker.events, clock, logger });
   return { broker, authenticator, access, connectionLog };
 }

@@ -6,7 +6,15 @@ export { Broker } from '../broker/broker.js';
 export { BrokerError, BROKER_ERROR_CODES, type BrokerErrorCode } from '../broker/errors.js';
 export { DEFAULT_BROKER_OPTIONS, type BrokerOptions, type Partially } from '../broker/options.js';
 export type * from '../broker/index.js';
-export type { AuditEntry, ConfigurationChange, ReloadResult } from './admin/index.js';
+export {
+  type AuditEntry,
+  type ConfigurationChange,
+  mergeWebSocket,
+  type ReloadResult,
+  SpecificationClash,
+  type WebSocketDescription,
+  type WebSocketEvent,
+} from './admin/index.js';
 export * from './auth/index.js';
 export * from './config/index.js';
 export * from './connection-log/index.js';

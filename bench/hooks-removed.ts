@@ -31,6 +31,12 @@ const CUTS: readonly Cut[] = [
     replacement: '',
     times: 1,
   },
+  {
+    file: 'broker/session.js',
+    find: /if \(this\.#environment\.tracing === null \|\| !isTraced\(raw\)\)/g,
+    replacement: 'if (true)',
+    times: 1,
+  },
   // For each frame of the strict path: CONNECT, SUBSCRIBE, SEND with a receipt.
   { file: 'broker/session.js', find: /if \(interceptors\.inbound === null\)/g, replacement: 'if (true)', times: 1 },
   {
@@ -45,6 +51,7 @@ const CUTS: readonly Cut[] = [
     replacement: 'if (true)',
     times: 2,
   },
+  { file: 'broker/message-publisher.js', find: /if \(tracing === null\)/g, replacement: 'if (true)', times: 2 },
 ];
 
 /** `dist`, two folders above this compiled file's own. */

@@ -1,7 +1,7 @@
 /**
- * What do interceptors and rules cost those who have none? CPU of the server for each delivery of a fan-out: the build as
+ * What do interceptors, rules and tracing cost those who have none? CPU of the server for each delivery of a fan-out: the build as
  * it is, beside a copy of it with those checks taken out, and beside an untouched copy, which shows how much of a
- * difference is noise. All three alternate in the same run.
+ * difference is noise, and beside itself with a tracer registered. All four alternate in the same run.
  */
 import path from 'node:path';
 import { compareAll, type Plan } from './compare.js';
@@ -24,12 +24,12 @@ const BODY_BYTES = 128;
 const copies = [await copyBuildWithoutHooks(), await copyBuild()] as const;
 const [without, same] = copies.map(({ dist }) => path.join(dist, 'bench/servers'));
 
-const from = (base: Contender, name: string, folder: string | undefined): Contender => ({
+const from = (base: Contender, name: string, folder: string | undefined, ...more: readonly string[]): Contender => ({
   ...base,
   name,
   peer: {
     ...base.peer,
-    start: async () => runningPeer(await ServerProcess.start('hoofbeat-server', ['plain'], [], folder)),
+    start: async () => runningPeer(await ServerProcess.start('hoofbeat-server', ['plain', ...more], [], folder)),
   },
 });
 const plans = [1, 16, 64].map((batch): Plan => ({
@@ -42,14 +42,19 @@ async function measure(base: Contender): Promise<string[][]> {
   const peers = new PeerPool(makeDataDirectory(), []);
   const settings = { isQuick, rounds: ROUNDS, roundMs: ROUND_MS, springJar: null };
   const bench = { settings, peers, progress: new Progress(1) };
-  const contenders = [from(base, 'as built', undefined), from(base, 'hooks out', without), from(base, 'again', same)];
+  const contenders = [
+    from(base, 'as built', undefined),
+    from(base, 'hooks out', without),
+    from(base, 'again', same),
+    from(base, 'traced', undefined, 'traced'),
+  ];
   try {
     const { points } = await compareAll(bench, 'fan-out', contenders, plans);
     return points.map(({ settings: { batch = '' }, entries }) => {
-      const [own = [], bare = [], control = []] = entries.map((entry) => valuesOf(entry, 'cpuMicros'));
+      const [own = [], bare = [], control = [], traced = []] = entries.map((entry) => valuesOf(entry, 'cpuMicros'));
       const percent = (others: readonly number[]): string => `${((medianRatio(own, others) - 1) * 100).toFixed(1)} %`;
-      const figures = [own, bare, control].map((values) => median(values).toFixed(3));
-      return [base.transport, String(batch), ...figures, percent(bare), percent(control)];
+      const figures = [own, bare, control, traced].map((values) => median(values).toFixed(3));
+      return [base.transport, String(batch), ...figures, percent(bare), percent(control), percent(traced)];
     });
   } finally {
     bench.progress.clear();
@@ -63,7 +68,20 @@ try {
       `medians of ${ROUNDS} rounds, CPU µs for each delivery\n`,
   );
   const rows = [...(await measure(hoofbeatTcp)), ...(await measure(hoofbeatWebSocket))];
-  printTable(['transport', 'B', 'as built', 'hooks out', 'same again', 'cost of hooks', 'noise'], rows);
+  printTable(
+    [
+      'transport',
+      'B',
+      'as built',
+      'hooks out',
+      'same again',
+      'with a tracer',
+      'cost of hooks',
+      'noise',
+      'as built over traced',
+    ],
+    rows,
+  );
 } finally {
   for (const copy of copies) await copy.remove();
 }

@@ -72,6 +72,7 @@ import type {
   RelayProblem,
   SharedStore,
   Store,
+  Tracing,
   TransportName,
 } from './ports.js';
 import { Journal, type StoreProblem } from './storage/journal.js';
@@ -97,6 +98,8 @@ export interface BrokerPorts {
   readonly members?: ClusterMembers | null | undefined;
   /** Histories that nodes share: wanted with `nodeRelay` where there are rules for any, and a store that is shared. */
   readonly nodeHistories?: NodeHistories | null | undefined;
+  /** Missing: nobody follows messages. */
+  readonly tracing?: Tracing | null | undefined;
 }
 
 /** Whether a node works, and what does not. */
@@ -207,7 +210,7 @@ export class Broker implements HandlerGroup {
     const wheel = new TimerWheel(ports.clock);
     const registry = new SessionRegistry<OperatedSession>();
     const users = new UserRegistry();
-    const { members = null } = ports;
+    const { members = null, tracing = null } = ports;
     const nodeId = members?.nodeId ?? (resolved.nodeId === '' ? createId(6) : resolved.nodeId);
     const messageIdPrefix = `${nodeId}-`;
     const numbers = new MessageNumbers();
@@ -262,6 +265,7 @@ export class Broker implements HandlerGroup {
       stats,
       nextMessageId,
       relayedUsers: this.#relayedUsers,
+      tracing,
     });
     const handlers = new HandlerRegistry(resolved.destinations.separator);
     const { cluster } = router;
@@ -292,6 +296,7 @@ export class Broker implements HandlerGroup {
         logger,
         stats,
         nextMessageId,
+        tracing,
       }),
       decodesAll: tracesFrames || resolved.userIdHeader,
       options: resolved,
@@ -308,6 +313,7 @@ export class Broker implements HandlerGroup {
       heads: new MessageHeads(messageIdPrefix),
       messageIdPrefix,
       tracesFrames,
+      tracing,
       tap: null,
       nextMessageId,
       createId: createToken,

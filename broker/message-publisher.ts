@@ -6,8 +6,10 @@ import { Headers } from '../protocol/index.js';
 import { Message } from './message.js';
 import type { Interceptors } from './application/interceptors.js';
 import type { UserDestination, UserDestinations } from './destinations/user-destinations.js';
+import type { Tracing } from './ports.js';
 import type { RelayedUsers } from './relay/relayed-users.js';
 import type { Router } from './router.js';
+import { withTrace } from './trace-headers.js';
 import type { WriteUnit } from './storage/write-unit.js';
 import type { BrokerStats } from './stats.js';
 
@@ -19,6 +21,8 @@ export interface PublisherParts {
   readonly nextMessageId: () => number;
   /** Users on other nodes behind the same external broker; null: there is none. */
   readonly relayedUsers: RelayedUsers | null;
+  /** Null: nobody follows messages. */
+  readonly tracing: Tracing | null;
 }
 
 /** Who gets a message for a user. */
@@ -55,6 +59,25 @@ export class MessagePublisher {
     senderId: string | null,
     unit: WriteUnit,
   ): void {
+    const { tracing } = this.#parts;
+    if (tracing === null) {
+      this.#publish(destination, headers, body, senderId, unit);
+      return;
+    }
+    const isFromClient = senderId !== null;
+    tracing.sending({ destination, template: this.#templateOf(destination), isFromClient, headers }, (trace) => {
+      const carried = trace.length === 0 ? headers : withTrace(headers, trace);
+      this.#publish(destination, carried, body, senderId, unit);
+    });
+  }
+
+  #publish(
+    destination: string,
+    headers: Iterable<readonly [string, string]>,
+    body: Buffer,
+    senderId: string | null,
+    unit: WriteUnit,
+  ): void {
     const { interceptors } = this.#parts;
     if (interceptors.broker === null) {
       this.#route(destination, headers, body, senderId, unit);
@@ -71,6 +94,35 @@ export class MessagePublisher {
    * @throws BrokerError `destination-unknown` (compat `strict`), or what an interceptor throws
    */
   publishToUser(
+    user: string,
+    rest: string,
+    headers: Iterable<readonly [string, string]>,
+    body: Buffer,
+    sessionId: string | null,
+    unit: WriteUnit,
+  ): void {
+    const { tracing, users } = this.#parts;
+    if (tracing === null) {
+      this.#publishToUser(user, rest, headers, body, sessionId, unit);
+      return;
+    }
+    const destination = users.format(user, rest);
+    const template = this.#templateOf(destination);
+    tracing.sending({ destination, template, isFromClient: false, headers }, (trace) => {
+      const carried = trace.length === 0 ? headers : withTrace(headers, trace);
+      this.#publishToUser(user, rest, carried, body, sessionId, unit);
+    });
+  }
+
+  /** Of a user: one name for all of them, or there would be as many as users. */
+  #templateOf(destination: string): string | undefined {
+    const { users } = this.#parts;
+    if (!users.covers(destination)) return undefined;
+    const target = users.parse(destination);
+    return target === null ? undefined : users.format('{user}', target.rest);
+  }
+
+  #publishToUser(
     user: string,
     rest: string,
     headers: Iterable<readonly [string, string]>,
@@ -97,7 +149,7 @@ export class MessagePublisher {
   tell(sessionId: string, rest: string, headers: readonly [string, string][], body: Buffer, unit: WriteUnit): void {
     const { users, router, nextMessageId, stats } = this.#parts;
     if (router.relayed?.covers(rest) !== true) {
-      this.publishToUser(sessionId, rest, headers, body, sessionId, unit);
+      this.#publishToUser(sessionId, rest, headers, body, sessionId, unit);
       return;
     }
     const visible = withDestination(headers, users.visibleDestination(rest));

@@ -11,7 +11,7 @@ import type { LeaseGuard } from './cluster/lease-guard.js';
 import type { MessageHeads } from './message-heads.js';
 import type { MessageKeys } from './message-keys.js';
 import type { MessagePublisher } from './message-publisher.js';
-import type { Authenticator, Authorizer, Clock, Logger } from './ports.js';
+import type { Authenticator, Authorizer, Clock, Logger, Tracing } from './ports.js';
 import type { PublisherHold } from './publisher-hold.js';
 import type { Quotas } from './quotas/quotas.js';
 import type { Router } from './router.js';
@@ -58,6 +58,8 @@ export interface SessionEnvironment {
   readonly messageIdPrefix: string;
   /** The log wants to see frames. */
   tracesFrames: boolean;
+  /** Null: nobody follows messages. */
+  readonly tracing: Tracing | null;
   /** Null: no operator looks at frames. */
   tap: FrameTap | null;
   /** Somebody wants to see every frame or message decoded, log, tap or interceptor: none then takes the plain path. */

@@ -33,6 +33,7 @@ import { Message } from './message.js';
 import { Outbox, type OutboxOwner } from './outbox.js';
 import { ReceiptOrder } from './receipt-order.js';
 import { SessionDeadlines, type DeadlineOwner } from './session-deadlines.js';
+import { isTraced } from './trace-headers.js';
 import { WriteUnit, type UnitTerms } from './storage/write-unit.js';
 import { Subscription, type SubscriptionSpec } from './subscription.js';
 import type { DeliveryHead } from './delivery.js';
@@ -364,7 +365,7 @@ export class Session
     workload.units += PLAIN_FRAME_UNITS;
     const isPlainSend = raw.command === Command.SEND && raw.isPlain && raw.destinationStart >= 0;
     if (isPlainSend && this.#state === 'connected' && this.version !== '1.0' && !this.#environment.decodesAll) {
-      return this.#sendPlain(raw);
+      if (this.#environment.tracing === null || !isTraced(raw)) return this.#sendPlain(raw);
     }
     return this.#receive(raw.decode(this.version));
   }

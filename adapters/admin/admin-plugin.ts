@@ -9,6 +9,7 @@ import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestAsyncHookHandler } from 'fastify';
 import type { z } from 'zod';
 import type { Actor } from './admin-access.js';
+import { API_PREFIX } from './api-prefix.js';
 import type { AdminParts } from './admin-parts.js';
 import type { AdminRoute } from './admin-route.js';
 import { registerConsole } from './console/register-console.js';
@@ -31,7 +32,6 @@ export interface AdminPluginOptions {
 
 /** Of every answer: whose it is. */
 export const NODE_HEADER = 'hoofbeat-node';
-export const API_PREFIX = '/api/v1';
 /** Room for a message to publish. */
 const BODY_LIMIT_BYTES = 4 * 1024 * 1024;
 /** Nothing that a browser could do with an answer of the API is wanted. */

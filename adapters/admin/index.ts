@@ -9,9 +9,16 @@ export type {
   ReloadResult,
   ServedEndpoint,
 } from './admin-parts.js';
-export { type AdminPluginOptions, API_PREFIX, registerAdmin } from './admin-plugin.js';
+export { type AdminPluginOptions, registerAdmin } from './admin-plugin.js';
+export { API_PREFIX } from './api-prefix.js';
 export { AdminServer, type AdminServerOptions } from './admin-server.js';
 export { type AuditEntry, AuditLog } from './audit-log.js';
+export {
+  mergeWebSocket,
+  SpecificationClash,
+  type WebSocketDescription,
+  type WebSocketEvent,
+} from './documents/websocket-extension.js';
 export { EventLoopWatch } from './event-loop-watch.js';
 export { OutboxWatch } from './outbox-watch.js';
 export { PageReader } from './paging/page-reader.js';

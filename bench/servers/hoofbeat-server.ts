@@ -1,9 +1,11 @@
 /**
  * hoofbeat with what a real server has: rules about who may do what, names for its users, heart-beats; otherwise with its
- * defaults, but for long backlogs. Arguments: `plain` leaves the rules out, `--data=` is a directory for messages that are stored,
+ * defaults, but for long backlogs. Arguments: `plain` leaves the rules out, `traced` registers
+ * a tracer provider that keeps nothing, `--data=` is a directory for messages that are stored,
  * `--redis=` makes it a node of the cluster at that URL.
  */
 import { parseArgs } from 'node:util';
+import { trace, TraceFlags } from '@opentelemetry/api';
 import { createStompServer, type ServerOptions } from '../../adapters/index.js';
 import { serveParent } from './server-process.js';
 
@@ -23,6 +25,15 @@ const AUTH: ServerOptions['auth'] = {
     { action: 'subscribe', destination: ['/topic/**', '/queue/**', '/user/queue/**'], allow: true },
   ],
 };
+
+if (positionals.includes('traced')) {
+  const spanContext = { traceId: 'f'.repeat(32), spanId: 'f'.repeat(16), traceFlags: TraceFlags.NONE };
+  const startSpan = () => trace.wrapSpanContext(spanContext);
+  const startActiveSpan = (): never => {
+    throw new Error('hoofbeat does not ask for it');
+  };
+  trace.setGlobalTracerProvider({ getTracer: () => ({ startSpan, startActiveSpan }) });
+}
 
 const server = createStompServer({
   http: { port: 0 },

@@ -20,7 +20,8 @@ import { WriteUnit } from '../storage/write-unit.js';
 import type { Journal } from '../storage/journal.js';
 import type { MessagePublisher } from '../message-publisher.js';
 import type { BrokerOptions } from '../options.js';
-import type { Clock, Logger, Principal } from '../ports.js';
+import type { Clock, Logger, Principal, TraceSpan, Tracing } from '../ports.js';
+import { traceHeadersOf } from '../trace-headers.js';
 import type { BrokerStats } from '../stats.js';
 import type { MessageSource, Subscription } from '../subscription.js';
 import type { SessionHandle } from './session-handle.js';
@@ -35,6 +36,8 @@ export interface InvokerParts {
   readonly logger: Logger;
   readonly stats: BrokerStats;
   readonly nextMessageId: () => number;
+  /** Null: nobody follows messages. */
+  readonly tracing: Tracing | null;
 }
 
 export interface InvokeTerms {
@@ -51,6 +54,10 @@ interface Call extends InvokeTerms {
   readonly context: CallContext;
   /** The client waits for an answer to this frame. A SUBSCRIBE has its RECEIPT already: the subscription is there. */
   readonly isAwaited: boolean;
+  /** Null: nobody follows it. */
+  readonly span: TraceSpan | null;
+  /** What replies carry on. */
+  readonly trace: readonly (readonly [name: string, value: string])[];
 }
 
 const ANONYMOUS: Principal = Object.freeze({ name: null, roles: Object.freeze([]) });
@@ -110,7 +117,28 @@ export class HandlerInvoker {
       return;
     }
     const context = new CallContext(entry, path, frame, session);
-    return this.#run({ entry, path, context, isAwaited, ...terms }, frame);
+    const common = { entry, path, context, isAwaited, ...terms };
+    const { tracing } = this.#parts;
+    if (tracing === null) return this.#run({ ...common, span: null, trace: traceHeadersOf(frame.headers) }, frame);
+    const { destination } = context;
+    const { pattern } = entry;
+    const span = tracing.handling({ destination, pattern, sessionId: session.id, headers: frame.headers });
+    return this.#follow({ ...common, span, trace: span.headers }, span, frame);
+  }
+
+  #follow(call: Call, span: TraceSpan, frame: Frame): void | Promise<void> {
+    const end = (): void => {
+      span.end();
+    };
+    let pending: void | Promise<void>;
+    try {
+      pending = span.run(() => this.#run(call, frame));
+    } catch (error) {
+      end();
+      throw error;
+    }
+    if (pending instanceof Promise) return pending.finally(end);
+    end();
   }
 
   #run(call: Call, frame: Frame): void | Promise<void> {
@@ -159,6 +187,7 @@ export class HandlerInvoker {
 
   /** The application's error handlers, nearest first, until one does not throw; else the log, and a client that waits. */
   #failed(error: unknown, call: Call, handlers = call.entry.errors.entries()): void | Promise<void> {
+    call.span?.fail(error);
     const [nearest, ...outer] = handlers;
     if (nearest === undefined) {
       this.#unhandled(error, { session: call.context.session.id, pattern: call.entry.pattern }, call);
@@ -198,7 +227,7 @@ export class HandlerInvoker {
   #reply(value: unknown, options: ReplyOptions, call: Call): Promise<void> | undefined {
     if (value === undefined || value === null) return undefined;
     const { contentType, body } = encodePayload(value);
-    const headers = new Headers([['content-type', contentType]]);
+    const headers = new Headers([['content-type', contentType], ...call.trace]);
     const { sendTo, sendToUser } = options;
     const toUser = sendToUser !== undefined && sendToUser !== false;
     if (sendTo === undefined && !toUser) {

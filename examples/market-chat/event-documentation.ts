@@ -1,19 +1,14 @@
 /** Documentation of the chat's events, as OpenAPI 3.1 wants it: an entry for each, and the schemas they use. */
+import type { WebSocketEvent } from '../../adapters/index.js';
+
 const chatId = { type: 'string', description: 'A chat that the user may see' };
 
-export interface EventDocumentation {
-  readonly name: string;
-  readonly summary: string;
-  /** Of components.schemas. */
-  readonly schema: string;
-}
-
-export const CLIENT_TO_SERVER: readonly EventDocumentation[] = [
+export const CLIENT_TO_SERVER: readonly WebSocketEvent[] = [
   { name: 'clientJoinRoom', summary: 'Follow a chat; ignored without the right to see it', schema: 'JoinRoomRequest' },
   { name: 'clientLeaveRoom', summary: 'Follow a chat no longer', schema: 'LeaveRoomRequest' },
 ];
 
-export const SERVER_TO_CLIENT: readonly EventDocumentation[] = [
+export const SERVER_TO_CLIENT: readonly WebSocketEvent[] = [
   { name: 'serverMessage', summary: 'A new message in a chat that is followed', schema: 'WebSocketMessage' },
 ];
 

@@ -6,11 +6,8 @@ import t, { type Test } from 'tap';
 import { CHAT_EVENTS, SERVER_EVENTS } from '../../examples/market-chat/chat-events.js';
 import { Chats } from '../../examples/market-chat/chats.js';
 import { CLIENT_TO_SERVER, SERVER_TO_CLIENT } from '../../examples/market-chat/event-documentation.js';
-import {
-  getCompleteOpenAPISpec,
-  mergeLegacySpecWithWebSocket,
-  SpecificationClash,
-} from '../../examples/market-chat/openapi.js';
+import { SpecificationClash } from '../../adapters/index.js';
+import { getCompleteOpenAPISpec, mergeLegacySpecWithWebSocket } from '../../examples/market-chat/openapi.js';
 import { createMarketChatApp, type MarketChatOptions } from '../../examples/market-chat/server.js';
 import { Browser } from '../helpers/chromium.js';
 import { curl, listen, picture } from '../helpers/example.js';

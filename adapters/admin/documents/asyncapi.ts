@@ -33,6 +33,7 @@ export interface AsyncOperation extends Json {
   readonly action: 'send' | 'receive';
   readonly channel: { readonly $ref: string };
   readonly summary: string;
+  readonly reply?: { readonly channel: { readonly $ref: string } };
 }
 
 const ANY_MESSAGE = { message: { summary: 'Any body', payload: {} } };

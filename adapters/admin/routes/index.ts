@@ -26,6 +26,6 @@ export function adminRoutes(parts: AdminParts): readonly AdminRoute[] {
     ...messageRoutes(parts),
     ...tapRoutes(parts),
     ...serverRoutes(parts),
-    ...documentRoutes(parts),
+    ...documentRoutes(parts, () => adminRoutes(parts)),
   ];
 }

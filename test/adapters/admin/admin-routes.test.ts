@@ -259,6 +259,7 @@ const CASES: Readonly<Record<string, Case>> = {
     ]),
     expect: { type: 'tap', node: String },
   },
+  getOpenApi: { path: '/openapi', expect: { openapi: '3.1.0', 'x-websocket': { path: '/ws', protocol: 'stomp' } } },
   getAsyncApi: { path: '/asyncapi', expect: { asyncapi: '3.0.0' } },
 };
 

@@ -49,6 +49,50 @@ t.test('it describes exactly the routes that exist', async (t) => {
   t.strictSame(described.sort(), served.filter((each) => !each.startsWith('HEAD ')).sort());
 });
 
+t.test('with the WebSocket side of the server in it, it is still one', async (t) => {
+  const { ask, server } = await startAdmin(t, {}, { broker: { history: [{ pattern: '/topic/kept/*' }] } });
+  const tree = z.object({
+    name: z.string(),
+    get children() {
+      return z.array(tree);
+    },
+  });
+  const order = z.object({ amount: z.number().min(1) });
+  server.broker.message('/orders/{id:[0-9]+}', () => 'done', { schema: order, sendToUser: '/queue/done' });
+  server.broker.message('/trees', () => undefined, { schema: tree });
+  server.broker.subscribeMapping('/state', () => 'now');
+  const { body, status } = await ask('GET', '/openapi', { as: 'viewer' });
+  t.equal(status, 200);
+  t.strictSame(await new Validator().validate(structuredClone(body) as Record<string, unknown>), { valid: true });
+  t.match(body, {
+    openapi: '3.1.0',
+    paths: { '/api/v1/sessions': {}, '/api/v1/openapi': {} },
+    'x-websocket': { path: '/ws', protocol: 'stomp', endpoints: [{ path: '/ws', sockjs: true }] },
+    webhooks: {
+      '/user/queue/done': { post: {} },
+      '/topic/kept/*': { post: { summary: /keeps messages/ } },
+    },
+    components: {
+      schemas: {
+        Problem: {},
+        AppOrdersId: { properties: { amount: { minimum: 1 } } },
+        AppTrees: { $id: 'urn:hoofbeat:schema:AppTrees', properties: { children: { items: { $ref: '#' } } } },
+      },
+    },
+  });
+  const { events } = (body as { 'x-websocket': { events: { 'client-to-server': readonly object[] } } })['x-websocket'];
+  t.match(
+    events['client-to-server'].find((event) => 'name' in event && event.name === '/app/orders/{id}'),
+    { summary: /SEND by a client/, schema: { $ref: '#/components/schemas/AppOrdersId' } },
+  );
+  t.match(events['client-to-server'].map((event) => ('name' in event ? event.name : '')).sort(), [/^\/app/]);
+});
+
+t.test('a server without WebSocket has no such side', async (t) => {
+  const { ask } = await startAdmin(t, {}, { http: false });
+  t.notOk('x-websocket' in ((await ask('GET', '/openapi')).body as object));
+});
+
 t.test('it says which role each operation needs, and what can go wrong', async (t) => {
   const { ask } = await startAdmin(t);
   const { paths } = (await ask('GET', '//docs/json', { as: null })).body as OpenApi;
