@@ -51,13 +51,13 @@ export function jobMessages(kept: KeptSubscriptions): JsonMapping {
     // Only who has asked for it has something to acknowledge.
     render: ({ payload, headers }) =>
       headers.has('ack') ? { ...(payload as object), ackId: headers.get('ack') } : payload,
-    refused: ({ code, text, message }) => ({
-      type: 'error',
-      code,
-      message: text,
-      jobId: message?.['jobId'],
-      timestamp: Date.now(),
-    }),
+    refused: ({ code, text, message }, client) => {
+      // What was not let in is nothing to come back to.
+      if (message !== null && code !== 'invalid-message' && String(message['type']).startsWith('subscribe_')) {
+        kept.delete(client?.user.name ?? '', destinationOf(message));
+      }
+      return { type: 'error', code, message: text, jobId: message?.['jobId'], timestamp: Date.now() };
+    },
   };
 }
 

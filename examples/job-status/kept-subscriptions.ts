@@ -3,6 +3,8 @@ import type { Broker, Clock, StandingSubscription } from '../../adapters/index.j
 
 const KEEP_MS = 300_000;
 const MAX_USERS = 10_000;
+/** Of one user; the oldest are forgotten. */
+const MAX_SUBSCRIPTIONS = 200;
 
 export type Subscription = Exclude<StandingSubscription, string>;
 
@@ -33,6 +35,8 @@ export class KeptSubscriptions {
     let kept = this.#users.get(user);
     if (kept === undefined) this.#users.set(user, (kept = { subscriptions: new Map(), goneMs: null }));
     kept.subscriptions.set(subscription.destination, subscription);
+    const [first] = kept.subscriptions.keys();
+    if (kept.subscriptions.size > MAX_SUBSCRIPTIONS && first !== undefined) kept.subscriptions.delete(first);
     const [oldest] = this.#users.keys();
     if (this.#users.size > MAX_USERS && oldest !== undefined) this.#users.delete(oldest);
   }

@@ -63,10 +63,11 @@ t.test('their pages work under their paths', async (t) => {
   if (!requireProgram(t, 'chromium')) return;
   const browser = await Browser.start(t);
   const { page, complaints } = await browser.open(`${url}/`);
-  const links = await page.locator('a').evaluateAll((all) => all.map((each) => each.getAttribute('href') ?? ''));
-  t.equal(links.length, 5);
-  for (const name of links) {
-    await page.goto(`${url}/${name}`);
+  t.equal(await page.locator('a').count(), 5);
+  for (let k = 0; k < 5; k++) {
+    await page.goto(`${url}/`);
+    const name = (await page.locator('a').nth(k).getAttribute('href')) ?? '';
+    await page.locator('a').nth(k).click();
     await page.locator('.state[data-state=online]').first().waitFor({ timeout: DEADLINE_MS });
     t.pass(name);
   }

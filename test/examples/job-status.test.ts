@@ -240,6 +240,8 @@ t.test('J10: who reconnects goes on with the jobs; a second window does not begi
   const { url, notifier, app } = await start(t);
   const first = await open(t, url, 'ann');
   first.say({ type: 'subscribe_job', jobId: 'job-1' });
+  first.say({ type: 'subscribe_job', jobId: 'job-2' });
+  t.match(await first.messages.next('the refusal'), { type: 'error', jobId: 'job-2' });
   await settled(first);
   const second = await open(t, url, 'ann');
   await settled(second);
@@ -250,7 +252,8 @@ t.test('J10: who reconnects goes on with the jobs; a second window does not begi
   second.socket.close();
   while (app.broker.users.get('ann') !== undefined) await new Promise((resolve) => setImmediate(resolve));
   const back = await open(t, url, 'ann');
-  await settled(back);
+  back.say({ type: 'ping' });
+  t.match(await back.messages.next('pong'), { type: 'pong' }, 'what was refused is not tried again');
   await notifier.sendJobStatusUpdate('job-1', 'PROCESSING', { progress: 2 });
   t.match(await back.messages.next('the update'), { data: { progress: 2 } });
 });

@@ -48,8 +48,8 @@ export interface JsonMapping {
   ) => JsonAction | readonly JsonAction[] | Promise<JsonAction | readonly JsonAction[]>;
   /** What a MESSAGE is to the client; undefined: nothing. */
   readonly render: (message: GatewayMessage, client: JsonClient) => unknown;
-  /** What a refusal is to the client; undefined: nothing. The connection is kept. */
-  readonly refused: (refusal: JsonRefusal) => unknown;
+  /** What a refusal is to the client, null before it is let in; undefined: nothing. The connection is kept. */
+  readonly refused: (refusal: JsonRefusal, client: JsonClient | null) => unknown;
   /** Said before the gateway closes the connection, e.g. for too many errors; undefined: nothing. */
   readonly closing?: ((text: string) => unknown) | undefined;
   /** Lets clients in that show nothing at the handshake and say who they are in a message. Missing: 401. */

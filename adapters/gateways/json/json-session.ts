@@ -63,7 +63,7 @@ export class JsonSession implements ConnectionListener {
         this.#onMessage(message);
       },
       onEnd: (error) => {
-        this.#tell(options.mapping.refused(this.#refusalOf(error, null)));
+        this.#tell(options.mapping.refused(this.#refusalOf(error, null), this.#client));
       },
     });
   }
@@ -182,7 +182,7 @@ export class JsonSession implements ConnectionListener {
     } catch (error) {
       if (this.#isGone) return;
       const refusal = this.#refusalOf(error, null);
-      this.#tell(headers.length > 0 ? mapping.lateLogin?.failed(refusal.text) : mapping.refused(refusal));
+      this.#tell(headers.length > 0 ? mapping.lateLogin?.failed(refusal.text) : mapping.refused(refusal, null));
       this.#outer.close(NOT_LET_IN);
     }
   }
@@ -208,7 +208,7 @@ export class JsonSession implements ConnectionListener {
     this.#errors++;
     this.#lastErrorMs = this.#host.clock.nowMs();
     this.#host.logger.debug({ session: this.#client?.session.id, code: refusal.code }, refusal.text);
-    this.#tell(this.#options.mapping.refused(refusal));
+    this.#tell(this.#options.mapping.refused(refusal, this.#client));
     const { maxErrors } = this.#options;
     if (maxErrors !== false && this.#errors > maxErrors) this.#closeFor(TOO_MANY_ERRORS);
   }
