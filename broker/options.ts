@@ -429,7 +429,7 @@ function checked(standard: unknown, value: unknown, at: string): unknown {
 }
 
 function invalid(path: string, got: unknown, wants: string, what = 'invalid option'): BrokerError {
-  return new BrokerError('invalid-option', `${what} ${path}: got ${JSON.stringify(got)}, wants ${wants}`);
+  return new BrokerError('invalid-option', `${what} ${path}: got ${shown(got)}, wants ${wants}`);
 }
 
 function deepFreeze<T extends object>(value: T): T {
@@ -444,4 +444,13 @@ function isTextList(value: unknown): value is readonly string[] {
 /** Options come from files and from JavaScript: a type says what a value should be, not what it is. */
 function isOneOf<T extends string>(value: string, allowed: readonly T[]): value is T {
   return (allowed as readonly string[]).includes(value);
+}
+
+/** An alias of YAML may make an object that is part of itself. */
+function shown(value: unknown): string {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return Array.isArray(value) ? 'a list' : 'an object';
+  }
 }

@@ -54,6 +54,11 @@ export class SocketIoGateway implements Gateway {
     let state: 'open' | 'draining' | 'detached' = 'open';
     const owns = (request: IncomingMessage): boolean => state !== 'detached' && isSocketIo(request, path);
     io.use((socket, next) => {
+      if (socket.conn.readyState !== 'open') {
+        // A client may say all of it in one write and be gone: nobody would be told of its end any more.
+        next(new Error('The connection is gone'));
+        return;
+      }
       this.#connections.add(socket.conn);
       socket.conn.on('close', () => this.#connections.delete(socket.conn));
       if (state === 'open') void this.#letIn(socket, host, next);

@@ -26,6 +26,8 @@ export interface SocketIoSocket {
 /** Engine.IO's connection, as its types show it. */
 export interface SocketIoConnection {
   readonly remoteAddress: string;
+  /** `open` until its end has begun. */
+  readonly readyState: string;
   on(event: 'drain' | 'close', listener: () => void): unknown;
   close(discard?: boolean): unknown;
 }
