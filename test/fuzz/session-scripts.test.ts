@@ -85,7 +85,12 @@ function check(client: FixtureClient, acks: string[]): void {
 }
 
 function open(random: SeededRandom, fixture: BrokerFixture): FixtureClient {
-  if (random.chance(0.1)) return fixture.open();
+  if (random.chance(0.1)) {
+    const client = fixture.open();
+    // Whatever it agrees on: read as 1.0, which has no escapes.
+    client.version = '1.0';
+    return client;
+  }
   const version = random.pick(['1.0', '1.1', '1.2'] as const);
   const login = random.chance(0.5) ? { login: random.pick(['ann', 'bob', 'a/b']) } : {};
   return fixture.connect({ 'accept-version': version, ...login });
