@@ -8,6 +8,8 @@ import { addQueuesCommand } from './admin/queues.js';
 import { addSessionsCommand } from './admin/sessions.js';
 import { addTapCommand } from './admin/tap.js';
 import { addUsersCommand } from './admin/users.js';
+import { addBenchCommand } from './bench.js';
+import { addCompletionCommand } from './completion.js';
 import { addDoctorCommand } from './doctor.js';
 import { addPasswdCommand } from './passwd.js';
 import { addPubCommand } from './pub.js';
@@ -42,6 +44,7 @@ export async function runCli(args: readonly string[], environment: Environment):
   addQueuesCommand(program, environment);
   addTapCommand(program, environment);
   addDoctorCommand(program, environment);
+  addBenchCommand(program, environment);
   addPasswdCommand(program);
   program
     .command('config-schema')
@@ -50,6 +53,7 @@ export async function runCli(args: readonly string[], environment: Environment):
       const { serverOptionsJsonSchema } = await import('../config/options-schema.js');
       process.stdout.write(`${JSON.stringify(serverOptionsJsonSchema(), null, 2)}\n`);
     });
+  addCompletionCommand(program);
   try {
     await program.parseAsync([...args], { from: 'user' });
     return ExitCode.ok;

@@ -36,6 +36,9 @@ const PROGRAMS = {
   // A node of its own is started by test/helpers/rabbitmq.ts.
   'rabbitmq-server': { package: 'rabbitmq-server', probe: ['/usr/bin/test', '-x', RABBITMQ] },
   curl: { package: 'curl', probe: ['curl', '--version'] },
+  zsh: { package: 'zsh', probe: ['zsh', '--version'] },
+  fish: { package: 'fish', probe: ['fish', '--version'] },
+  'systemd-analyze': { package: 'systemd', probe: ['systemd-analyze', '--version'] },
   promtool: { package: 'prometheus', probe: ['promtool', '--version'] },
   'redis-server': { package: 'redis-server', probe: ['redis-server', '--version'] },
   nginx: { package: 'nginx', probe: [NGINX, '-v'] },

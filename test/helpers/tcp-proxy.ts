@@ -31,6 +31,11 @@ export class TcpProxy {
     return (this.#server.address() as AddressInfo).port;
   }
 
+  /** Open now. */
+  get connections(): number {
+    return this.#pairs.size;
+  }
+
   /** Resets every connection; new ones are taken, unless `isClosed`. */
   cut(): void {
     for (const pair of this.#pairs) for (const socket of pair) socket.destroy();
