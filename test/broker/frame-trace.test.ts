@@ -8,6 +8,7 @@ t.test('a trace has the first of each header, what is secret masked, and the beg
     ['a', '2'],
     ['passcode', 'p'],
     ['Authorization', 'Bearer x'],
+    ['admin-token', 'x'],
     ['X-CSRF-TOKEN', 'x'],
     ['__proto__', 'harmless'],
   ]);
@@ -16,6 +17,7 @@ t.test('a trace has the first of each header, what is secret masked, and the beg
     ['a', '1'],
     ['passcode', '***'],
     ['Authorization', '***'],
+    ['admin-token', '***'],
     ['X-CSRF-TOKEN', '***'],
     ['__proto__', 'harmless'],
   ]);

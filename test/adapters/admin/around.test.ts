@@ -16,6 +16,7 @@ t.test("with workers the API is in the broker's own process", async (t) => {
     server: { workers: 2, processId: process.pid },
     sessions: { current: 1, tcp: 1 },
   });
+  t.equal((await admin.ask('GET', '//console/live/info', { as: null })).status, 200, 'and so is the console');
   const { body } = await admin.ask('GET', '/sessions');
   t.match(body, { items: [{ transport: 'tcp', clientId: 'through-a-worker' }] });
   const [{ id }] = (body as { items: [{ id: string }] }).items;
@@ -32,6 +33,7 @@ t.test('a broker inside an application has it on a port of its own', async (t) =
   embedded.broker.message('/hello', () => undefined);
   const origin = `http://127.0.0.1:${String(embedded.addresses.find(({ isAdmin }) => isAdmin === true)?.port)}`;
   t.match((await ask(origin, 'GET', '/asyncapi')).text, /"\/app\/hello"/);
+  t.equal((await ask(origin, 'GET', '//console/live/info', { as: null })).status, 200);
   await embedded.stop(0);
   await t.rejects(ask(origin, 'GET', '/stats'));
 });

@@ -120,6 +120,25 @@ t.test('walks go one after the other, and too many are refused', async (t) => {
   t.match(await reader.read(listing(), { limit: 1, after: null }), { items: [{}] }, 'and taken again later');
 });
 
+t.test('every item is looked at once, in slices and in its turn', async (t) => {
+  const clock = clockOf(1);
+  const reader = new PageReader(clock);
+  const looked: number[] = [];
+  const page = reader.read(listing(), { limit: 1, after: null });
+  const walk = reader.each(
+    () => ITEMS,
+    ({ number }) => looked.push(number),
+  );
+  await page;
+  t.strictSame(looked, [], 'the page was asked for first');
+  await walk;
+  t.strictSame(
+    looked,
+    ITEMS.map(({ number }) => number),
+  );
+  t.ok(clock.turns.count > 2);
+});
+
 t.test('a walk that fails stops no other', async (t) => {
   const reader = new PageReader(clockOf());
   const broken = listing({

@@ -49,7 +49,7 @@ export function PagedTable<T>(props: PagedTableProps<T>): Shown {
 }
 
 function Pages<T>(props: PagedTableProps<T>): Shown {
-  const { label, path, filters = {}, sort, isCounted = true } = props;
+  const { path, filters = {}, sort } = props;
   /** Of the pages before this one, and of this one. */
   const [cursors, setCursors] = useState<readonly (string | undefined)[]>([undefined]);
   const polled = usePoll<Page<T>>(path, { ...filters, sort, limit: PAGE_SIZE, cursor: cursors.at(-1) }, REFRESH_MS);
@@ -62,11 +62,7 @@ function Pages<T>(props: PagedTableProps<T>): Shown {
     ${polled.error !== undefined && html`<p class="problem" role="alert">${describe(polled.error)}</p>`}
     <${Rows} ...${props} page=${page} polled=${polled} />
     <div class="pager">
-      <span class="hint" data-pager>
-        ${`Page ${formatCount(cursors.length)}`}${
-          isCounted && page !== undefined ? ` · ${formatCount(page.total)} ${label} in all` : ''
-        }
-      </span>
+      <span class="hint" data-pager> ${wordsOf(props, cursors.length, page)} </span>
       <button
         disabled=${cursors.length === 1}
         onClick=${() => {
@@ -85,6 +81,18 @@ function Pages<T>(props: PagedTableProps<T>): Shown {
       </button>
     </div>
   </div>`;
+}
+
+/** How many a filter lets through nobody has counted: that would take a walk through all of them. */
+function wordsOf<T>(
+  { label, filters = {}, isCounted = true }: PagedTableProps<T>,
+  number: number,
+  page?: Page<T>,
+): string {
+  const isFiltered = Object.values(filters).some((value) => value !== undefined && value !== '');
+  const all =
+    !isCounted || page === undefined ? '' : ` · ${isFiltered ? 'of ' : ''}${formatCount(page.total)} ${label} in all`;
+  return `Page ${formatCount(number)}${all}`;
 }
 
 type RowsProps<T> = PagedTableProps<T> & { readonly page: Page<T> | undefined; readonly polled: Polled<Page<T>> };

@@ -14,12 +14,15 @@ const COLUMNS: readonly Column<AuditEntry>[] = [
     title: 'To what',
     isName: true,
     cell: ({ subject }) =>
-      Object.entries(subject).map(
-        ([name, value]) =>
-          html`<div key=${name}>
-            <span class="muted">${name}</span> <code>${typeof value === 'string' ? value : JSON.stringify(value)}</code>
-          </div>`,
-      ),
+      Object.entries(subject)
+        .filter(([, value]) => value !== null)
+        .map(
+          ([name, value]) =>
+            html`<div key=${name}>
+              <span class="muted">${name}</span>
+              <code>${typeof value === 'string' ? value : JSON.stringify(value)}</code>
+            </div>`,
+        ),
   },
   {
     title: 'Outcome',

@@ -191,7 +191,7 @@ function Events({ events }: { readonly events: readonly BrokerEvent[] }): Shown 
     ${events.slice(0, MAX_EVENTS_SHOWN).map(
       (event) =>
         html`<li key=${`${String(event.time)} ${event.type} ${event.node}`}>
-          <time>${formatTime(event.time)}</time> <code>${event.type}</code> <span>${wordsOf(event)}</span>
+          <time>${formatTime(event.time)}</time> <code>${event.type}</code> ${`${wordsOf(event)} `}
           <span class="hint">${event.node}</span>
         </li>`,
     )}
