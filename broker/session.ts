@@ -573,7 +573,9 @@ export class Session
     this.#principal = welcome.principal;
     return after(this.authorize('connect', ''), () => {
       const { headers } = welcome;
-      const isThere = this.router.relayed?.connect(this.id, headers.get('login'), headers.get('passcode'));
+      // Who only looks has nothing to do with an external broker, which may not even be there.
+      const relayed = this.#terms?.isObserver === true ? null : this.router.relayed;
+      const isThere = relayed?.connect(this.id, headers.get('login'), headers.get('passcode'));
       return after(isThere, () =>
         after(this.#claimClientId(welcome.clientId), () => {
           this.#enter(welcome);
