@@ -3,6 +3,7 @@ import t, { type Test } from 'tap';
 import { WebSocket } from 'ws';
 import { startAdmin, type TestAdmin, type TestRole, TOKENS } from '../../../helpers/admin.js';
 import { Inbox, inTime } from '../../../helpers/inbox.js';
+import { freePort } from '../../../helpers/redis-process.js';
 import { frame, parseFrame, type TextFrame } from '../../../helpers/stomp-text.js';
 
 interface Door {
@@ -100,6 +101,16 @@ t.test('pages from elsewhere get in at neither', async (t) => {
   for (const door of ['live', 'try'] as const) {
     await t.rejects(open(t, admin, door, 'http://elsewhere.example'), /403/);
   }
+});
+
+t.test('who looks needs no external broker, which may be what is wrong', async (t) => {
+  const relay = { type: 'stomp', port: await freePort(), connections: 'per-client' } as const;
+  const admin = await startAdmin(t, {}, { ...USERS, relay });
+  t.match(await answer(t, admin, 'try', { ...ANN, ...asRole('operator') }), {
+    command: 'ERROR',
+    headers: { code: 'relay-unavailable' },
+  });
+  t.match(await answer(t, admin, 'live', asRole('viewer')), { command: 'CONNECTED' });
 });
 
 t.test('on the port of the endpoints it is the same', async (t) => {
