@@ -40,9 +40,9 @@ t.test(`a broker killed ${KILLS} times under load keeps every promise (seed ${SE
     quietMs: 10_000,
     redisUrl: REDIS,
   });
-  tell(t, report);
   // There, what a dead node had comes back behind what others have had since.
   const violations = report.violations.filter(({ kind }) => REDIS === undefined || kind !== 'reordered');
+  tell(t, { ...report, violations });
   t.strictSame(
     violations.slice(0, MOST_TOLD).map(({ kind, text }) => `${kind}: ${text}`),
     [],
