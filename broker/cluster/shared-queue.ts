@@ -115,7 +115,7 @@ export class SharedQueue implements KeptQueue, InspectedQueue {
         this.#watchDue(epochMs);
       },
       onUnsure: () => {
-        this.#isUnsure = true;
+        this.#doubt();
       },
     });
   }
@@ -272,18 +272,27 @@ export class SharedQueue implements KeptQueue, InspectedQueue {
   expire(): void {
     const unit = new WriteUnit(this.#parts.journal);
     const tenure = this.#parts.tenure();
-    unit.ask({ kind: 'queue-expire', stream: this.stream, maxMessages: MAX_CLAIM }, (result) => {
-      if (tenure !== this.#parts.tenure()) return;
-      const { messages } = result as ClaimResult;
-      this.#take(result as ClaimResult, null);
-      if (messages.length === MAX_CLAIM) this.expire();
-    });
+    unit.ask(
+      { kind: 'queue-expire', stream: this.stream, maxMessages: MAX_CLAIM },
+      (result) => {
+        if (tenure !== this.#parts.tenure()) {
+          this.#doubt();
+          return;
+        }
+        const { messages } = result as ClaimResult;
+        this.#take(result as ClaimResult, null);
+        if (messages.length === MAX_CLAIM) this.expire();
+      },
+      () => {
+        this.#doubt();
+      },
+    );
     this.#submit(unit);
   }
 
   /** A notice may have been lost: who could take something asks again. */
   look(): void {
-    if (this.#demand() === 0 && !this.#search.hasRoom) return;
+    if (this.#demand() === 0 && !this.#search.hasRoom && !this.#isUnsure) return;
     this.#askAgain();
     this.#want();
   }
@@ -346,6 +355,8 @@ export class SharedQueue implements KeptQueue, InspectedQueue {
         },
         (error) => {
           if (error?.code === 'queue-full') this.#parts.stats.queueFull++;
+          // What it displaced was to become a dead letter by this node.
+          else if (error !== undefined && this.#options.onFull === 'dead-letter') this.#doubt();
         },
       );
       this.#isWaiting = false;
@@ -395,8 +406,9 @@ export class SharedQueue implements KeptQueue, InspectedQueue {
   #want(): boolean {
     const isMore = this.#demand() > 0 || this.#search.isWanting(this.#consumers);
     const isTold = this.#consumers.hasExclusive === this.#wasExclusive;
-    if (this.#isClosed || (isTold && !isMore)) return isMore;
-    if (!this.#isClaiming && (!this.#isWaiting || !isTold || this.#search.isWanting(this.#consumers))) {
+    const isSettled = isTold && !this.#isUnsure;
+    if (this.#isClosed || (isSettled && !isMore)) return isMore;
+    if (!this.#isClaiming && (!this.#isWaiting || !isSettled || this.#search.isWanting(this.#consumers))) {
       this.#isClaiming = true;
       this.#parts.journal.beforeNext(() => {
         this.#claim();
@@ -423,27 +435,44 @@ export class SharedQueue implements KeptQueue, InspectedQueue {
     const maxMessages = this.#demand();
     const isExclusive = this.#consumers.hasExclusive;
     this.#search.look(this.#consumers);
-    if ((maxMessages === 0 || this.#isWaiting) && isExclusive === this.#wasExclusive) return;
+    // What is being taken is not known yet, and would be put back.
+    const known = this.#isUnsure && !this.#search.isTaking ? [...this.#held.keys()] : null;
+    if ((maxMessages === 0 || this.#isWaiting) && isExclusive === this.#wasExclusive && known === null) return;
     this.#isClaiming = true;
     this.#wasExclusive = isExclusive;
     const unit = new WriteUnit(this.#parts.journal);
-    const known = this.#isUnsure ? [...this.#held.keys()] : null;
     const tenure = this.#parts.tenure();
     const wish = { maxMessages, maxBytes: MAX_CLAIM_BYTES, waits: maxMessages > 0, isExclusive, known };
     unit.ask(
       { kind: 'queue-claim', stream: this.stream, ...wish },
       (result) => {
-        this.#isClaiming = this.#isUnsure = false;
+        this.#isClaiming = false;
         const isOwn = tenure === this.#parts.tenure();
+        // It may have been done after this node was among the others again: then it has what it does not know of.
+        this.#isUnsure = !isOwn || (this.#isUnsure && known === null);
         this.#onClaimed(isOwn ? (result as ClaimResult) : NOTHING_CLAIMED, maxMessages);
       },
       () => {
         // Whether it was done is not known; asked for again once the store can be reached.
         this.#isClaiming = false;
-        this.#isUnsure = true;
+        this.#doubt();
       },
     );
     this.#submit(unit);
+  }
+
+  /** An answer was lost, or is not this node's any more: asked for again once the store can be reached. */
+  #doubt(): void {
+    this.#isUnsure = true;
+    if (this.#consumers.size === 0) this.#putBackUnknown();
+  }
+
+  /** Nobody here asks for more, so nothing else tells the store what of it this node does not know it has. */
+  #putBackUnknown(): void {
+    if (!this.#isUnsure || this.#isClaiming || this.#search.isTaking) return;
+    this.#isUnsure = false;
+    const wish = { maxMessages: 0, maxBytes: 0, waits: false, isExclusive: false, known: [...this.#held.keys()] };
+    this.#parts.journal.owe({ kind: 'queue-claim', stream: this.stream, ...wish });
   }
 
   #onClaimed(result: ClaimResult, asked: number): void {
@@ -499,6 +528,7 @@ export class SharedQueue implements KeptQueue, InspectedQueue {
   #leave(): void {
     for (const entry of this.#here.splice(0)) this.#giveBack(entry, 0);
     this.#wasExclusive = false;
+    this.#putBackUnknown();
     this.#pass();
     this.#parts.wheel.cancel(this.#due);
     this.#parts.onConsumed(this, false);

@@ -43,6 +43,7 @@ export class SharedSearch {
   readonly #journal: Journal;
   readonly #events: SharedSearchEvents;
   readonly #searches = new Map<Subscription, Search>();
+  #taking = 0;
 
   constructor(stream: string, journal: Journal, events: SharedSearchEvents) {
     this.#stream = stream;
@@ -65,6 +66,11 @@ export class SharedSearch {
       search.isAtEnd = false;
       search.isWoken = search.isAsking;
     }
+  }
+
+  /** What is claimed this way is on its way. */
+  get isTaking(): boolean {
+    return this.#taking > 0;
   }
 
   /** Whether somebody could take something. */
@@ -136,22 +142,28 @@ export class SharedSearch {
     const tenure = this.#events.tenure();
     this.#ask(search, { kind: 'queue-take', stream: this.#stream, places }, (result) => {
       if (tenure === this.#events.tenure()) this.#events.onTaken(subscription, result as ClaimResult);
+      else this.#events.onUnsure();
     });
   }
 
   #ask(search: Search, operation: Parameters<WriteUnit['ask']>[0], apply: (result: unknown) => void): void {
     search.isAsking = true;
+    const isTake = operation.kind === 'queue-take';
+    if (isTake) this.#taking++;
     const unit = new WriteUnit(this.#journal);
     unit.ask(
       operation,
       (result) => {
         search.isAsking = false;
+        if (isTake) this.#taking--;
         apply(result);
       },
       () => {
         search.isAsking = false;
         search.after = fromStart();
-        if (operation.kind === 'queue-take') this.#events.onUnsure();
+        if (!isTake) return;
+        this.#taking--;
+        this.#events.onUnsure();
       },
     );
     unit.submit()?.catch(() => undefined);

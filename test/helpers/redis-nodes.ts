@@ -24,7 +24,7 @@ export interface NodeOptions {
 /** Nodes in this process. */
 export async function startNodes(
   t: Test,
-  redis: RedisProcess,
+  redis: Pick<RedisProcess, 'url'>,
   count: number,
   { leaseMs = LEASE_MS, broker = {}, auth, reconnect = QUICK }: NodeOptions = {},
 ): Promise<TestServer[]> {

@@ -8,6 +8,7 @@ export class TcpProxy {
   readonly #pairs = new Set<readonly [Socket, Socket]>();
   #isFrozen = false;
   #isClosed = false;
+  #isDeaf = false;
 
   private constructor(target: number) {
     this.#target = target;
@@ -51,7 +52,13 @@ export class TcpProxy {
   /** While it is frozen nothing passes, and nobody is told. */
   set isFrozen(isFrozen: boolean) {
     this.#isFrozen = isFrozen;
-    for (const pair of this.#pairs) for (const socket of pair) this.#flow(socket);
+    this.#flowAll();
+  }
+
+  /** While it is deaf what is sent passes, and nothing comes back. */
+  set isDeaf(isDeaf: boolean) {
+    this.#isDeaf = isDeaf;
+    this.#flowAll();
   }
 
   #accept(near: Socket): void {
@@ -73,12 +80,19 @@ export class TcpProxy {
         this.#pairs.delete(pair);
         to.destroy();
       });
-      this.#flow(from);
+    }
+    this.#flowAll();
+  }
+
+  #flowAll(): void {
+    for (const [near, far] of this.#pairs) {
+      this.#flow(near, this.#isFrozen);
+      this.#flow(far, this.#isFrozen || this.#isDeaf);
     }
   }
 
-  #flow(socket: Socket): void {
-    if (this.#isFrozen) socket.pause();
+  #flow(socket: Socket, isHeld: boolean): void {
+    if (isHeld) socket.pause();
     else socket.resume();
   }
 }

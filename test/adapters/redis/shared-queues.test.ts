@@ -13,7 +13,9 @@ import {
   startNodeProcess,
   startNodes,
 } from '../../helpers/redis-nodes.js';
+import { ask } from '../../helpers/redis-cluster.js';
 import { RedisProcess } from '../../helpers/redis-process.js';
+import { TcpProxy } from '../../helpers/tcp-proxy.js';
 import { until } from '../../helpers/until.js';
 
 const INDIVIDUAL = { ack: 'client-individual' };
@@ -274,5 +276,26 @@ if (requireProgram(t, 'redis-server')) {
     const again = await connectTo(t, nodes[1] ?? { tcpPort: 0 }, { 'client-id': 'c' });
     await again.subscribe('/topic/a', 'd', { 'activemq.subscriptionName': 'n' });
     t.equal((await again.frame('MESSAGE')).text, 'kept');
+  });
+
+  t.test('an answer that was lost on its way to who has left: what it brought is there for others', async (t) => {
+    const redis = await started(t);
+    const proxy = await TcpProxy.start(t, redis.port);
+    const [far] = await startNodes(t, { url: `redis://127.0.0.1:${proxy.port}` }, 1);
+    const [near] = await startNodes(t, redis, 1);
+    if (far === undefined || near === undefined) return;
+    const [doomed, other] = await connectToBoth(t, [far, near]);
+    for (const body of 'ab') await sendTo(other, '/queue/a', body);
+    doomed.sendFrame('SUBSCRIBE', { id: 's', destination: '/queue/a', ...INDIVIDUAL });
+    // Claimed, and nothing comes back.
+    proxy.isDeaf = true;
+    const claimed = async (): Promise<boolean> => Number(await ask(redis, 'EXISTS', '{hoofbeat:}claimants')) === 1;
+    await until('the claim', claimed);
+    doomed.destroy();
+    await until('its end', () => far.server.broker.stats().connections.current === 0);
+    proxy.cut();
+    proxy.isDeaf = false;
+    await other.subscribe('/queue/a', 's', INDIVIDUAL);
+    t.strictSame(await deliveries(other, 2), ['a 1', 'b 1']);
   });
 }
