@@ -113,8 +113,11 @@ function urlsOf(server: StompServer, address: ListenAddress): [string, string][]
   if (address.transport === 'tls') return [['TLS', `tls://${authority}`]];
   const secure = address.transport === 'https' ? 's' : '';
   const { http } = server.options;
-  return (http === false ? [] : http.endpoints).flatMap(({ path, sockjs }): [string, string][] => [
+  if (http === false) return [];
+  const stomp = http.endpoints.flatMap(({ path, sockjs }): [string, string][] => [
     ['WebSocket', `ws${secure}://${authority}${path}`],
     ...(sockjs === false ? [] : ([['SockJS', `http${secure}://${authority}${path}`]] as [string, string][])),
   ]);
+  const json = http.jsonEndpoints.map(({ path }): [string, string] => ['JSON', `ws${secure}://${authority}${path}`]);
+  return [...stomp, ...json];
 }

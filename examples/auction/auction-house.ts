@@ -26,8 +26,12 @@ export class BidRefused extends Error {
   override readonly name = 'BidRefused';
 }
 
+/** Auctions that are over and still known, the latest. */
+const MAX_ENDED = 100;
+
 export class AuctionHouse {
   readonly #items = new Map<number, AuctionItem>();
+  readonly #ended: number[] = [];
   #lastId = 0;
 
   add({ name, description, startPrice, startsEpochMs, endsEpochMs }: Lot): AuctionItem {
@@ -64,11 +68,17 @@ export class AuctionHouse {
   tick(nowEpochMs: number): AuctionItem[] {
     const now = new Date(nowEpochMs).toISOString();
     return this.active().flatMap((item) => {
-      if (item.auctionEndTime <= now) return [this.#change(item, { status: 'ENDED' })];
+      if (item.auctionEndTime <= now) return [this.#end(item)];
       if (item.status === 'UPCOMING' && item.auctionStartTime <= now)
         return [this.#change(item, { status: 'ONGOING' })];
       return [];
     });
+  }
+
+  #end(item: AuctionItem): AuctionItem {
+    const oldest = this.#ended.push(item.id) > MAX_ENDED ? this.#ended.shift() : undefined;
+    if (oldest !== undefined) this.#items.delete(oldest);
+    return this.#change(item, { status: 'ENDED' });
   }
 
   #change(item: AuctionItem, change: Partial<AuctionItem>): AuctionItem {

@@ -66,6 +66,16 @@ t.test('A14: the clock starts and ends auctions; a bid has to be on one that is 
   t.throws(() => house.bid(1, 500), /is ENDED/);
 });
 
+t.test('A14: of auctions that are over the latest hundred are known', async (t) => {
+  const house = new AuctionHouse();
+  for (let k = 0; k < 101; k++) {
+    house.add({ name: `Lot ${k}`, description: '', startPrice: 1, startsEpochMs: 0, endsEpochMs: 1 });
+    house.tick(1);
+  }
+  t.throws(() => house.bid(1, 2), /no auction 1$/);
+  t.throws(() => house.bid(2, 2), /Lot 1 is ENDED/);
+});
+
 t.test('A8, A14: everybody gets the list and every change; a refused bid is told to its bidder alone', async (t) => {
   const house = fill(new AuctionHouse());
   const test = await createTestBroker({
