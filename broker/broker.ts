@@ -225,7 +225,9 @@ export class Broker implements HandlerGroup {
     const keys = new MessageKeys(resolved.idempotency, { clock, stats, journal });
     const createToken = (): string => createId(16);
     const replyAddresses = new ReplyAddresses(createToken, nodeRelay === null ? null : createId(6));
+    const budget = new TurnBudget(clock, resolved.limits.turnBudgetMs);
     const router = new Router(resolved, {
+      budget,
       stats,
       users,
       wheel,
@@ -308,7 +310,7 @@ export class Broker implements HandlerGroup {
       quotas,
       guard,
       clientIds,
-      budget: new TurnBudget(clock, resolved.limits.turnBudgetMs),
+      budget,
       hold: nodeRelay === null ? null : new PublisherHold(nodeRelay, journal),
       heads: new MessageHeads(messageIdPrefix),
       messageIdPrefix,

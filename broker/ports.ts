@@ -881,8 +881,9 @@ export interface NodeRelay {
   /**
    * Whether another node may want what is published there now; false only where it is sure that none does, and that one whose
    * `join` comes later is waited for. Asked for each message.
+   * @param atMs when the message was here, by the clock; default: now, which costs a look at it
    */
-  isWanted(destination: string): boolean;
+  isWanted(destination: string, atMs?: number): boolean;
   /** Takes a message on for the other nodes. @param octets not written again by the caller; kept for this turn at most */
   publish(destination: string, octets: Buffer): void;
   /**

@@ -52,6 +52,7 @@ import type { WriteUnit } from './storage/write-unit.js';
 import { type QueueOptions, QueueRules } from './queue-options.js';
 import type { BrokerStats } from './stats.js';
 import type { Subscription } from './subscription.js';
+import type { TurnBudget } from './turn-budget.js';
 import type { TimerWheel } from './timer-wheel.js';
 
 export interface RouterParts {
@@ -60,6 +61,7 @@ export interface RouterParts {
   readonly wheel: TimerWheel;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly budget: TurnBudget;
   /** Null: nothing is stored. */
   readonly journal: Journal | null;
   readonly nextMessageId: () => number;
@@ -131,7 +133,7 @@ export class Router {
       parts;
     this.#options = options;
     this.#nextMessageId = nextMessageId;
-    this.cluster = parts.nodeRelay === null ? null : new Cluster(parts.nodeRelay);
+    this.cluster = parts.nodeRelay === null ? null : new Cluster(parts.nodeRelay, parts.budget);
     this.#remoteReplies = this.cluster === null ? null : new RemoteReplies(this.cluster, replyAddresses);
     // In force with the first connection. Refused, replies that are sent on other nodes do not come here.
     this.cluster?.join(replyAddresses.channel)?.catch(() => undefined);

@@ -265,7 +265,6 @@ export class Session
       if (!this.isSuspended) this.#waitForTurn();
       return;
     }
-    budget.begin();
     if (this.#isOpen) this.#parse(chunk, endsMessage);
   }
 
@@ -287,7 +286,8 @@ export class Session
 
   #parse(chunk: Buffer, endsMessage: boolean): void {
     let consumed = chunk.length;
-    const { stats, hold } = this.#environment;
+    const { stats, hold, budget } = this.#environment;
+    budget.begin();
     const before = stats.messagesIn;
     const framesBefore = stats.framesIn;
     try {
@@ -326,7 +326,7 @@ export class Session
   admit(bytes: number): number {
     const quota = this.#quota;
     if (quota === null || quota.onExceeded === 'pause' || !this.#isOpen) return 0;
-    const waitMs = quota.admit(bytes);
+    const waitMs = quota.admit(bytes, this.#environment.clock.nowMs());
     if (waitMs > 0) this.#environment.stats.rateLimited++;
     return waitMs;
   }
@@ -334,19 +334,20 @@ export class Session
   /** SEND and SUBSCRIBE make work for others; all other frames are about what the server gave, or end something. */
   #measure(raw: RawFrame, quota: SessionQuota): boolean {
     if (raw.command !== Command.SEND && raw.command !== Command.SUBSCRIBE) return this.#take(raw);
-    const { stats } = this.#environment;
+    const { stats, budget } = this.#environment;
+    const nowMs = budget.takenUpMs;
     const bytes = raw.end - raw.headersStart;
     if (quota.onExceeded === 'refuse') {
       // A gateway has asked already, about what its client said.
       if (this.connection.keepsAfterError === true) return this.#take(raw);
-      const retryAfterMs = quota.admit(bytes);
+      const retryAfterMs = quota.admit(bytes, nowMs);
       if (retryAfterMs === 0) return this.#take(raw);
       stats.rateLimited++;
       const why = 'More messages or octets than this session, its user or its address may send';
       this.#fail(new BrokerError('rate-limited', why, { retryAfterMs }), raw.decode(this.version));
       return this.#isOpen;
     }
-    const waitMs = quota.charge(bytes);
+    const waitMs = quota.charge(bytes, nowMs);
     const goesOn = this.#take(raw);
     if (waitMs === 0 || !goesOn) return goesOn;
     stats.rateLimited++;

@@ -35,7 +35,12 @@ export class TurnBudget {
     this.#budgetMs = budgetMs;
   }
 
-  /** Octets have arrived. */
+  /** When the octets that are in work were taken up, or later. */
+  get takenUpMs(): number {
+    return this.#seenMs;
+  }
+
+  /** Octets are taken up. */
   begin(): void {
     const nowMs = this.#clock.nowMs();
     if (nowMs - this.#seenMs > IDLE_MS) this.#beganMs = nowMs;

@@ -6,6 +6,7 @@ import { encodeMessage } from '../storage/message-codec.js';
 import { BrokerError } from '../errors.js';
 import type { Message } from '../message.js';
 import type { NodeRelay } from '../ports.js';
+import type { TurnBudget } from '../turn-budget.js';
 import type { WriteUnit } from '../storage/write-unit.js';
 
 /** @param octets as another node gave them to `tell`; may be a view of what they arrived in */
@@ -13,10 +14,12 @@ type ChannelListener = (octets: Buffer, channel: string) => void;
 
 export class Cluster {
   readonly #relay: NodeRelay;
+  readonly #budget: TurnBudget;
   readonly #listeners = new Map<string, ChannelListener>();
 
-  constructor(relay: NodeRelay) {
+  constructor(relay: NodeRelay, budget: TurnBudget) {
     this.#relay = relay;
+    this.#budget = budget;
   }
 
   /**
@@ -31,7 +34,9 @@ export class Cluster {
 
   /** To the other nodes, after the subscribers here. @param unit whose RECEIPT is to wait for it; null: nobody waits */
   publish(destination: string, message: Message, unit: WriteUnit | null): void {
-    if (this.#relay.isWanted(destination)) this.#publishNow(destination, encodeMessage(message), unit);
+    // A plain frame has been read, and was on this node, when its octets were taken up: who joined since is later than it.
+    const atMs = unit === null ? this.#budget.takenUpMs : undefined;
+    if (this.#relay.isWanted(destination, atMs)) this.#publishNow(destination, encodeMessage(message), unit);
   }
 
   /** As `publish`, once the unit takes effect; what `octets` are is known to the channel alone. */

@@ -24,14 +24,12 @@ const RETRY_CONNECT_MS = 10_000;
 
 export class Quotas {
   readonly #options: QuotaOptions;
-  readonly #clock: Clock;
   readonly #meters: Readonly<Record<QuotaKind, Meters>>;
   /** Null: a single node, or nothing that nodes share. */
   #shared: QuotaNodes | null = null;
 
   constructor(options: QuotaOptions, { clock, wheel }: { readonly clock: Clock; readonly wheel: TimerWheel }) {
     this.#options = options;
-    this.#clock = clock;
     const meters = (kind: QuotaKind): Meters =>
       new Meters({
         options: options[kind],
@@ -82,7 +80,7 @@ export class Quotas {
     const meters = hasRate(session) ? [new Meter(session)] : [];
     const entered = address === null ? null : this.#meters.address.enter(address);
     if (entered !== null && hasRate(shared)) meters.push(entered);
-    return meters.length > 0 || hasRate(user) ? new SessionQuota(this.#clock, meters, onExceeded) : null;
+    return meters.length > 0 || hasRate(user) ? new SessionQuota(meters, onExceeded) : null;
   }
 
   /** Its user is known. @throws BrokerError `connection-limit` */

@@ -1,15 +1,12 @@
 /** What one session may: its own rates, those of its user and of its address. Made only where there are any. */
-import type { Clock } from '../ports.js';
 import type { Meter } from './meter.js';
 
 export class SessionQuota {
-  readonly #clock: Clock;
   readonly #meters: Meter[];
   /** What becomes of a frame over a rate. */
   readonly onExceeded: 'refuse' | 'pause';
 
-  constructor(clock: Clock, meters: Meter[], onExceeded: 'refuse' | 'pause') {
-    this.#clock = clock;
+  constructor(meters: Meter[], onExceeded: 'refuse' | 'pause') {
     this.#meters = meters;
     this.onExceeded = onExceeded;
   }
@@ -19,18 +16,19 @@ export class SessionQuota {
     this.#meters.push(meter);
   }
 
-  /** How long this frame would have to wait; 0: it passes, and is counted. One that waits costs nothing. */
-  admit(bytes: number): number {
-    const nowMs = this.#clock.nowMs();
+  /**
+   * How long this frame would have to wait; 0: it passes, and is counted. One that waits costs nothing.
+   * @param nowMs by the clock; a look at it for each frame would be a tenth of what that costs
+   */
+  admit(bytes: number, nowMs: number): number {
     let waitMs = 0;
     for (const meter of this.#meters) waitMs = Math.max(waitMs, meter.waitMs(bytes, nowMs));
     if (waitMs === 0) for (const meter of this.#meters) meter.take(bytes, nowMs);
     return waitMs;
   }
 
-  /** The frame passes, and is counted. @returns how long to wait before the next is read */
-  charge(bytes: number): number {
-    const nowMs = this.#clock.nowMs();
+  /** The frame passes, and is counted. @param nowMs as of `admit` @returns how long to wait before the next is read */
+  charge(bytes: number, nowMs: number): number {
     let waitMs = 0;
     for (const meter of this.#meters) {
       meter.wanted++;

@@ -96,14 +96,14 @@ export class QuietChannels {
     this.forget();
   }
 
-  /** Whether nobody else wants what is published there now. */
-  isQuiet(destination: string): boolean {
+  /** Whether nobody else wants what is published there. @param atMs when that was here; default: now */
+  isQuiet(destination: string, atMs?: number): boolean {
     if (this.#byDestination.size === 0) return false;
     const quiet = this.#byDestination.get(destination);
     if (quiet === undefined) return false;
     quiet.idleRenewals = 0;
-    // Asked each time: who waits for the end of a lease counts on it, however long a turn takes.
-    return this.#parts.clock.nowMs() < quiet.untilMs;
+    // Of each message, not of the turn: who waits for the end of a lease counts on it, however long a turn takes.
+    return (atMs ?? this.#parts.clock.nowMs()) < quiet.untilMs;
   }
 
   /** Everything is published again: what Redis was told may be lost, or its word does not come through. */

@@ -111,8 +111,8 @@ export class RedisRelay implements NodeRelay {
     });
   }
 
-  isWanted(destination: string): boolean {
-    return this.#ways.isWanted(destination);
+  isWanted(destination: string, atMs?: number): boolean {
+    return this.#ways.isWanted(destination, atMs);
   }
 
   publish(destination: string, octets: Buffer): void {

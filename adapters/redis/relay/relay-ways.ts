@@ -15,7 +15,7 @@ export interface RelayWays {
   /** Where envelopes of a destination go out; null: that part of Redis cannot be reached. */
   laneOf(destination: string): RedisLane | null;
   /** As `NodeRelay.isWanted`. */
-  isWanted(destination: string): boolean;
+  isWanted(destination: string, atMs?: number): boolean;
   /** As `NodeRelay.join`. */
   join(destination: string): Promise<void> | undefined;
   leave(destination: string): void;

@@ -90,8 +90,8 @@ export class SingleWays implements RelayWays {
     return this.#lane.canSend ? this.#lane : null;
   }
 
-  isWanted(destination: string): boolean {
-    return !this.#quiet.isQuiet(destination);
+  isWanted(destination: string, atMs?: number): boolean {
+    return !this.#quiet.isQuiet(destination, atMs);
   }
 
   join(destination: string): Promise<void> | undefined {
