@@ -51,7 +51,7 @@ export interface HttpOptions {
   /** 0 picks a free port. */
   readonly port?: number | undefined;
   readonly tls?: TlsFileOptions | undefined;
-  /** Connections begun with in one turn of the event loop, with TLS an eighth of it; the others wait. Default 64. */
+  /** Connections begun with in one turn of the event loop, with TLS an eighth of it; the others wait. Default 32. */
   readonly connectionsPerTurn?: number | undefined;
   /** How long the headers of a request may take. Default 15,000. */
   readonly headersTimeoutMs?: number | undefined;
@@ -67,7 +67,7 @@ export interface TcpOptions {
   /** 0 picks a free port. */
   readonly port?: number | undefined;
   readonly tls?: TlsFileOptions | undefined;
-  /** As of `http`. Default 64. */
+  /** As of `http`. Default 32. */
   readonly connectionsPerTurn?: number | undefined;
   /** Each connection begins with a PROXY header of HAProxy's: only where nobody else can reach the port; not with `tls`. */
   readonly proxyProtocol?: boolean | undefined;
@@ -179,8 +179,8 @@ export const DEFAULT_SERVER_OPTIONS = Object.freeze({
     trustProxy: false,
   }),
   tcp: Object.freeze({ host: '127.0.0.1', port: 61613, proxyProtocol: false }),
-  // 5 ms of HTTP upgrades.
-  connectionsPerTurn: 64,
+  // 3 ms of HTTP upgrades; accepting as many sockets as wait comes on top.
+  connectionsPerTurn: 32,
   data: false,
   log: Object.freeze({ level: 'info', pretty: true }),
 } as const);

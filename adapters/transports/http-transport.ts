@@ -19,7 +19,7 @@ export interface HttpTransportOptions {
   /** Certificate, key and the rest of node:tls; without it the port is plain. */
   readonly tls?: TlsOptions;
   readonly endpoints: readonly EndpointOptions[];
-  /** Connections begun with in one turn of the event loop; with TLS an eighth. Default 64. */
+  /** Connections begun with in one turn of the event loop; with TLS an eighth. Default 32. */
   readonly connectionsPerTurn?: number | undefined;
   /** From the connection, or the request before, to the end of a request's headers; default 15,000. */
   readonly headersTimeoutMs?: number | undefined;

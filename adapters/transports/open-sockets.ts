@@ -10,8 +10,8 @@ import type { Server, Socket } from 'node:net';
  */
 export const BACKLOG = 4096;
 
-/** A portion: some 5 ms of HTTP upgrades. */
-export const CONNECTIONS_PER_TURN = 64;
+/** A portion: some 3 ms of HTTP upgrades. */
+export const CONNECTIONS_PER_TURN = 32;
 /** A TLS handshake costs that many times as much as what comes behind it. */
 const TLS_WEIGHT = 8;
 

@@ -24,7 +24,7 @@ export interface TcpTransportOptions {
   readonly proxyProtocol?: boolean;
   /** From accept to the whole PROXY header; default 5,000. */
   readonly proxyHeaderMs?: number;
-  /** Connections begun with in one turn of the event loop; with TLS an eighth. Default 64. */
+  /** Connections begun with in one turn of the event loop; with TLS an eighth. Default 32. */
   readonly connectionsPerTurn?: number | undefined;
   readonly logger: Logger;
 }

@@ -34,7 +34,7 @@ t.test('connections from one address, TCP', async (t) => {
 
 t.test('connections from one address, WebSocket', async (t) => {
   const limit = 20;
-  const wanted = 60 * STRENGTH;
+  const wanted = 30 * STRENGTH;
   const run = async (target: Started): Promise<string> => {
     const all = Array.from({ length: wanted }, () => {
       const ws = new WebSocket(`ws://127.0.0.1:${target.httpPort}/ws`);

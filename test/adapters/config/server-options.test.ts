@@ -27,7 +27,7 @@ t.test('without options it is a development server of this machine', async (t) =
   t.strictSame(options.tcp, {
     host: '127.0.0.1',
     port: 61613,
-    connectionsPerTurn: 64,
+    connectionsPerTurn: 32,
     tls: undefined,
     proxyProtocol: false,
   });
