@@ -57,6 +57,7 @@ t.test('users are listed, shown, sent to and disconnected', async (t) => {
   const ended = await run(admin, ['users', 'disconnect', 'ann', '--yes', '--reason', 'Account closed']);
   t.strictSame(ended, { exitCode: 0, stdout: '2 sessions ended\n', stderr: '' });
   t.match((await again.client.frame('ERROR')).text, /Account closed/);
+  await until('no ann', () => admin.server.broker.users.get('ann') === undefined);
   const nobody = await run(admin, ['users', 'show', 'ann']);
   t.match(nobody, { exitCode: 1, stdout: '', stderr: /^http:\S+: That user has no session \(not-found\)\n$/ });
 });
