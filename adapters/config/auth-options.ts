@@ -159,7 +159,7 @@ export const DEFAULT_AUTH_OPTIONS = Object.freeze({
   }),
   trustedHeader: Object.freeze({ from: 'handshake' }),
   // 240 guesses an hour from an address; a team behind one address mistypes less often.
-  guesses: Object.freeze({ maxPerAddress: 20, maxPerLogin: 100, windowMs: 300_000 }),
+  guesses: Object.freeze({ maxPerAddress: 100, maxPerLogin: 100, windowMs: 300_000 }),
   csrf: Object.freeze({ header: 'X-CSRF-TOKEN', cookie: 'XSRF-TOKEN' }),
 } as const);
 

@@ -119,7 +119,7 @@ t.test('passcodes that are guessed', async (t) => {
     for (let k = 0; k < count; k++) answers.push(await connect(target, { login: 'ann', passcode: `guess ${k}` }));
     return countOf(answers);
   };
-  const guarded = await arena.serve(t, options({}));
+  const guarded = await arena.serve(t, options({ maxPerAddress: 20 }));
   const without = await run(await arena.serve(t, options(false)));
   const attack = { group, name: 'guessing passcodes', defence: 'auth.guesses' };
   const { outcome } = await arena.attack(t, guarded, attack, () => run(guarded), without);

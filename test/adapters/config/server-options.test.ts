@@ -50,7 +50,7 @@ t.test('without options it is a development server of this machine', async (t) =
     jwt: null,
     trustedHeader: null,
     csrf: null,
-    guesses: { maxPerAddress: 20, maxPerLogin: 100, windowMs: 300_000 },
+    guesses: { maxPerAddress: 100, maxPerLogin: 100, windowMs: 300_000 },
     rules: [],
   });
   t.strictSame(options.log, { level: 'info', pretty: true });
