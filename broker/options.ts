@@ -218,7 +218,7 @@ export const DEFAULT_BROKER_OPTIONS: BrokerOptions = deepFreeze({
     // Half of what others may notice; what was published is written within the same turn.
     turnBudgetMs: 10,
     maxConnections: 100_000,
-    maxSubscriptionsPerSession: 2_000,
+    maxSubscriptionsPerSession: 20_000,
     maxSelectorBytes: 4 * KIB,
     // Each message of a topic may cost all of them: the worst that can be written in it take 30 ms (measured).
     maxSelectorBytesPerSession: 16 * KIB,

@@ -25,7 +25,7 @@ const BOMBS: readonly Bomb[] = [
     defence: 'limits.maxSubscriptionsPerSession',
     code: 'limit-exceeded',
     without: limits({ maxSubscriptionsPerSession: 1_000_000 }),
-    headers: many(2_001, (k) => `destination:/topic/${k}\n`),
+    headers: many(20_001, (k) => `destination:/topic/${k}\n`),
   },
   {
     name: 'a pattern of too many wild segments',
