@@ -20,15 +20,17 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 `;
 
 /**
- * ARGV: incarnation, its nodeId, length of a lease in ms, a name for the state should there be none. A former run with the
- * same nodeId gives way once its lease is over, and is listed with an end of 0. Says `joined`, or `held` when there is one
- * with a lease.
+ * ARGV: incarnation, its nodeId, length of a lease in ms, a name for the state should there be none, then former
+ * incarnations of the same process. A former run with the same nodeId gives way once its lease is over, one of the same
+ * process at once, and is listed with an end of 0. Says `joined`, or `held` when there is one with a lease.
  */
 export const JOIN = redisScript(`${NOW}${ANSWER}
 local replaced = {}
+local own = {}
+for at = 5, #ARGV do own[ARGV[at]] = true end
 for _, each in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
   if each ~= ARGV[1] and string.match(each, '^(.*)/') == ARGV[2] then
-    if tonumber(redis.call('ZSCORE', KEYS[1], each)) > now then return answer('held') end
+    if not own[each] and tonumber(redis.call('ZSCORE', KEYS[1], each)) > now then return answer('held') end
     redis.call('ZREM', KEYS[1], each)
     replaced[#replaced + 1] = each
   end

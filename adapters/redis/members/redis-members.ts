@@ -29,6 +29,8 @@ export interface RedisMembersPorts {
 
 /** Redis is not asked more often than that, whatever is due. */
 const MIN_INTERVAL_MS = 10;
+/** Incarnations of its own that a node knows again. */
+const MAX_FORMERS = 8;
 /** Whether a Redis that was away is back. */
 const LOOK_INTERVAL_MS = 50;
 
@@ -41,6 +43,8 @@ export class RedisMembers implements ClusterMembers {
   readonly #standstill: Standstill;
   readonly #listeners = new Set<MembershipListener>();
   #incarnation: string;
+  /** Its own that others gave up: a Redis that has failed over may have them still. */
+  #formers: readonly string[] = [];
   #isMember = false;
   /** Somebody else has its nodeId. */
   #isReplaced = false;
@@ -205,7 +209,9 @@ export class RedisMembers implements ClusterMembers {
     const { clock, logger } = this.#ports;
     const askedMs = clock.nowMs();
     const [own, fresh] = [this.#incarnation, randomBytes(8).toString('hex')];
-    const answer = readAnswer(await this.#run(JOIN, [own, this.nodeId, String(this.#leaseMs), fresh]));
+    const answer = readAnswer(
+      await this.#run(JOIN, [own, this.nodeId, String(this.#leaseMs), fresh, ...this.#formers]),
+    );
     if (answer.word !== 'joined') return answer;
     this.#standstill.renewed(askedMs);
     logger.info({ incarnation: own, nodes: answer.leases.size }, 'this node is a member of the cluster');
@@ -263,6 +269,7 @@ export class RedisMembers implements ClusterMembers {
       return;
     }
     const former = this.#incarnation;
+    this.#formers = [former, ...this.#formers].slice(0, MAX_FORMERS);
     this.#incarnation = newIncarnation(this.nodeId);
     logger.warn({ former, incarnation: this.#incarnation }, 'other nodes gave this one up: it joins again as another');
     this.#tell((listener) => listener.onGivenUp?.(former));

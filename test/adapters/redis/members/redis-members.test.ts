@@ -89,6 +89,24 @@ t.test('a node that does not renew is given up, and comes back as another', asyn
   t.equal(await a.told.next(), 'node joined f');
 });
 
+t.test('a node that was given up is not kept out by its own former lease, which a failover brings back', async (t) => {
+  const redis = await redisFor(t);
+  if (redis === null) return;
+  const [a] = (await started(t, redis, 'a')) as [TestMember];
+  const former = a.members.incarnation;
+  await a.commands.command('ZREM', NODES, former);
+  await a.members.refresh();
+  const second = a.members.incarnation;
+  t.not(second, former);
+  await a.commands.command('ZREM', NODES, second);
+  await a.commands.command('ZADD', NODES, Date.now() + 2 * LEASE_MS, former);
+  await a.members.refresh();
+  t.equal(a.members.problem, null);
+  t.ok(a.members.isMember);
+  t.not(a.members.incarnation, second);
+  t.equal(await a.commands.command('ZSCORE', NODES, former), null, 'it gave way');
+});
+
 t.test('the end of a lease that is known is looked at when it comes', async (t) => {
   const redis = await redisFor(t);
   if (redis === null) return;
