@@ -97,6 +97,8 @@ export class Crowd {
       if (this.connections.length % 16 === 0) await turn();
     }
     await turn();
+    // Those that had to wait for others (limits.turnBudgetMs) have their CONNECTED later.
+    while (this.broker.stats().framesOut < this.connections.length) await turn();
   }
 
   /** All sessions end, one after the other. */
