@@ -10,8 +10,8 @@ import { installPrograms, PROGRAM_NAMES } from './helpers/programs.js';
 import { FileReport, type Totals } from './tap-report.js';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
-/** Files at a time: one more than processors, as many wait for something most of the time. */
-const JOBS = 3;
+/** Files at a time. */
+const JOBS = 2;
 const FILE_LIMIT_MS = 120_000;
 /** The suite is to stay below ten minutes on two cores; a run that hangs must still end with a report. */
 const RUN_LIMIT_MS = 590_000;
