@@ -40,6 +40,7 @@ export interface JsonPartOptions {
   readonly refused?: unknown;
 }
 
+/** What the gateway takes (`ConfiguredMessage`), said anew, as adapters' folders do not import each other: composition joins them. */
 type ResolvedJsonMessage =
   | {
       readonly action: 'subscribe' | 'send';

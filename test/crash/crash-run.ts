@@ -11,15 +11,12 @@ import { Consumer } from './consumer.js';
 import { findViolations, type Violation } from './find-violations.js';
 import { History } from './history.js';
 import { LoadClient } from './load-client.js';
-import { MessageNumbers, Producer, type ProducerParts } from './producer.js';
+import { MessageNumbers, Producer, type ProducerParts, sendLast } from './producer.js';
 import {
   ALL_TARGETS,
-  bodyOf,
   CHECKED,
   connectHeadersOf,
-  copiesOf,
   DEEP,
-  headersOf,
   SERVER_OPTIONS,
   SOURCES,
   subscribeHeadersOf,
@@ -251,7 +248,8 @@ class CrashRun {
     const gone = Promise.all(consumers.map((consumer) => consumer.run()));
     await this.#history.settled(this.#options.quietMs);
     const client = await this.#openClient(port, 'end');
-    for (const { name: queue } of ALL_TARGETS) this.#sendLast(client, queue);
+    for (const { name: queue } of ALL_TARGETS)
+      sendLast({ client, history: this.#history, numbers: this.#numbers }, queue);
     await client.awaiting(0);
     await this.#history.settled(this.#options.quietMs);
     await client.leave();
@@ -259,17 +257,6 @@ class CrashRun {
     await gone;
     await broker.stop();
     this.#endLife(broker);
-  }
-
-  /** Of the lowest priority: whatever is still in the queue comes before it. */
-  #sendLast(client: LoadClient, queue: string): void {
-    const id = this.#numbers.next('end', queue, 0);
-    const copies = copiesOf(id);
-    for (const copy of copies) this.#history.add({ kind: 'sent', id: copy, transaction: null });
-    const onReceipt = (): void => {
-      for (const copy of copies) this.#history.add({ kind: 'confirmed', id: copy });
-    };
-    client.request('SEND', headersOf(id), onReceipt, { body: bodyOf(id) });
   }
 }
 

@@ -27,6 +27,20 @@ export interface ProducerParts {
   readonly random: SeededRandom;
 }
 
+/** One that no producer sends, of the lowest priority: whatever is still in the queue comes before it. */
+export function sendLast(
+  { client, history, numbers }: Omit<ProducerParts, 'name' | 'queues' | 'random'>,
+  queue: string,
+): void {
+  const id = numbers.next('end', queue, 0);
+  const copies = copiesOf(id);
+  for (const copy of copies) history.add({ kind: 'sent', id: copy, transaction: null });
+  const onReceipt = (): void => {
+    for (const copy of copies) history.add({ kind: 'confirmed', id: copy });
+  };
+  client.request('SEND', headersOf(id), onReceipt, { body: bodyOf(id) });
+}
+
 export class Producer {
   readonly #parts: ProducerParts;
   #sent = 0;

@@ -9,14 +9,11 @@ import { Consumer } from '../../crash/consumer.js';
 import { findViolations, type Violation } from '../../crash/find-violations.js';
 import { History, type HistoryEvent } from '../../crash/history.js';
 import { LoadClient } from '../../crash/load-client.js';
-import { MessageNumbers, Producer } from '../../crash/producer.js';
+import { MessageNumbers, Producer, sendLast } from '../../crash/producer.js';
 import {
-  bodyOf,
   CHECKED,
   connectHeadersOf,
-  copiesOf,
   DEEP,
-  headersOf,
   type LoadedQueue,
   SERVER_OPTIONS,
   SOURCES,
@@ -134,7 +131,8 @@ export class QueueLoad {
     const drained = Promise.all(drains.map((consumer) => consumer.run()));
     await this.#history.settled(QUIET_MS);
     const client = await this.#open(port, 'end');
-    for (const { name } of [...TARGETS, DEAD_LETTERS]) this.#sendLast(client, name);
+    for (const { name } of [...TARGETS, DEAD_LETTERS])
+      sendLast({ client, history: this.#history, numbers: this.#numbers }, name);
     await client.awaiting(0);
     await this.#history.settled(QUIET_MS);
     await client.leave();
@@ -222,16 +220,6 @@ export class QueueLoad {
     const isLate = code === 'message-gone' && this.#doubted.size > 0;
     if (isLate || (code !== undefined && TROUBLE.has(code))) this.#refused++;
     else this.#history.add({ kind: 'fault', text });
-  }
-
-  #sendLast(client: LoadClient, queue: string): void {
-    const id = this.#numbers.next('end', queue, 0);
-    const copies = copiesOf(id);
-    for (const copy of copies) this.#history.add({ kind: 'sent', id: copy, transaction: null });
-    const onReceipt = (): void => {
-      for (const copy of copies) this.#history.add({ kind: 'confirmed', id: copy });
-    };
-    client.request('SEND', headersOf(id), onReceipt, { body: bodyOf(id) });
   }
 
   #figures(): QueueFigures {

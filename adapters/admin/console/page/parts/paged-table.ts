@@ -9,6 +9,7 @@ import { describe } from '../dialogs.js';
 import { formatCount } from '../format.js';
 import { type ComponentChildren, html, type Shown } from '../html.js';
 import { type Polled, usePoll } from '../poll.js';
+import { Pager, usePages } from './pager.js';
 
 export interface Column<T> {
   readonly title: string;
@@ -45,14 +46,13 @@ const REFRESH_MS = 5_000;
 export function PagedTable<T>(props: PagedTableProps<T>): Shown {
   // Another question begins at its first page.
   const question = JSON.stringify([props.path, props.filters, props.sort]);
-  return html`<${Pages} key=${question} ...${props} />`;
+  return html`<${Questioned} key=${question} ...${props} />`;
 }
 
-function Pages<T>(props: PagedTableProps<T>): Shown {
+function Questioned<T>(props: PagedTableProps<T>): Shown {
   const { path, filters = {}, sort } = props;
-  /** Of the pages before this one, and of this one. */
-  const [cursors, setCursors] = useState<readonly (string | undefined)[]>([undefined]);
-  const polled = usePoll<Page<T>>(path, { ...filters, sort, limit: PAGE_SIZE, cursor: cursors.at(-1) }, REFRESH_MS);
+  const pages = usePages();
+  const polled = usePoll<Page<T>>(path, { ...filters, sort, limit: PAGE_SIZE, cursor: pages.cursor }, REFRESH_MS);
   // The page before stays until the next one is there, so that nothing jumps.
   const [kept, setKept] = useState<Page<T> | undefined>(undefined);
   if (polled.data !== undefined && polled.data !== kept) setKept(polled.data);
@@ -61,25 +61,9 @@ function Pages<T>(props: PagedTableProps<T>): Shown {
   return html`<div class="messages">
     ${polled.error !== undefined && html`<p class="problem" role="alert">${describe(polled.error)}</p>`}
     <${Rows} ...${props} page=${page} polled=${polled} />
-    <div class="pager">
-      <span class="hint" data-pager> ${wordsOf(props, cursors.length, page)} </span>
-      <button
-        disabled=${cursors.length === 1}
-        onClick=${() => {
-          setCursors(cursors.slice(0, -1));
-        }}
-      >
-        Previous
-      </button>
-      <button
-        disabled=${next === null}
-        onClick=${() => {
-          if (next !== null) setCursors([...cursors, next]);
-        }}
-      >
-        Next
-      </button>
-    </div>
+    <${Pager} pages=${pages} next=${next}>
+      <span class="hint" data-pager> ${wordsOf(props, pages.number, page)} </span>
+    <//>
   </div>`;
 }
 

@@ -1,11 +1,11 @@
 /** What waits in a queue, message by message, without taking anything. */
-import { useState } from 'preact/hooks';
 import { ask } from '../api.js';
 import type { QueueMessage } from '../api-types.js';
 import { confirmed, describe, doing } from '../dialogs.js';
 import { formatBytes, formatTime, plural } from '../format.js';
 import { html, type Shown } from '../html.js';
 import { move } from '../parts/move-messages.js';
+import { Pager, usePages } from '../parts/pager.js';
 import { usePoll } from '../poll.js';
 
 export interface QueueMessagesProps {
@@ -22,11 +22,11 @@ interface Messages {
 const PAGE_SIZE = 20;
 
 export function QueueMessages({ queue, depth, onDone }: QueueMessagesProps): Shown {
-  const [cursors, setCursors] = useState<readonly (string | undefined)[]>([undefined]);
+  const pages = usePages();
   const path = `queues/${encodeURIComponent(queue)}/messages`;
   const { data, error, reload } = usePoll<Messages>(depth === 0 ? null : path, {
     limit: PAGE_SIZE,
-    cursor: cursors.at(-1),
+    cursor: pages.cursor,
   });
   if (depth === 0) return html`<p class="hint">Nothing waits here.</p>`;
   if (error !== undefined) return html`<p class="problem" role="alert">${describe(error)}</p>`;
@@ -35,26 +35,10 @@ export function QueueMessages({ queue, depth, onDone }: QueueMessagesProps): Sho
     <div class="messages">
       ${items.map((message) => html`<${Message} key=${message.number} queue=${queue} message=${message} onDone=${onDone} />`)}
     </div>
-    <div class="pager">
-      <span class="hint">${`Page ${String(cursors.length)}, in the order of delivery`}</span>
+    <${Pager} pages=${pages} next=${next}>
+      <span class="hint">${`Page ${String(pages.number)}, in the order of delivery`}</span>
       <button onClick=${reload}>Look again</button>
-      <button
-        disabled=${cursors.length === 1}
-        onClick=${() => {
-          setCursors(cursors.slice(0, -1));
-        }}
-      >
-        Previous
-      </button>
-      <button
-        disabled=${next === null}
-        onClick=${() => {
-          if (next !== null) setCursors([...cursors, next]);
-        }}
-      >
-        Next
-      </button>
-    </div>
+    <//>
   `;
 }
 
