@@ -252,7 +252,8 @@ export class Broker implements HandlerGroup {
     });
     const authorizer = ports.authorizer ?? null;
     const guard = members === null ? null : new LeaseGuard(members, () => router.durables.learned());
-    const quotas = new Quotas(resolved.quotas, { clock, wheel });
+    const { separator, maxLengthBytes } = resolved.destinations;
+    const quotas = new Quotas(resolved.quotas, { clock, wheel, separator, maxLengthBytes });
     const interceptors = new Interceptors(clock, resolved.handlers.deadlineMs);
     const events = new SessionEvents(logger);
     const { relayed, users: destinations } = router;
@@ -269,7 +270,7 @@ export class Broker implements HandlerGroup {
       relayedUsers: this.#relayedUsers,
       tracing,
     });
-    const handlers = new HandlerRegistry(resolved.destinations.separator);
+    const handlers = new HandlerRegistry(separator);
     const { cluster } = router;
     this.#questions = new NodeQuestions({ cluster, members, nodeId, clock, logger, createId: createToken });
     const clientIds =

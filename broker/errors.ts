@@ -28,7 +28,8 @@ const BROKER_ERRORS = {
   'transaction-exists': 'BEGIN with an id that is open on this session',
   'transaction-unknown': 'a transaction that is not open on this session',
   'limit-exceeded': 'a limit of this server was exceeded',
-  'rate-limited': 'more messages or octets than this session, user or address may send: see `retry-after`',
+  'rate-limited':
+    'more messages or octets than this session, user or address may send, or the destination takes: see `retry-after`',
   'connection-limit': 'this user, or this address, has as many connections as it may',
   'queue-full': 'the queue holds as much as it may',
   'message-gone': 'the message does not wait in its queue any more, or is with another node',

@@ -23,7 +23,7 @@ import {
 import { DEFAULT_IDEMPOTENCY_OPTIONS, type IdempotencyOptions } from './message-keys.js';
 import { DEFAULT_FEED_OPTIONS, type FeedOptions } from './feed/feed-options.js';
 import { DEFAULT_PRESENCE_OPTIONS, type PresenceOptions } from './presence/presence-options.js';
-import { DEFAULT_QUOTA_OPTIONS, findQuotaFault, type QuotaOptions } from './quotas/quota-options.js';
+import { DEFAULT_QUOTA_OPTIONS, findQuotaFault, NO_RATE, type QuotaOptions } from './quotas/quota-options.js';
 import { DEFAULT_QUEUE_OPTIONS, findQueueFault, type QueueOptions, type QueueRule } from './queue-options.js';
 
 export interface BrokerOptions {
@@ -49,7 +49,7 @@ export interface BrokerOptions {
   readonly history: readonly HistoryRule[];
   readonly handlers: HandlerLimits;
   readonly limits: LimitOptions;
-  /** How much one session, user and address may. */
+  /** How much one session, user and address may, and how much destinations take. */
   readonly quotas: QuotaOptions;
   readonly outbox: OutboxOptions;
   readonly durableSubscriptions: DurableSubscriptionOptions;
@@ -317,9 +317,11 @@ export function resolveBrokerOptions(given: Partially<BrokerOptions> = {}): Brok
   }
   const queueDefaults = resolveQueueDefaults(merged, given.queueDefaults?.deadLetter === undefined);
   const queues = resolveRules(merged.queues, 'queues', queueDefaults, destinations, checkQueues);
+  const rates = resolveRules(merged.quotas.destinations, 'quotas.destinations', NO_RATE, destinations, () => undefined);
+  const quotas = { ...merged.quotas, destinations: rates };
   const history = resolveRules(merged.history, 'history', DEFAULT_HISTORY_OPTIONS, destinations, checkHistory);
   const rules = resolveRules(merged.inbox.rules, 'inbox.rules', DEFAULT_INBOX_BOUNDS, destinations, checkInbox);
-  return deepFreeze({ ...merged, queueDefaults, queues, history, inbox: { ...merged.inbox, rules } });
+  return deepFreeze({ ...merged, quotas, queueDefaults, queues, history, inbox: { ...merged.inbox, rules } });
 }
 
 /** The default dead-letter queue stands under the first prefix that queues have. */
@@ -388,6 +390,8 @@ function checkInbox(
 
 /** Two options whose type is wider than the type of their default. */
 const ALSO_FALSE = new Set(['serverHeader', 'virtualHosts']);
+/** Filled and checked behind the rest. */
+const RULES = new Set(['queues', 'history', 'inbox.rules', 'quotas.destinations']);
 const LISTS = new Set([
   'virtualHosts',
   'destinations.appPrefixes',
@@ -410,7 +414,7 @@ function merge(defaults: object, given: object, path: string): object {
 
 function checked(standard: unknown, value: unknown, at: string): unknown {
   if (value === false && (ALSO_FALSE.has(at) || at.endsWith('.deadLetter'))) return value;
-  if (at === 'queues' || at === 'history' || at === 'inbox.rules') return value;
+  if (RULES.has(at)) return value;
   if (at === 'outbox.policies') return checkOverflowRules(value, at);
   if (LISTS.has(at)) {
     if (isTextList(value)) return [...value];

@@ -29,7 +29,7 @@ import { BrokerError } from './errors.js';
 import { traceFrame } from './frame-trace.js';
 import { after } from './maybe-promise.js';
 import type { MessageKeys } from './message-keys.js';
-import { Message } from './message.js';
+import { Message, weighHeaders } from './message.js';
 import { Outbox, type OutboxOwner } from './outbox.js';
 import { ReceiptOrder } from './receipt-order.js';
 import { SessionDeadlines, type DeadlineOwner } from './session-deadlines.js';
@@ -351,11 +351,11 @@ export class Session
     const goesOn = this.#take(raw);
     if (waitMs === 0 || !goesOn) return goesOn;
     stats.rateLimited++;
-    this.#suspendFor(this.#pause(waitMs));
+    this.#suspendFor(this.pause(waitMs));
     return false;
   }
 
-  #pause(ms: number): Promise<void> {
+  pause(ms: number): Promise<void> {
     const { wheel, clock } = this.#environment;
     return new Promise((resolve) => {
       wheel.schedule(new QueueTimer(resolve), clock.nowMs() + ms);
@@ -398,6 +398,7 @@ export class Session
     const destination = buffer.toString('utf8', start, end);
     if (this.#access?.isKnownAllowed(destination) === false) return null;
     if (isComposite(this.options.destinations, destination)) return null;
+    if (this.#environment.quotas.measures(destination)) return null;
     const route = this.router.route(destination);
     if (!route.isDirect) return null;
     this.#memoOctets = Buffer.from(buffer.subarray(start, end));
@@ -493,6 +494,21 @@ export class Session
       return invoker.invoke('message', path, frame, this, { onUnhandled });
     }
     publisher.publish(destination, frame.headers, frame.body, this.id, unit);
+  }
+
+  charge(destinations: readonly string[], frame: Frame): number {
+    const { quotas, clock, stats } = this.#environment;
+    const quota = quotas.ofSend(destinations);
+    if (quota === null) return 0;
+    const bytes = frame.body.length + weighHeaders(frame.headers);
+    const isRefused = quota.onExceeded === 'refuse';
+    const waitMs = isRefused ? quota.admit(bytes, clock.nowMs()) : quota.charge(bytes, clock.nowMs());
+    if (waitMs === 0) return 0;
+    stats.rateLimited++;
+    if (!isRefused) return waitMs;
+    throw new BrokerError('rate-limited', 'More messages or octets than this destination takes', {
+      retryAfterMs: waitMs,
+    });
   }
 
   createUnit(terms?: UnitTerms): WriteUnit {

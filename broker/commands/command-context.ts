@@ -34,6 +34,14 @@ export interface CommandContext {
    * @param key what `keys` made of its `message-key`; a handler that fails without anybody being told leaves it free
    */
   publish(frame: Frame, unit: WriteUnit, key: string | null): void | Promise<void>;
+  /**
+   * Counts a SEND that is allowed towards what its destinations take. @returns how long the client is not to be read
+   * afterwards, in ms: for `pause`
+   * @throws BrokerError `rate-limited`
+   */
+  charge(destinations: readonly string[], frame: Frame): number;
+  /** The session's input waits so long. */
+  pause(ms: number): Promise<void>;
   createUnit(terms?: UnitTerms): WriteUnit;
   /**
    * Has the unit stored, then answers the frame's `receipt`; frames behind it are handled meanwhile. A store that fails

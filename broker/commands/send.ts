@@ -13,8 +13,8 @@ import type { CommandContext } from './command-context.js';
 const USER_ID = 'JMSXUserID';
 
 /**
- * @throws BrokerError `header-missing`, `header-invalid`, `destination-…`, `access-denied`, `transaction-unknown`, `queue-full`,
- * `limit-exceeded`, `subscription-exists` (for `reply-to`), `store-full`, `store-failed`, and with a receipt what a handler
+ * @throws BrokerError `header-missing`, `header-invalid`, `destination-…`, `access-denied`, `rate-limited`,
+ * `transaction-unknown`, `queue-full`, `limit-exceeded`, `subscription-exists` (for `reply-to`), `store-full`, `store-failed`, and with a receipt what a handler
  * refuses
  */
 export function handleSend(context: CommandContext, given: Frame): void | Promise<void> {
@@ -22,7 +22,7 @@ export function handleSend(context: CommandContext, given: Frame): void | Promis
   const destinations = destinationsOf(context.options.destinations, requireHeader(frame, 'destination'));
   const transactionId = frame.headers.get('transaction');
   const transaction = transactionId === undefined ? undefined : context.transactions.get(transactionId);
-  const receive = (): void | Promise<void> => {
+  const take = (): void | Promise<void> => {
     const sender = senderOf(context.principal?.name ?? null);
     const addressed = withReplyAddress(context, frame);
     const sends = destinations.map((destination) => ({
@@ -40,6 +40,10 @@ export function handleSend(context: CommandContext, given: Frame): void | Promis
     }
     // The effect is to join it: some clients wait for this RECEIPT before they COMMIT (DESIGN D4).
     context.receipt(frame.headers.get('receipt'));
+  };
+  const receive = (): void | Promise<void> => {
+    const waitMs = context.charge(destinations, frame);
+    return waitMs === 0 ? take() : after(take(), () => context.pause(waitMs));
   };
   const allowed = after(authorizeFrom(context, destinations, 0), () => claimReplyTo(context, frame));
   return after(allowed, receive);

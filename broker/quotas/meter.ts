@@ -1,4 +1,4 @@
-/** What one session, user or address has used of what it may. Shared by all sessions that it is about. */
+/** What one session, user, address or destination has used of what it may. Shared by all sessions that it is about. */
 import type { RateOptions } from './quota-options.js';
 import { Rate } from './rate.js';
 
@@ -11,10 +11,18 @@ export class Meter {
   share = 1;
   /** Asked for since it was last looked at, refused or not. */
   wanted = 0;
+  /** As configured; 0: any number. */
+  readonly messagesPerSecond: number;
 
   constructor({ messagesPerSecond, messageBurst, bytesPerSecond, byteBurst }: RateOptions) {
+    this.messagesPerSecond = messagesPerSecond;
     this.#messages = messagesPerSecond > 0 ? new Rate(messagesPerSecond, messageBurst) : null;
     this.#bytes = bytesPerSecond > 0 ? new Rate(bytesPerSecond, byteBurst) : null;
+  }
+
+  /** Whether anything but connections is measured. */
+  get hasRate(): boolean {
+    return this.#messages !== null || this.#bytes !== null;
   }
 
   /** From then on, without a connection, it says nothing. */

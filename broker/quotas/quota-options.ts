@@ -1,4 +1,4 @@
-/** Options of quotas: how much one session, one user and one address may send, and how often they may be connected. */
+/** Options of quotas: how much one session, user or address may send, how much a destination takes, and connections. */
 
 export interface RateOptions {
   /** SEND and SUBSCRIBE frames; 0: any number. */
@@ -14,6 +14,11 @@ export interface ShareOptions extends RateOptions {
   /** At a time; 0: any number. */
   readonly maxConnections: number;
 }
+
+/** SENDs to each destination of a pattern, whoever sends them; the first rule that matches decides, one without a rate too. */
+export type DestinationRule = { readonly pattern: string } & {
+  readonly [K in keyof RateOptions]?: RateOptions[K] | undefined;
+};
 
 export interface QuotaOptions {
   /** What becomes of a frame over a rate: `refuse` does as with any refusal (`refusals`), `pause` has its client wait. */
@@ -32,9 +37,11 @@ export interface QuotaOptions {
   readonly user: ShareOptions;
   /** All sessions from one IPv4 address, or one IPv6 network (/64), together. */
   readonly address: ShareOptions;
+  /** By pattern. What the application sends itself is not measured. */
+  readonly destinations: readonly DestinationRule[];
 }
 
-const NO_RATE: RateOptions = Object.freeze({
+export const NO_RATE: RateOptions = Object.freeze({
   messagesPerSecond: 0,
   messageBurst: 0,
   bytesPerSecond: 0,
@@ -50,6 +57,7 @@ export const DEFAULT_QUOTA_OPTIONS: QuotaOptions = Object.freeze({
   session: NO_RATE,
   user: NO_SHARE,
   address: NO_SHARE,
+  destinations: Object.freeze([]),
 });
 
 export function hasRate({ messagesPerSecond, bytesPerSecond }: RateOptions): boolean {

@@ -4,12 +4,15 @@ import { BrokerError } from '../errors.js';
 import type { Clock, Handshake } from '../ports.js';
 import type { TimerWheel } from '../timer-wheel.js';
 import { clientAddress } from './client-address.js';
+import { DestinationMeters } from './destination-meters.js';
 import { Meter } from './meter.js';
 import { Meters } from './meters.js';
 import { hasRate, type QuotaOptions, type ShareOptions } from './quota-options.js';
 import { SessionQuota } from './session-quota.js';
 
-export type QuotaKind = 'user' | 'address';
+export type QuotaKind = 'user' | 'address' | 'destination';
+/** Whose connections count. */
+type HolderKind = Exclude<QuotaKind, 'destination'>;
 
 /** The other nodes, as far as quotas are concerned. */
 export interface QuotaNodes {
@@ -19,18 +22,39 @@ export interface QuotaNodes {
   changed(kind: QuotaKind, name: string): void;
 }
 
+export interface QuotaParts {
+  readonly clock: Clock;
+  readonly wheel: TimerWheel;
+  /** Of destinations. */
+  readonly separator: string;
+  readonly maxLengthBytes: number;
+}
+
+/** Meters by name. */
+export interface NamedMeters {
+  entries(): Iterable<readonly [string, Meter]>;
+  get(name: string): Meter | undefined;
+}
+
+const NO_METERS: NamedMeters = { entries: () => [], get: () => undefined };
+
 /** When who has too many connections should try again: nobody knows when one of them ends. */
 const RETRY_CONNECT_MS = 10_000;
 
 export class Quotas {
   readonly #options: QuotaOptions;
-  readonly #meters: Readonly<Record<QuotaKind, Meters>>;
+  readonly #meters: Readonly<Record<HolderKind, Meters>>;
+  /** Null: nothing is measured by destination. */
+  readonly #destinations: DestinationMeters | null;
   /** Null: a single node, or nothing that nodes share. */
   #shared: QuotaNodes | null = null;
 
-  constructor(options: QuotaOptions, { clock, wheel }: { readonly clock: Clock; readonly wheel: TimerWheel }) {
+  constructor(options: QuotaOptions, { clock, wheel, separator, maxLengthBytes }: QuotaParts) {
     this.#options = options;
-    const meters = (kind: QuotaKind): Meters =>
+    const { destinations: rules } = options;
+    this.#destinations =
+      rules.length === 0 ? null : new DestinationMeters({ rules, separator, maxLengthBytes, clock, wheel });
+    const meters = (kind: HolderKind): Meters =>
       new Meters({
         options: options[kind],
         clock,
@@ -43,7 +67,7 @@ export class Quotas {
 
   /** Whether anything is counted by name. */
   get isShared(): boolean {
-    return isUsed(this.#options.user) || isUsed(this.#options.address);
+    return isUsed(this.#options.user) || isUsed(this.#options.address) || this.#destinations !== null;
   }
 
   /** There are other nodes. */
@@ -51,12 +75,22 @@ export class Quotas {
     this.#shared = shared;
   }
 
-  metersOf(kind: QuotaKind): Meters {
-    return this.#meters[kind];
+  /** All that are remembered. */
+  metersOf(kind: QuotaKind): NamedMeters {
+    return kind === 'destination' ? (this.#destinations ?? NO_METERS) : this.#meters[kind];
   }
 
-  optionsOf(kind: QuotaKind): ShareOptions {
-    return this.#options[kind];
+  /** Whether what is sent there is counted. */
+  measures(destination: string): boolean {
+    return this.#destinations !== null && this.#destinations.of(destination) !== null;
+  }
+
+  /** What a SEND to these is measured by; null: by nothing. */
+  ofSend(destinations: readonly string[]): SessionQuota | null {
+    const known = this.#destinations;
+    if (known === null) return null;
+    const meters = destinations.map((name) => known.of(name)).filter((meter) => meter !== null);
+    return meters.length === 0 ? null : new SessionQuota(meters, this.#options.onExceeded);
   }
 
   get countsAddresses(): boolean {
@@ -102,7 +136,7 @@ function isUsed(options: ShareOptions): boolean {
   return options.maxConnections > 0 || hasRate(options);
 }
 
-function tooMany(kind: QuotaKind, name: string): BrokerError {
+function tooMany(kind: HolderKind, name: string): BrokerError {
   const whose = kind === 'user' ? `user ${quoteInput(name, 120)}` : `address ${name}`;
   return new BrokerError('connection-limit', `Too many connections of ${whose}`, { retryAfterMs: RETRY_CONNECT_MS });
 }

@@ -1,4 +1,4 @@
-/** What one session may: its own rates, those of its user and of its address. Made only where there are any. */
+/** What one session may: its own rates, those of its user and of its address; or what one SEND may, by its destinations. */
 import type { Meter } from './meter.js';
 
 export class SessionQuota {

@@ -7,7 +7,6 @@ import type { NodeWatches, NodeWatchHandler } from '../cluster/node-watches.js';
 import { QueueTimer } from '../destinations/queue-timer.js';
 import type { Clock } from '../ports.js';
 import type { TimerWheel } from '../timer-wheel.js';
-import { hasRate } from './quota-options.js';
 import type { QuotaKind, QuotaNodes, Quotas } from './quotas.js';
 
 export interface SharedQuotasParts {
@@ -28,7 +27,7 @@ interface Usage {
   readonly wanted: number;
 }
 
-const KINDS = ['user', 'address'] as const;
+const KINDS = ['user', 'address', 'destination'] as const;
 const TELL_EVERY_MS = 1_000;
 /** Below this part of a rate others need not know of it. */
 const TELL_ABOVE = 0.1;
@@ -117,10 +116,9 @@ export class SharedQuotas implements NodeWatchHandler, QuotaNodes {
     const { quotas } = this.#parts;
     const told = new Set<string>();
     for (const kind of KINDS) {
-      const options = quotas.optionsOf(kind);
-      if (!hasRate(options)) continue;
-      const enough = Math.max(1, options.messagesPerSecond * TELL_ABOVE);
       for (const [name, meter] of quotas.metersOf(kind).entries()) {
+        if (!meter.hasRate) continue;
+        const enough = Math.max(1, meter.messagesPerSecond * TELL_ABOVE);
         const key = keyOf(kind, name);
         const wanted = meter.wanted;
         meter.wanted = 0;

@@ -1,6 +1,8 @@
 import t from 'tap';
 import type { BrokerOptions, Partially } from '../../../broker/index.js';
-import type { Handshake } from '../../../broker/ports.js';
+import { DestinationMeters } from '../../../broker/quotas/destination-meters.js';
+import { TimerWheel } from '../../../broker/timer-wheel.js';
+import type { Authorizer, Handshake } from '../../../broker/ports.js';
 import { BrokerFixture, type FixtureClient, frameText } from '../../helpers/broker-fixture.js';
 import { FakeClock } from '../../helpers/fake-clock.js';
 import { RAW } from '../../helpers/memory-connection.js';
@@ -217,6 +219,82 @@ t.test('over HTTP the answer is 429 with Retry-After, on TCP an ERROR frame', as
   t.equal(server.broker.stats().connections.refused, 4);
 });
 
+t.test('a destination takes what its first rule says from all who send there', async (t) => {
+  const fixture = fixtureWith({
+    destinations: [
+      { pattern: '/topic/x/free' },
+      { pattern: '/topic/x/**', messagesPerSecond: 5, messageBurst: 10 },
+      { pattern: '/queue/**', bytesPerSecond: 1_000, byteBurst: 1_000 },
+    ],
+  });
+  const [a, b, listener] = [client(fixture), client(fixture), fixture.connect()];
+  listener.subscribe('1', '/topic/**');
+  const send = (sender: FixtureClient, destination: string, count: number, headers = {}): string[] => {
+    for (let k = 0; k < count; k++) sender.publish(destination, 'm', headers);
+    return sender.frames().map((frame) => header(frame, 'code') ?? '');
+  };
+  t.strictSame(send(a, '/topic/x/1', 7), []);
+  t.strictSame(send(b, '/topic/x/1', 5), ['rate-limited', 'rate-limited']);
+  t.strictSame(send(b, '/topic/x/2', 10), [], 'each destination has its own');
+  t.strictSame(send(a, '/topic/x/free', 50), []);
+  t.strictSame(send(a, '/topic/y', 50), []);
+  t.equal(listener.bodies().length, 7 + 3 + 10 + 50 + 50);
+  t.strictSame(send(a, '/topic/x/1', 1, { receipt: 'r' }), ['rate-limited']);
+  fixture.clock.advance(400);
+  t.strictSame(send(a, '/topic/x/1', 3), ['rate-limited'], 'two in 400 ms');
+  a.publish('/queue/q', 'x'.repeat(1_500));
+  t.strictSame(a.frames(), []);
+  t.strictSame(send(b, '/queue/q', 1), ['rate-limited']);
+  t.equal(fixture.broker.stats().rateLimited, 5);
+});
+
+t.test('what the rules forbid, and what joins a transaction that ends, is counted as it is meant', async (t) => {
+  const isAllowed: Authorizer = { isAllowed: ({ principal, action }) => action !== 'send' || principal.name === 'ann' };
+  const quotas: Quotas = { destinations: [{ pattern: '/topic/**', messagesPerSecond: 1, messageBurst: 2 }] };
+  const fixture = new BrokerFixture({ refusals: 'soft', quotas }, undefined, 'info', isAllowed);
+  const [ann, bob] = [client(fixture, 'ann'), client(fixture, 'bob')];
+  t.strictSame(burst(bob, 9), [0, Array<string>(9).fill('access-denied')], 'who may not send uses nothing up');
+  ann.send(frameText('BEGIN', { transaction: 't' }));
+  t.strictSame(burst(ann, 3, { transaction: 't' })[1], ['rate-limited']);
+  ann.send(frameText('COMMIT', { transaction: 't' }));
+  t.equal(ann.bodies().length, 2);
+});
+
+t.test('with pause whoever sends to a destination beyond its rate is read again later', async (t) => {
+  const destinations = [{ pattern: '/topic/**', messagesPerSecond: 10, messageBurst: 2 }];
+  const fixture = fixtureWith({ onExceeded: 'pause', destinations });
+  const sender = client(fixture);
+  sender.send([1, 2, 3, 4].map((body) => frameText('SEND', { destination: '/topic/x' }, String(body))).join(''));
+  t.strictSame(sender.bodies(), ['1', '2', '3']);
+  t.ok(sender.connection.isPaused);
+  fixture.clock.advance(150);
+  await fixture.settle();
+  t.strictSame(sender.bodies(), ['4']);
+  t.equal(fixture.broker.stats().rateLimited, 2);
+});
+
+t.test('destinations that nobody sends to any more are forgotten, and never more than so many are known', async (t) => {
+  const clock = new FakeClock();
+  const meters = new DestinationMeters({
+    rules: [{ pattern: '/topic/**', messagesPerSecond: 1, messageBurst: 30 }],
+    separator: '/',
+    maxLengthBytes: 1_024,
+    clock,
+    wheel: new TimerWheel(clock),
+  });
+  t.equal(meters.of(`/topic/${'x'.repeat(1_100)}`), null, 'too long to be a destination');
+  t.equal(meters.of('/other'), null);
+  t.equal(meters.size, 1, 'that no rule covers it is remembered too');
+  meters.of('/topic/busy')?.take(20, clock.nowMs());
+  for (let k = 0; k < 110_000; k++) meters.of(`/topic/${k}`);
+  t.equal(meters.size, 100_000);
+  t.equal(meters.get('/topic/busy'), undefined, 'the oldest had to go');
+  meters.of('/topic/busy')?.take(20, clock.nowMs());
+  clock.advance(60_000);
+  t.strictSame([meters.size, [...meters.entries()].length], [0, 0]);
+  t.equal(clock.intervalCount, 0, 'and nothing goes on');
+});
+
 t.test('options that contradict themselves are refused by name', async (t) => {
   const fault = (quotas: object): unknown => {
     try {
@@ -229,6 +307,8 @@ t.test('options that contradict themselves are refused by name', async (t) => {
   t.match(fault({ onExceeded: 'drop' }), /quotas\.onExceeded: got "drop", wants "refuse" or "pause"/);
   t.match(fault({ proxyHops: 0 }), /quotas\.proxyHops: got 0, wants 1 or more/);
   t.match(fault({ session: { maxConnections: 1 } }), /unknown option quotas\.session\.maxConnections/);
+  t.match(fault({ destinations: [{ messagesPerSecond: 1 }] }), /quotas\.destinations\[0\]\.pattern: got undefined/);
+  t.match(fault({ destinations: [{ pattern: '/x', rate: 1 }] }), /unknown option quotas\.destinations\[0\]\.rate/);
 });
 
 async function twoNodes(quotas: Quotas): Promise<[BrokerFixture, BrokerFixture, FakeClock]> {
@@ -294,4 +374,24 @@ t.test('nodes share a rate by what is wanted where', async (t) => {
   await load(4, [200, 0]);
   const alone = 800 - (a.broker.stats().rateLimited - limited);
   t.ok(alone > 380 && alone < 430, `${alone} of 400 where nobody else wants any`);
+});
+
+t.test('nodes share what a destination takes', async (t) => {
+  const destinations = [{ pattern: '/topic/x', messagesPerSecond: 100, messageBurst: 10 }];
+  const [a, b, clock] = await twoNodes({ destinations });
+  const [here, there] = [a.connect(), b.connect()];
+  const load = async (seconds: number): Promise<void> => {
+    for (let k = 0; k < seconds * 20; k++) {
+      burst(here, 10);
+      burst(there, 10);
+      await pass(clock, a, 50);
+    }
+  };
+  await load(4);
+  const refusals = [a.broker.stats().rateLimited, b.broker.stats().rateLimited] as const;
+  await load(4);
+  for (const [k, fixture] of [a, b].entries()) {
+    const passed = 800 - (fixture.broker.stats().rateLimited - (refusals[k] ?? 0));
+    t.ok(passed > 150 && passed < 260, `${passed} of 400 for both together`);
+  }
 });
