@@ -717,11 +717,14 @@ export class Broker implements HandlerGroup {
     if (this.#isAccepting && isAvailable) this.events.emit('availability', { available: false });
     this.#isAccepting = false;
     this.operations.drain.cancel();
-    const { clock, registry, journal } = this.#environment;
+    const { clock, registry, journal, budget } = this.#environment;
+    const untilMs = clock.nowMs() + deadlineMs;
+    // What was decided is to reach those who are there, and other nodes.
+    if (budget.isRunning) await this.#until(() => !budget.isRunning, untilMs);
     for (const session of registry.values()) session.close('server-shutdown');
     this.#requests.stop();
     this.#questions.stop();
-    if (registry.size > 0) await this.#sessionsGone(clock.nowMs() + deadlineMs);
+    if (registry.size > 0) await this.#until(() => registry.size === 0, untilMs);
     for (const session of registry.values()) session.connection.destroy(closeReason('server-shutdown'));
     this.#relayedUsers?.stop();
     await this.#relay?.stop();
@@ -737,12 +740,12 @@ export class Broker implements HandlerGroup {
     await this.#members?.stop();
   }
 
-  /** Resolves when no session is left, or at `untilMs`. */
-  #sessionsGone(untilMs: number): Promise<void> {
-    const { clock, registry } = this.#environment;
+  /** Resolves when it is so, or at `untilMs`. */
+  #until(isSo: () => boolean, untilMs: number): Promise<void> {
+    const { clock } = this.#environment;
     return new Promise((resolve) => {
       const stop = clock.every(STOP_CHECK_MS, () => {
-        if (registry.size > 0 && clock.nowMs() < untilMs) return;
+        if (!isSo() && clock.nowMs() < untilMs) return;
         stop();
         resolve();
       });

@@ -55,6 +55,7 @@ import type {
   TransportName,
 } from './ports.js';
 import { QueueTimer } from './destinations/queue-timer.js';
+import { Portions } from './portions.js';
 import type { PublisherHold } from './publisher-hold.js';
 import type { SessionQuota } from './quotas/session-quota.js';
 import type { Router } from './router.js';
@@ -123,6 +124,8 @@ export class Session
   #backlog: { readonly chunk: Buffer; readonly endsMessage: boolean }[] | null = null;
   /** Null until something had to be stored. */
   #receipts: ReceiptOrder | null = null;
+  /** Null until the first COMMIT. */
+  #portions: Portions | null = null;
   /** The last destination sent to, as octets: compared before anything is looked up (DESIGN P5). */
   #memoOctets: Buffer | null = null;
   #memoRoute: Route | null = null;
@@ -268,9 +271,17 @@ export class Session
     if (this.#isOpen) this.#parse(chunk, endsMessage);
   }
 
-  /** A node that stood still beyond its lease first asks what it missed; and what publishers send has to have somewhere to go. */
+  /**
+   * An earlier frame is still taking effect; or a node that stood still beyond its lease first asks what it missed; or what
+   * publishers send has nowhere to go.
+   */
   #isHeldUp(): boolean {
     const { guard, hold } = this.#environment;
+    const rest = this.#portions?.finished();
+    if (rest !== undefined && this.#isOpen) {
+      this.#suspendFor(rest);
+      return true;
+    }
     if (guard === null || !this.#isOpen) return this.#isHeld(hold);
     const late = guard.caughtUp();
     if (late === undefined) return this.#isHeld(hold);
@@ -512,7 +523,9 @@ export class Session
   }
 
   createUnit(terms?: UnitTerms): WriteUnit {
-    return new WriteUnit(this.#environment.journal, terms);
+    const { journal, budget } = this.#environment;
+    if (terms?.holdsBack !== true) return new WriteUnit(journal, terms);
+    return new WriteUnit(journal, { ...terms, turns: (this.#portions ??= new Portions(budget)) });
   }
 
   submit(unit: WriteUnit, frame: Frame): void | Promise<void> {
@@ -530,6 +543,8 @@ export class Session
       this.#fail(error, frame);
       owed.drop();
     });
+    const rest = this.#portions?.finished();
+    if (rest !== undefined) return rest;
     const { journal } = this.#environment;
     if (journal?.isBehind === true) return journal.caughtUp();
     return this.router.relayed?.caughtUp(this.id);

@@ -43,17 +43,26 @@ export function settle({ refusal, subscription, source, deliveries }: Settlement
   else source.refused(subscription, deliveries, refusal, unit);
 }
 
-/** Undoes an ACK or NACK: pending again, or back to its source when the subscription is gone. */
-function undo({ subscription, source, deliveries }: Settlement): void {
-  if (subscription.source === null) source.returned(subscription, deliveries);
-  else subscription.pending?.restore(deliveries);
+/** Undoes ACKs and NACKs: pending again, or back to their source when the subscription is gone. */
+function undo(settlements: readonly Settlement[]): void {
+  // Together for each subscription: putting one back looks at all that is pending there.
+  const pending = new Map<Subscription, Delivery[]>();
+  for (const { subscription, source, deliveries } of settlements) {
+    if (subscription.source === null) source.returned(subscription, deliveries);
+    else {
+      const own = pending.get(subscription);
+      if (own === undefined) pending.set(subscription, [...deliveries]);
+      else for (const delivery of deliveries) own.push(delivery);
+    }
+  }
+  for (const [subscription, deliveries] of pending) subscription.pending?.restore(deliveries);
 }
 
 export class Transaction {
   readonly #limits: LimitOptions;
   readonly #keys: MessageKeys;
   readonly #sends: HeldSend[] = [];
-  readonly #settlements: Settlement[] = [];
+  #settlements: Settlement[] = [];
   #bytes = 0;
 
   constructor(limits: LimitOptions, keys: MessageKeys) {
@@ -72,7 +81,7 @@ export class Transaction {
     try {
       this.#countOne(0);
     } catch (error) {
-      undo(settlement);
+      undo([settlement]);
       throw error;
     }
     this.#settlements.push(settlement);
@@ -100,12 +109,10 @@ export class Transaction {
   #takeEffect(sends: readonly HeldSend[], room: RoomCheck, unit: WriteUnit): void | Promise<void> {
     room.checkRoom(sends);
     return after(this.#publishFrom(0, sends, unit), () => {
-      for (const settlement of this.#settlements) {
-        settle(settlement, unit);
-        unit.then(null, () => {
-          undo(settlement);
-        });
-      }
+      for (const settlement of this.#settlements) settle(settlement, unit);
+      unit.then(null, () => {
+        this.abort();
+      });
       this.#keys.store(sends, unit);
     });
   }
@@ -117,8 +124,11 @@ export class Transaction {
     }
   }
 
+  /** Once: what is undone is pending again, and can be settled anew. */
   abort(): void {
-    for (const settlement of this.#settlements) undo(settlement);
+    const settlements = this.#settlements;
+    this.#settlements = [];
+    undo(settlements);
   }
 
   #countOne(bytes: number): void {

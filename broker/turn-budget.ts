@@ -17,10 +17,20 @@ export const PLAIN_FRAME_UNITS = 8;
 /** Without a sign of work for so long another turn has begun. */
 const IDLE_MS = 1;
 
-export class TurnBudget {
+/** Lets work of many steps go on in later turns of the event loop; implemented by TurnBudget and Portions. */
+export interface Turns {
+  /**
+   * Does steps one after the other: in this turn as far as it allows, the rest in later ones.
+   * @param step returns whether anything is left to do
+   * @returns undefined when all is done. What rejects does so with what a step threw, which ends the work
+   */
+  run(step: () => boolean): Promise<void> | undefined;
+}
+
+export class TurnBudget implements Turns {
   /** The budget of this turn is spent: what arrives has to wait. */
   isOver = false;
-  /** Times that a session's frames had to wait. */
+  /** Times that a session's frames, or the rest of one, had to wait. */
   waits = 0;
   readonly #clock: Clock;
   readonly #budgetMs: number;
@@ -28,6 +38,8 @@ export class TurnBudget {
   #seenMs = 0;
   #waiting: (() => void)[] = [];
   #isScheduled = false;
+  /** Works that were begun and are not done. */
+  #running = 0;
 
   /** @param budgetMs 1 or more */
   constructor(clock: Clock, budgetMs: number) {
@@ -38,6 +50,11 @@ export class TurnBudget {
   /** When the octets that are in work were taken up, or later. */
   get takenUpMs(): number {
     return this.#seenMs;
+  }
+
+  /** Work that was begun in an earlier turn is not done yet. */
+  get isRunning(): boolean {
+    return this.#running > 0;
   }
 
   /** Octets are taken up. */
@@ -68,6 +85,36 @@ export class TurnBudget {
     this.#schedule();
   }
 
+  run(step: () => boolean): Promise<void> | undefined {
+    this.begin();
+    if (!this.#isLeft(step)) return undefined;
+    this.#running++;
+    return new Promise<void>((resolve, reject) => {
+      const goOn = (): void => {
+        try {
+          if (this.#isLeft(step)) {
+            this.wait(goOn);
+            return;
+          }
+          resolve();
+        } catch (error) {
+          reject(error);
+        }
+        this.#running--;
+      };
+      this.wait(goOn);
+    });
+  }
+
+  /** Goes on as long as the turn allows, by one step at least. @returns whether something is left */
+  #isLeft(step: () => boolean): boolean {
+    while (step()) {
+      workload.units += PLAIN_FRAME_UNITS;
+      if (this.isSpent()) return true;
+    }
+    return false;
+  }
+
   #look(): void {
     this.#seenMs = this.#clock.nowMs();
     if (this.#seenMs - this.#beganMs >= this.#budgetMs) this.isOver = true;
@@ -88,11 +135,15 @@ export class TurnBudget {
     const waiting = this.#waiting;
     this.#waiting = [];
     let next = 0;
-    for (; next < waiting.length && !this.isOver; next++) {
-      waiting[next]?.();
-      this.#look();
+    try {
+      while (next < waiting.length && !this.isOver) {
+        waiting[next++]?.();
+        this.#look();
+      }
+    } finally {
+      // Also behind one that throws, which is a fault of ours: the others would wait for ever.
+      if (next < waiting.length) this.#waiting = [...waiting.slice(next), ...this.#waiting];
+      if (this.#waiting.length > 0 || this.isOver) this.#schedule();
     }
-    if (next < waiting.length) this.#waiting = [...waiting.slice(next), ...this.#waiting];
-    if (this.#waiting.length > 0 || this.isOver) this.#schedule();
   }
 }

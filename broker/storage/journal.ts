@@ -265,7 +265,7 @@ export class Journal implements UnitWriter {
     const standing = [...owed, ...marks.values()];
     if (standing.length + asked.length === 0) return true;
     const answer = await this.#ask(standing, batch);
-    if (answer.failure === null) for (const waiting of units) this.#stored(waiting, NO_RESULTS);
+    if (answer.failure === null) for (const waiting of units) await this.#stored(waiting, NO_RESULTS);
     else {
       this.#owed = [...owed, ...this.#owed];
       this.#owedUnits = [...units, ...this.#owedUnits];
@@ -297,7 +297,7 @@ export class Journal implements UnitWriter {
   }
 
   /** Tells each unit what became of it. @returns whether the store took, or refused for good, whatever was asked */
-  #conclude(batch: readonly Waiting[], { failure, outcomes }: Answer): boolean {
+  async #conclude(batch: readonly Waiting[], { failure, outcomes }: Answer): Promise<boolean> {
     const failed: Waiting[] = [];
     let cause = failure;
     let storedBytes = 0;
@@ -305,7 +305,9 @@ export class Journal implements UnitWriter {
       const outcome = outcomes[k];
       if (outcome?.isDone === true) {
         storedBytes += octetsOf(waiting.unit.operations);
-        this.#stored(waiting, outcome.results);
+        const rest = this.#stored(waiting, outcome.results);
+        // Its place among others is that of its commit: those behind it wait, and so does the next commit.
+        if (rest !== undefined) await rest;
       } else if (outcome === undefined || isOfStore(outcome.error)) {
         failed.push(waiting);
         cause ??= outcome?.error ?? null;
@@ -320,13 +322,18 @@ export class Journal implements UnitWriter {
     return true;
   }
 
-  #stored({ unit, bytes, resolve, reject }: Waiting, results: readonly unknown[]): void {
+  /** @returns what resolves once all that follows is done, where that takes more than this turn */
+  #stored({ unit, bytes, resolve, reject }: Waiting, results: readonly unknown[]): Promise<void> | undefined {
     this.#pendingBytes -= bytes;
     try {
-      unit.applyAll(results);
-      resolve();
+      const rest = unit.applyAll(results);
+      if (rest === undefined) resolve();
+      return rest?.then(resolve, (error: unknown) => {
+        this.#fault(error, reject);
+      });
     } catch (error) {
       this.#fault(error, reject);
+      return undefined;
     }
   }
 

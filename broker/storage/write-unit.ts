@@ -4,6 +4,7 @@
  */
 import type { BrokerError } from '../errors.js';
 import type { SharedOperation } from '../ports.js';
+import type { Turns } from '../turn-budget.js';
 
 /** Takes units in; implemented by Journal. */
 export interface UnitWriter {
@@ -36,6 +37,8 @@ export interface UnitTerms {
   readonly isRetried?: boolean;
   /** Somebody waits for a RECEIPT: other nodes have to be within reach, and what brings it to them has to accept it. */
   readonly isReceipted?: boolean;
+  /** What follows may be spread over turns of the event loop; missing: it is done at once. */
+  readonly turns?: Turns | undefined;
 }
 
 const NOTHING: readonly never[] = [];
@@ -47,6 +50,7 @@ export class WriteUnit {
   /** Null: nothing of it is for another broker. */
   external: ExternalPart | null = null;
   readonly #writer: UnitWriter | null;
+  readonly #turns: Turns | null;
   #operations: SharedOperation[] | null = null;
   #steps: Step[] | null = null;
   #atSubmit: (() => void)[] | null = null;
@@ -56,9 +60,10 @@ export class WriteUnit {
   /** @param writer null when there is no store: then nothing may be added but steps */
   constructor(
     writer: UnitWriter | null,
-    { holdsBack = false, isRetried = false, isReceipted = false }: UnitTerms = {},
+    { holdsBack = false, isRetried = false, isReceipted = false, turns }: UnitTerms = {},
   ) {
     this.#writer = writer;
+    this.#turns = turns ?? null;
     this.holdsBack = holdsBack;
     this.isRetried = isRetried;
     this.isReceipted = isReceipted;
@@ -175,17 +180,41 @@ export class WriteUnit {
   #submitHere(): Promise<void> | undefined {
     for (const step of this.#atSubmit ?? NOTHING) step();
     if (this.#operations !== null && this.#writer !== null) return this.#writer.write(this);
-    this.applyAll();
-    return undefined;
+    return this.applyAll();
   }
 
-  /** Everything is stored. @param results of the operations, by place, where the store gives any */
-  applyAll(results: readonly unknown[] = NOTHING): void {
-    for (const { apply, place } of this.#steps ?? NOTHING) apply?.(results[place]);
+  /**
+   * Everything is stored, and nothing can undo it any more: what follows is done, in order.
+   * @param results of the operations, by place, where the store gives any
+   * @returns undefined when it is; otherwise the rest is done in later turns, whatever becomes of whoever asked for it
+   */
+  applyAll(results: readonly unknown[] = NOTHING): Promise<void> | undefined {
+    const steps = this.#steps;
+    if (steps === null) return undefined;
+    if (this.#turns !== null) return applyInTurns(steps, results, this.#turns);
+    for (const { apply, place } of steps) apply?.(results[place]);
+    return undefined;
   }
 
   /** Nothing could be stored, or nothing is to be: the last asked for is undone first. @param error why */
   undoAll(error?: BrokerError): void {
     for (const { undo } of this.#steps?.toReversed() ?? NOTHING) undo?.(error);
   }
+}
+
+/** One that throws, a fault of ours, does not take the others with it: they were promised. */
+function applyInTurns(steps: readonly Step[], results: readonly unknown[], turns: Turns): Promise<void> | undefined {
+  let next = 0;
+  const faults: unknown[] = [];
+  return turns.run(() => {
+    const step = steps[next++];
+    try {
+      step?.apply?.(results[step.place]);
+    } catch (error) {
+      faults.push(error);
+    }
+    if (next < steps.length) return true;
+    if (faults.length > 0) throw faults[0];
+    return false;
+  });
 }

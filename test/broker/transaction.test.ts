@@ -1,10 +1,13 @@
 import t from 'tap';
 import { BrokerFixture, frameText, type FixtureClient } from '../helpers/broker-fixture.js';
 import { header } from '../helpers/server-frames.js';
-import { BrokerError, resolveBrokerOptions } from '../../broker/index.js';
+import { BrokerError, resolveBrokerOptions, type BrokerOptions, type Partially } from '../../broker/index.js';
+import type { Store } from '../../broker/ports.js';
 import { BrokerStats } from '../../broker/stats.js';
 import { MessageKeys } from '../../broker/message-keys.js';
 import { FakeClock } from '../helpers/fake-clock.js';
+import { MemoryStore } from '../../adapters/stores/memory-store.js';
+import { SteppingClock } from '../helpers/stepping-clock.js';
 import { WriteUnit } from '../../broker/storage/write-unit.js';
 import { TransactionTable } from '../../broker/transaction.js';
 import type { Subscription } from '../../broker/subscription.js';
@@ -278,4 +281,98 @@ t.test('T-16 a COMMIT that a handler refuses publishes nothing, before that fram
     t.match([header(frames[1], 'code'), header(frames[1], 'receipt-id')], ['payload-invalid', 'c']);
     t.strictSame(watcher.bodies(), ['answered'], 'what a handler has done, it has done');
   }
+});
+
+/** More subscriptions to a topic than one look at the clock is worth: with the clock below each message takes a turn. */
+const CROWD = 600;
+
+async function crowded(options: Partially<BrokerOptions> = {}, store?: Store) {
+  const clock = new SteppingClock();
+  const fixture = new BrokerFixture({ limits: { turnBudgetMs: 1 }, ...options }, undefined, 'info', null, {
+    clock,
+    store,
+  });
+  await fixture.started;
+  const [client, other, watcher, crowd] = [fixture.connect(), fixture.connect(), fixture.connect(), fixture.connect()];
+  watcher.subscribe('w', '/topic/a');
+  for (let k = 0; k < CROWD; k++) crowd.subscribe(String(k), '/topic/a');
+  begin(client);
+  for (const body of ['1', '2', '3', '4']) client.publish('/topic/a', body, { transaction: 't' });
+  await fixture.settle();
+  watcher.frames();
+  return { fixture, clock, client, other, watcher };
+}
+
+t.test('a large COMMIT takes effect in portions: others go on in between, its session behind it', async (t) => {
+  const { fixture, client, other, watcher } = await crowded();
+  commit(client, 't', { receipt: 'c' });
+  client.publish('/topic/a', 'behind', { receipt: 'd' });
+  other.publish('/topic/a', 'other');
+  await fixture.settle();
+  t.strictSame(watcher.bodies(), ['1', '2', 'other', '3', '4', 'behind']);
+  t.strictSame(
+    client.frames().map((frame) => header(frame, 'receipt-id')),
+    ['c', 'd'],
+  );
+  t.not(fixture.broker.stats().turnsWaited, 0);
+});
+
+t.test('what a COMMIT has begun is done also when its client is gone', async (t) => {
+  const { fixture, client, watcher } = await crowded();
+  commit(client);
+  client.connection.vanish();
+  await fixture.settle();
+  t.strictSame(watcher.bodies(), ['1', '2', '3', '4']);
+  t.equal(fixture.broker.stats().connections.current, 3);
+});
+
+t.test('a broker that stops lets a COMMIT that has begun reach everybody first', async (t) => {
+  const { fixture, clock, client, watcher } = await crowded();
+  commit(client);
+  const stopped = fixture.broker.stop(60_000);
+  await fixture.settle();
+  t.strictSame(watcher.bodies(), ['1', '2', '3', '4']);
+  t.equal(watcher.isGone, false);
+  clock.advance(1_000);
+  await fixture.settle();
+  clock.advance(60_000);
+  await fixture.finish(stopped);
+});
+
+t.test('what is stored keeps its order while a COMMIT takes effect in portions', async (t) => {
+  const history = [{ pattern: '/topic/**', durable: true }];
+  const { fixture, client, other, watcher } = await crowded({ history }, new MemoryStore());
+  commit(client, 't', { receipt: 'c' });
+  other.publish('/topic/a', 'other', { receipt: 'o' });
+  client.publish('/topic/a', 'behind', { receipt: 'd' });
+  await fixture.settle();
+  const frames = watcher.frames();
+  t.strictSame(
+    frames.map(({ body }) => body.toString()),
+    ['1', '2', '3', '4', 'other', 'behind'],
+  );
+  t.strictSame(
+    frames.map((frame) => header(frame, 'offset')),
+    ['1', '2', '3', '4', '5', '6'],
+  );
+  t.strictSame(
+    client.frames().map((frame) => header(frame, 'receipt-id')),
+    ['c', 'd'],
+  );
+});
+
+t.test('ABORT puts back what several ACKs took, each in its place', async (t) => {
+  const fixture = new BrokerFixture();
+  const client = fixture.connect();
+  client.subscribe('s', '/queue/q', { ack: 'client-individual' });
+  const bodies = Array.from({ length: 6 }, (_, k) => String(k));
+  for (const body of bodies) client.publish('/queue/q', body);
+  const ids = pendingOf(client);
+  begin(client);
+  for (const body of ['4', '1', '2']) client.send(frameText('ACK', { id: ids.get(body) ?? '', transaction: 't' }));
+  abort(client);
+  client.connection.vanish();
+  const next = fixture.connect();
+  next.subscribe('s', '/queue/q');
+  t.strictSame(next.bodies(), bodies);
 });

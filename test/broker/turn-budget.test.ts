@@ -99,3 +99,61 @@ t.test('who waits goes on in the order of asking, as long as the turn allows', a
   clock.turn();
   t.ok(clock.isIdle);
 });
+
+t.test('one that throws does not take those behind it along', async (t) => {
+  const clock = new FakeClock();
+  const budget = new TurnBudget(clock, 10);
+  const done: string[] = [];
+  budget.wait(() => {
+    throw new Error('a fault');
+  });
+  budget.wait(() => done.push('b'));
+  t.throws(() => {
+    clock.turn();
+  }, /a fault/);
+  clock.turn();
+  t.strictSame(done, ['b']);
+});
+
+t.test('work of many steps goes on in later turns, and others in between', async (t) => {
+  const clock = new FakeClock();
+  const budget = new TurnBudget(clock, 10);
+  const done: string[] = [];
+  const steps = ['a', 'b', 'c', 'd', 'e'];
+  const rest = budget.run(() => {
+    done.push(steps.shift() ?? '');
+    work(clock, 6);
+    return steps.length > 0;
+  });
+  t.strictSame(done, ['a', 'b']);
+  budget.wait(() => done.push('other'));
+  clock.turn();
+  t.equal(budget.isRunning, true);
+  t.strictSame(done, ['a', 'b', 'c', 'd']);
+  clock.turn();
+  t.strictSame(done, ['a', 'b', 'c', 'd', 'other', 'e']);
+  t.equal(budget.isRunning, false);
+  await rest;
+  clock.advance(20);
+  t.equal(
+    budget.run(() => false),
+    undefined,
+    'what fits is done at once',
+  );
+});
+
+t.test('a step that throws ends its work, and whoever waits for it hears of it', async (t) => {
+  const clock = new FakeClock();
+  const budget = new TurnBudget(clock, 10);
+  let steps = 0;
+  const rest = budget.run(() => {
+    work(clock, 20);
+    if (++steps === 2) throw new Error('a fault');
+    return true;
+  });
+  clock.turn();
+  await t.rejects(rest ?? Promise.resolve(), /a fault/);
+  t.equal(budget.isRunning, false);
+  clock.turn();
+  t.equal(steps, 2);
+});

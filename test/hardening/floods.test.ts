@@ -126,9 +126,15 @@ t.test('pings without reading the pongs', async (t) => {
 interface Heavy {
   readonly name: string;
   readonly subscriptions: readonly string[];
+  /** What the publisher sends first; default nothing. */
+  readonly before?: string;
   readonly frames: string;
+  /** Over so many the work is to be spread at least; default 1. */
+  readonly turns?: number;
 }
 
+/** As many frames as a transaction may have. */
+const TRANSACTION = `BEGIN\ntransaction:t\n\n\0${'SEND\ndestination:/topic/heavy\ntransaction:t\n\n\0'.repeat(1_024)}`;
 const LIKES = Array.from({ length: 60 }, (_, k) => `h${k} LIKE '%x_y%z%q'`).join(' OR ');
 const WORDS = Array.from({ length: 60 }, (_, k) => `h${k}:${'xay'.repeat(60)}\n`).join('');
 const HEAVY: readonly Heavy[] = [
@@ -136,6 +142,14 @@ const HEAVY: readonly Heavy[] = [
     name: 'deliveries to two thousand subscriptions',
     subscriptions: Array.from({ length: 2_000 }, () => 'destination:/topic/heavy\n'),
     frames: 'SEND\ndestination:/topic/heavy\n\n\0'.repeat(1_000 * STRENGTH),
+  },
+  {
+    name: 'a COMMIT to two thousand subscriptions',
+    subscriptions: Array.from({ length: 2_000 }, () => 'destination:/topic/heavy\n'),
+    before: TRANSACTION,
+    frames: 'COMMIT\ntransaction:t\n\n\0',
+    // It is one frame: whoever comes behind it waits once in any case.
+    turns: 8,
   },
   {
     name: 'selectors that look at much',
@@ -152,7 +166,7 @@ const HEAVY: readonly Heavy[] = [
   },
 ];
 
-for (const { name, subscriptions, frames } of HEAVY) {
+for (const { name, subscriptions, before = '', frames, turns = 1 } of HEAVY) {
   t.test(`frames that cost much: ${name}`, async (t) => {
     const run = async (target: Started): Promise<string> => {
       const listener = await openConnected(t, target.tcpPort);
@@ -164,12 +178,15 @@ for (const { name, subscriptions, frames } of HEAVY) {
       await listener.send(subscribe.join(''));
       await listener.receipt('ready');
       const publisher = await openConnected(t, target.tcpPort);
+      await publisher.send(before);
+      await publisher.fence();
+      const { turnsWaited: waitedBefore } = await arena.stats(target);
       await publisher.send(frames);
       publisher.sendFrame('SEND', { destination: '/topic/other', receipt: 'last' });
       await publisher.frame('RECEIPT');
       listener.destroy();
       const { turnsWaited } = await arena.stats(target);
-      return turnsWaited > 0 ? 'has to wait for others' : 'holds up everybody';
+      return turnsWaited - waitedBefore >= turns ? 'has to wait for others' : 'holds up everybody';
     };
     const limits = { maxSubscriptionsPerSession: 2_000 };
     const guarded = await arena.serve(t, { broker: { limits } });
