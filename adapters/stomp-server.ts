@@ -47,8 +47,10 @@ export interface StompServer {
    */
   reload(isDryRun?: boolean): Promise<ReloadResult>;
   /**
-   * Stops accepting, writes what is queued, closes sessions (WebSocket status 1001), frees the ports.
-   * @param deadlineMs after which connections that have not closed are cut; default 5,000. Calls after the first wait for it.
+   * Says that it is not ready (for `broker.shutdown.noticeMs`), stops accepting, sends sessions away at a pace, lets them
+   * settle what they hold, writes what is queued (WebSocket status 1001), frees the ports.
+   * @param deadlineMs after which connections that have not closed are cut; default `broker.shutdown.deadlineMs`. A call
+   * with it after the first hurries that one: sessions that are left are told to go at once, and cut by then.
    */
   stop(deadlineMs?: number): Promise<void>;
 }
@@ -128,6 +130,10 @@ export class ComposedServer implements StompServer {
   #addresses: readonly ListenAddress[] = [];
   #starting: Promise<readonly ListenAddress[]> | null = null;
   #stopping: Promise<void> | null = null;
+  #isBrokerStopping = false;
+  /** Of who hurried a stop; null: nobody did. */
+  #deadlineMs: number | null = null;
+  #endNotice: () => void = () => undefined;
 
   constructor(options: ResolvedServerOptions, ports: StompServerPorts, createWaysIn: (parts: WaysInParts) => WaysIn) {
     this.options = options;
@@ -172,8 +178,15 @@ export class ComposedServer implements StompServer {
   }
 
   stop(deadlineMs?: number): Promise<void> {
-    this.#stopping ??= keepingProcess(() => this.#stop(deadlineMs));
+    if (this.#stopping === null) this.#stopping = keepingProcess(() => this.#stop(deadlineMs));
+    else if (deadlineMs !== undefined) this.#hurry(deadlineMs);
     return this.#stopping;
+  }
+
+  #hurry(deadlineMs: number): void {
+    this.#deadlineMs = deadlineMs;
+    this.#endNotice();
+    if (this.#isBrokerStopping) void this.broker.stop(deadlineMs);
   }
 
   async #start(): Promise<readonly ListenAddress[]> {
@@ -201,11 +214,28 @@ export class ComposedServer implements StompServer {
   async #stop(deadlineMs: number | undefined): Promise<void> {
     // A start under way is let finish, so that what it opened is closed; its failure is its caller's to see.
     await this.#starting?.catch(() => undefined);
+    if (deadlineMs === undefined) await this.#giveNotice(this.options.broker.shutdown.noticeMs);
     await this.#waysIn.stopAccepting();
-    await this.broker.stop(deadlineMs);
+    this.#isBrokerStopping = true;
+    await this.broker.stop(this.#deadlineMs ?? deadlineMs);
+    this.#isBrokerStopping = false;
     await this.#waysIn.close();
     await this.connectionLog?.close();
     await this.#lookedAfter.admin?.close();
     this.#addresses = [];
+  }
+
+  /** Whoever sends clients here is to see first that it should not. */
+  #giveNotice(noticeMs: number): Promise<void> {
+    this.broker.operations.announceLeave();
+    if (noticeMs === 0 || this.#addresses.length === 0 || this.#deadlineMs !== null) return Promise.resolve();
+    this.#logger.info({ noticeMs }, 'stopping: not ready any more');
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, noticeMs);
+      this.#endNotice = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 }

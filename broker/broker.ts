@@ -78,6 +78,7 @@ import type {
 import { Journal, type StoreProblem } from './storage/journal.js';
 import { MessageNumbers } from './storage/message-numbers.js';
 import type { SessionEnvironment } from './session-environment.js';
+import { paceOf } from './shutdown-options.js';
 
 /** How often a stopping broker looks whether its sessions are gone. */
 const STOP_CHECK_MS = 10;
@@ -199,6 +200,10 @@ export class Broker implements HandlerGroup {
   #isReplaced = false;
   /** Null unless a start is under way. */
   #starting: Promise<void> | null = null;
+  /** Null unless a stop is under way. */
+  #stopping: Promise<void> | null = null;
+  /** By the clock: when a stop cuts who has not gone. */
+  #cutAtMs = 0;
   /** What the store held was taken up. */
   #hasRestored = false;
 
@@ -708,23 +713,37 @@ export class Broker implements HandlerGroup {
   }
 
   /**
-   * Ends every session: what is queued is written, WebSockets close with 1001. Resolves when all connections are gone;
-   * those that have not closed by `deadlineMs` are cut, and the store is closed. A start under way is let finish before.
+   * Ends every session, at the pace of `options.shutdown`: who is asked to go gets nothing more from queues and may settle
+   * what it holds; what is queued is written, WebSockets close with 1001. Resolves when all connections are gone; those that
+   * have not closed by then are cut, and the store is closed. A start under way is let finish before.
+   * @param deadlineMs for all of it; default `shutdown.deadlineMs`, 0 cuts everybody. Of a call while another is at work:
+   * whoever is left is told to go now, and cut by then.
    */
-  async stop(deadlineMs = 5_000): Promise<void> {
+  stop(deadlineMs = this.options.shutdown.deadlineMs): Promise<void> {
+    const untilMs = this.#environment.clock.nowMs() + deadlineMs;
+    if (this.#stopping !== null) {
+      this.#cutAtMs = Math.min(this.#cutAtMs, untilMs);
+      this.operations.drain.hurry();
+      return this.#stopping;
+    }
+    this.#cutAtMs = untilMs;
+    this.#stopping = this.#stop(deadlineMs).finally(() => {
+      this.#stopping = null;
+    });
+    return this.#stopping;
+  }
+
+  async #stop(deadlineMs: number): Promise<void> {
     if (this.#starting !== null) await this.#starting.catch(() => undefined);
     const isAvailable = ((this.#relay ?? this.#nodeRelay)?.problem ?? null) === null;
     if (this.#isAccepting && isAvailable) this.events.emit('availability', { available: false });
     this.#isAccepting = false;
-    this.operations.drain.cancel();
-    const { clock, registry, journal, budget } = this.#environment;
-    const untilMs = clock.nowMs() + deadlineMs;
+    const { registry, journal, budget } = this.#environment;
     // What was decided is to reach those who are there, and other nodes.
-    if (budget.isRunning) await this.#until(() => !budget.isRunning, untilMs);
-    for (const session of registry.values()) session.close('server-shutdown');
+    if (budget.isRunning) await this.#until(() => !budget.isRunning);
+    await this.#sendAway(deadlineMs);
     this.#requests.stop();
     this.#questions.stop();
-    if (registry.size > 0) await this.#until(() => registry.size === 0, untilMs);
     for (const session of registry.values()) session.connection.destroy(closeReason('server-shutdown'));
     this.#relayedUsers?.stop();
     await this.#relay?.stop();
@@ -740,12 +759,25 @@ export class Broker implements HandlerGroup {
     await this.#members?.stop();
   }
 
-  /** Resolves when it is so, or at `untilMs`. */
-  #until(isSo: () => boolean, untilMs: number): Promise<void> {
+  /** Resolves when all are gone, or when they are to be cut. */
+  async #sendAway(deadlineMs: number): Promise<void> {
+    const { registry, budget } = this.#environment;
+    const { drain } = this.operations;
+    if (registry.size > 0) {
+      let haveAllBeenTold = false;
+      drain.leave(paceOf(this.options.shutdown, registry.size, deadlineMs), () => (haveAllBeenTold = true));
+      if (deadlineMs === 0) drain.hurry();
+      await this.#until(() => haveAllBeenTold && registry.size === 0 && !budget.isRunning);
+    }
+    drain.cancel();
+  }
+
+  /** Resolves when it is so, or when a stop cuts who has not gone. */
+  #until(isSo: () => boolean): Promise<void> {
     const { clock } = this.#environment;
     return new Promise((resolve) => {
       const stop = clock.every(STOP_CHECK_MS, () => {
-        if (!isSo() && clock.nowMs() < untilMs) return;
+        if (!isSo() && clock.nowMs() < this.#cutAtMs) return;
         stop();
         resolve();
       });

@@ -24,6 +24,7 @@ import { DEFAULT_IDEMPOTENCY_OPTIONS, type IdempotencyOptions } from './message-
 import { DEFAULT_FEED_OPTIONS, type FeedOptions } from './feed/feed-options.js';
 import { DEFAULT_PRESENCE_OPTIONS, type PresenceOptions } from './presence/presence-options.js';
 import { DEFAULT_QUOTA_OPTIONS, findQuotaFault, NO_RATE, type QuotaOptions } from './quotas/quota-options.js';
+import { DEFAULT_SHUTDOWN_OPTIONS, findShutdownFault, type ShutdownOptions } from './shutdown-options.js';
 import { DEFAULT_QUEUE_OPTIONS, findQueueFault, type QueueOptions, type QueueRule } from './queue-options.js';
 
 export interface BrokerOptions {
@@ -62,6 +63,8 @@ export interface BrokerOptions {
   readonly presence: PresenceOptions;
   /** What the broker tells about itself, on `/topic/$broker/…`. */
   readonly feed: FeedOptions;
+  /** How the node goes when it is stopped. */
+  readonly shutdown: ShutdownOptions;
 }
 
 /** Subscriptions to topics that outlive their sessions. */
@@ -250,6 +253,7 @@ export const DEFAULT_BROKER_OPTIONS: BrokerOptions = deepFreeze({
   store: { maxPendingBytes: 8 * MIB },
   presence: DEFAULT_PRESENCE_OPTIONS,
   feed: DEFAULT_FEED_OPTIONS,
+  shutdown: DEFAULT_SHUTDOWN_OPTIONS,
 });
 
 /**
@@ -297,6 +301,8 @@ export function resolveBrokerOptions(given: Partially<BrokerOptions> = {}): Brok
   }
   const quotaFault = findQuotaFault(merged.quotas);
   if (quotaFault !== null) throw invalid(`quotas.${quotaFault.option}`, quotaFault.got, quotaFault.wants);
+  const shutdownFault = findShutdownFault(merged.shutdown);
+  if (shutdownFault !== null) throw invalid(`shutdown.${shutdownFault.option}`, shutdownFault.got, shutdownFault.wants);
   const { statsIntervalMs } = merged.feed;
   if (statsIntervalMs < 100) throw invalid('feed.statsIntervalMs', statsIntervalMs, '100 or more');
   // At 0 no transport could ever be given an octet.

@@ -94,6 +94,7 @@ export class Outbox implements MessageSink {
   #ownedTo = 0;
   #deliveries = 0;
   #isClosed = false;
+  #isRetired = false;
   /** Of a closed outbox, where what waits stands, by whom it is for; null until it is asked. */
   #placesByOwner: Map<DeliveryOwner, number[]> | null = null;
   #isOverSoft = false;
@@ -116,7 +117,7 @@ export class Outbox implements MessageSink {
 
   /** Below the mark to which sources that can wait (queues, ack windows) fill it. */
   get hasRoom(): boolean {
-    return !this.#isClosed && this.queuedBytes < this.#limits.highWaterBytes;
+    return !this.#isClosed && !this.#isRetired && this.queuedBytes < this.#limits.highWaterBytes;
   }
 
   /** Whether the transport may be given more: above the mark messages wait here, where they can be counted. */
@@ -318,6 +319,11 @@ export class Outbox implements MessageSink {
   forget(subscription: Subscription): void {
     this.#held?.delete(subscription);
     this.#notes?.delete(subscription);
+  }
+
+  /** Sources that can wait give it nothing more; topics go on. */
+  retire(): void {
+    this.#isRetired = true;
   }
 
   /** Takes nothing more. What is queued is still flushed, unless `dropQueued`. */

@@ -117,6 +117,8 @@ export class Session
   #hasEnded = false;
   /** A frame's handler is waiting for something: input is held, in order. */
   isSuspended = false;
+  /** It was asked to go and holds nothing: it is not read from until it is closed. */
+  #isPaused = false;
   /** The connection went while a handler was waiting: what had arrived before is still handled, then the session ends. */
   #orphan: { readonly cause: Error | undefined } | null = null;
   /** From authentication until the application is told of the session. */
@@ -945,6 +947,8 @@ export class Session
     this.#state = 'closing';
     this.#closeCode = code;
     this.#release();
+    // Or its end would not be seen behind what it has sent.
+    if (this.#isPaused && !this.isSuspended) this.connection.resume();
     if (this.#orphan !== null) {
       this.#finish(this.#orphan.cause);
       return;
@@ -953,6 +957,27 @@ export class Session
     this.#environment.clock.soon(() => {
       this.#endIfWritten();
     });
+  }
+
+  retire(): void {
+    if (!this.#isOpen) return;
+    this.#outbox.retire();
+    // Who sends without a pause would never have all its RECEIPTs; what is not read is sent again elsewhere.
+    if (this.#holdsSomething) return;
+    this.#isPaused = true;
+    this.connection.pause();
+  }
+
+  get hasUnfinished(): boolean {
+    if (!this.#isOpen) return false;
+    return this.isSuspended || this.#receipts?.isEmpty === false || this.#holdsSomething;
+  }
+
+  /** What only its client can finish: deliveries without their ACK, open transactions. */
+  get #holdsSomething(): boolean {
+    if (this.#transactions !== null && this.#transactions.size > 0) return true;
+    for (const { pending } of this.subscriptions()) if (pending !== null && pending.size > 0) return true;
+    return false;
   }
 
   /** Told to the client in an ERROR frame, then closed. */

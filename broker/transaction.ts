@@ -153,6 +153,11 @@ export class TransactionTable {
     this.#keys = keys;
   }
 
+  /** How many are open. */
+  get size(): number {
+    return this.#open.size;
+  }
+
   /** @throws BrokerError `transaction-exists`, `limit-exceeded` */
   begin(id: string): void {
     const open = this.#open;

@@ -12,6 +12,8 @@ import { DEFAULT_DATA } from './serve-defaults.js';
 
 /** Behind which the admin API begins. */
 const ADMIN_PATH = '/api/v1';
+/** Signals that follow each other this closely were meant once. */
+const SAME_SIGNAL_MS = 500;
 
 export interface ServeFlags {
   readonly config?: string;
@@ -43,7 +45,7 @@ export async function runServer(flags: ServeFlags, environment: Environment, ver
   });
   // A limit on the size of files is an error of the write that would exceed it; unhandled, it would be the end.
   process.on('SIGXFSZ', () => undefined);
-  const stopped = onSignal(() => server.stop());
+  const stopped = onSignal((deadlineMs) => server.stop(deadlineMs));
   try {
     await server.start();
   } catch (error) {
@@ -56,10 +58,19 @@ export async function runServer(flags: ServeFlags, environment: Environment, ver
   if (fault !== undefined) throw new CliError(fault);
 }
 
-/** Further signals change nothing: npm passes on the SIGINT that the terminal has sent to everyone. */
-function onSignal(stop: () => Promise<void>): Promise<void> {
+/**
+ * The first signal asks everybody to go, in good order; a later one cuts who has not gone. One that comes at once is the same
+ * again: npm passes on the SIGINT that the terminal has sent to everyone.
+ */
+function onSignal(stop: (deadlineMs?: number) => Promise<void>): Promise<void> {
   return new Promise((resolve, reject) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop().then(resolve, reject));
+    let firstMs = Infinity;
+    const onStop = (): void => {
+      const isSecond = performance.now() - firstMs >= SAME_SIGNAL_MS;
+      firstMs = Math.min(firstMs, performance.now());
+      stop(isSecond ? 0 : undefined).then(resolve, reject);
+    };
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, onStop);
   });
 }
 

@@ -10,7 +10,8 @@ Environment (flags win over it, it wins over the file; an empty variable counts 
   HOOFBEAT_CONFIG, HOOFBEAT_HOST, HOOFBEAT_HTTP_PORT, HOOFBEAT_TCP_PORT, HOOFBEAT_DATA, HOOFBEAT_WORKERS,
   HOOFBEAT_LOG_LEVEL, HOOFBEAT_ADMIN_PORT, HOOFBEAT_ADMIN_TOKEN (opens the admin API, role admin)
 
-Logs go to standard error. SIGTERM and SIGINT close every session in an orderly way and exit 0.
+Logs go to standard error. SIGTERM and SIGINT send every session away in an orderly way (broker.shutdown)
+and exit 0; a second one half a second later or more cuts who is left, and still stores what was taken.
 SIGHUP reads the configuration file again, unless a terminal sends it.
 Beyond loopback anonymous clients are refused unless the file says auth.anonymous: true.
 

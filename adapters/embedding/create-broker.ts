@@ -29,7 +29,8 @@ export interface EmbeddedBroker {
   /**
    * Ends every session (WebSocket status 1001) and gives the paths back. To be called before `server.close`, which waits
    * for open WebSockets.
-   * @param deadlineMs after which connections that have not closed are cut; default 5,000. Calls after the first wait for it.
+   * @param deadlineMs after which connections that have not closed are cut; default `broker.shutdown.deadlineMs`. A call with
+   * it while the broker stops tells who is left to go at once.
    */
   readonly stop: (deadlineMs?: number) => Promise<void>;
 }

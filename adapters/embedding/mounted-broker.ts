@@ -30,6 +30,7 @@ export class MountedBroker {
   #addresses: readonly ListenAddress[] = [];
   #starting: Promise<void> | null = null;
   #stopping: Promise<void> | null = null;
+  #isBrokerStopping = false;
 
   /** @throws OptionsError naming every option that is wrong */
   constructor(options: EmbeddedOptions, ports: CompositionPorts) {
@@ -81,7 +82,8 @@ export class MountedBroker {
   }
 
   stop(deadlineMs?: number): Promise<void> {
-    this.#stopping ??= keepingProcess(() => this.#stop(deadlineMs));
+    if (this.#stopping === null) this.#stopping = keepingProcess(() => this.#stop(deadlineMs));
+    else if (deadlineMs !== undefined && this.#isBrokerStopping) void this.broker.stop(deadlineMs);
     return this.#stopping;
   }
 
@@ -111,7 +113,9 @@ export class MountedBroker {
     const attached = [...this.#attached.values()].flat();
     for (const each of attached) each.stopAccepting();
     await this.#listeners.stopAccepting();
+    this.#isBrokerStopping = true;
     await this.broker.stop(deadlineMs);
+    this.#isBrokerStopping = false;
     for (const each of attached) each.detach();
     await this.#listeners.close();
     await this.connectionLog?.close();

@@ -31,13 +31,14 @@ export class BrokerOperations {
   readonly #environment: SessionEnvironment;
   readonly #parts: BrokerOperationsParts;
   readonly #drain: Drain;
+  #isLeaving = false;
 
   constructor(parts: BrokerOperationsParts) {
     this.#parts = parts;
     this.#environment = parts.environment;
     this.maxConnections = parts.environment.options.limits.maxConnections;
-    const { clock, registry } = parts.environment;
-    this.#drain = new Drain(clock, registry);
+    const { clock, registry, options } = parts.environment;
+    this.#drain = new Drain(clock, registry, options.shutdown.settleMs);
   }
 
   // ——— What is there ———
@@ -212,7 +213,18 @@ export class BrokerOperations {
     return this.#parts.isAccepting() && !this.#drain.isActive;
   }
 
-  get drain(): Pick<Drain, 'start' | 'cancel' | 'state'> {
+  /** Whether clients are to be sent here, as far as it is for the node to say: it lets them in and is to stay. */
+  get isStaying(): boolean {
+    return this.isAccepting && !this.#isLeaving;
+  }
+
+  /** It will be stopped soon: from now on it says that it is not ready, and still takes who comes. */
+  announceLeave(): void {
+    this.#isLeaving = true;
+  }
+
+  /** Empties this node at a pace (`start`), or lets clients in again (`cancel`). */
+  get drain(): Drain {
     return this.#drain;
   }
 

@@ -1,6 +1,7 @@
 /**
  * Empties a node before it goes, at a pace: no new connections, and so many sessions a second are told to go elsewhere
- * (WebSocket status 1001). The node goes on working for those that are left; a drain can be called off.
+ * (WebSocket status 1001). Who is asked to go may settle first what it holds. The node goes on working for those that are
+ * left; a drain by an operator can be called off.
  */
 import type { CloseCode } from '../close-reason.js';
 import type { Clock } from '../ports.js';
@@ -13,7 +14,18 @@ export interface DrainState {
   readonly remaining: number;
 }
 
+/** How fast sessions are sent away. */
+export interface DrainPace {
+  readonly perSecond: number;
+  /** How long one that was asked to go may take for its ACKs, transactions and RECEIPTs; 0: it goes at once. */
+  readonly settleMs: number;
+}
+
 interface Drained {
+  /** Queues give it nothing more; what it sends is still taken. */
+  retire(): void;
+  /** There are deliveries without their ACK, open transactions, or RECEIPTs that it waits for. */
+  readonly hasUnfinished: boolean;
   close(code: CloseCode): void;
 }
 
@@ -22,13 +34,20 @@ const TICK_MS = 100;
 export class Drain {
   readonly #clock: Clock;
   readonly #sessions: { readonly size: number; values(): Iterator<Drained> };
+  readonly #settleMs: number;
+  /** Asked to go, and until when they may take. */
+  readonly #leaving = new Map<Drained, number>();
   #perSecond = 0;
   #isActive = false;
   #stop: (() => void) | null = null;
+  /** Of a drain that somebody waits for. */
+  #hurry: (() => void) | null = null;
 
-  constructor(clock: Clock, sessions: { readonly size: number; values(): Iterator<Drained> }) {
+  /** @param settleMs of drains that an operator starts */
+  constructor(clock: Clock, sessions: { readonly size: number; values(): Iterator<Drained> }, settleMs: number) {
     this.#clock = clock;
     this.#sessions = sessions;
+    this.#settleMs = settleMs;
   }
 
   get isActive(): boolean {
@@ -41,34 +60,84 @@ export class Drain {
 
   /** @param perSecond 0 only keeps new connections out. Again with another pace goes on at that one. */
   start(perSecond: number): void {
-    this.#stop?.();
-    this.#stop = null;
-    this.#isActive = true;
-    this.#perSecond = perSecond;
-    if (perSecond === 0) return;
-    // Nobody comes in behind it, so one walk over all is enough.
-    const sessions = this.#sessions.values();
-    let due = 0;
-    this.#stop = this.#clock.every(TICK_MS, () => {
-      due += (perSecond * TICK_MS) / 1_000;
-      while (due >= 1) {
-        due--;
-        const next = sessions.next();
-        if (next.done === true) {
-          this.#stop?.();
-          this.#stop = null;
-          return;
-        }
-        next.value.close('server-shutdown');
-      }
-    });
+    this.#begin(perSecond);
+    if (perSecond > 0) this.#walk({ perSecond, settleMs: this.#settleMs }, () => undefined);
+  }
+
+  /**
+   * Sends everybody away, the first portion at once.
+   * @param onEnd called when the last one was told to close, within this call if that is now
+   */
+  leave(pace: DrainPace, onEnd: () => void): void {
+    this.#begin(pace.perSecond);
+    const tick = this.#walk(pace, onEnd);
+    this.#hurry = () => {
+      this.#end();
+      this.#leaving.clear();
+      const sessions = this.#sessions.values();
+      for (let next = sessions.next(); next.done !== true; next = sessions.next()) next.value.close('server-shutdown');
+      onEnd();
+    };
+    tick();
+  }
+
+  /** A `leave` under way tells all that are left to close, now. */
+  hurry(): void {
+    this.#hurry?.();
   }
 
   /** Connections are taken again; those that were sent away are gone. */
   cancel(): void {
-    this.#stop?.();
-    this.#stop = null;
+    this.#begin(0);
     this.#isActive = false;
-    this.#perSecond = 0;
+  }
+
+  #end(): void {
+    this.#stop?.();
+    this.#stop = this.#hurry = null;
+  }
+
+  #begin(perSecond: number): void {
+    this.#end();
+    this.#isActive = true;
+    this.#perSecond = perSecond;
+  }
+
+  /** @returns what it does every tick */
+  #walk({ perSecond, settleMs }: DrainPace, onEnd: () => void): () => void {
+    // Nobody comes in behind it, so one walk over all is enough.
+    const sessions = this.#sessions.values();
+    let due = 0;
+    let isThrough = false;
+    const tick = (): void => {
+      const untilMs = this.#clock.nowMs() + settleMs;
+      due += (perSecond * TICK_MS) / 1_000;
+      for (; due >= 1 && !isThrough; due--) {
+        const next = sessions.next();
+        isThrough = next.done === true;
+        if (next.done !== true) this.#ask(next.value, settleMs === 0 ? 0 : untilMs);
+      }
+      this.#closeSettled();
+      if (!isThrough || this.#leaving.size > 0) return;
+      this.#end();
+      onEnd();
+    };
+    this.#stop = this.#clock.every(TICK_MS, tick);
+    return tick;
+  }
+
+  #ask(session: Drained, untilMs: number): void {
+    if (untilMs > 0) session.retire();
+    if (untilMs > 0 && session.hasUnfinished) this.#leaving.set(session, untilMs);
+    else session.close('server-shutdown');
+  }
+
+  #closeSettled(): void {
+    const nowMs = this.#clock.nowMs();
+    for (const [session, untilMs] of this.#leaving) {
+      if (session.hasUnfinished && nowMs < untilMs) continue;
+      this.#leaving.delete(session);
+      session.close('server-shutdown');
+    }
   }
 }

@@ -1,18 +1,20 @@
 /**
  * `npm run hardening`: every attack at full size, one after the other, times asserted; then the fuzzers for as long as
  * HOOFBEAT_FUZZ_RUNS says (20). Writes test/hardening/REPORT.md from what these runs, and those before, have recorded.
- * `attacks`, `fuzz` and `report` as arguments do a part of it.
+ * `attacks`, `faults`, `drain`, `fuzz` and `report` as arguments do a part of it.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import type { Row } from './arena.js';
+import type { FaultRow } from '../faults/fault-record.js';
 import type { FuzzRow } from './fuzz-record.js';
 
 const ROOT = path.resolve(import.meta.dirname, '../../..');
 const ARTIFACTS = path.join(ROOT, 'test/.artifacts/hardening');
 const FUZZ_ARTIFACTS = path.join(ROOT, 'test/.artifacts/fuzz');
+const FAULT_ARTIFACTS = path.join(ROOT, 'test/.artifacts/faults');
 const REPORT = path.join(ROOT, 'test/hardening/REPORT.md');
 
 function readAll<T>(directory: string): T[] {
@@ -72,11 +74,24 @@ function fuzzTable(rows: readonly FuzzRow[]): string {
   return ['| Target | Inputs | s | Seed | Found |', '| --- | --: | --: | --- | --- |', ...lines].join('\n');
 }
 
+function faultTable(rows: readonly FaultRow[]): string {
+  const cell = (text: string): string => text.replaceAll('|', '\\|');
+  const lines = rows.map(
+    ({ group, fault, defence, outcome }) => `| ${[group, fault, defence, outcome].map(cell).join(' | ')} |`,
+  );
+  return ['| | Fault | Defence | What came of it |', '| --- | --- | --- | --- |', ...lines].join('\n');
+}
+
 const parts = process.argv.slice(2);
 const wants = (part: string): boolean => parts.length === 0 || parts.includes(part);
 if (wants('attacks')) {
   rmSync(ARTIFACTS, { recursive: true, force: true });
   if (!run(testFiles('hardening'), { HOOFBEAT_HARDENING: '1' })) process.exitCode = 1;
+}
+if (wants('faults') || wants('drain')) {
+  const files = testFiles('faults').filter((file) => wants('faults') || file.includes('drain'));
+  if (wants('faults')) rmSync(FAULT_ARTIFACTS, { recursive: true, force: true });
+  if (!run(files, { HOOFBEAT_HARDENING: '1' })) process.exitCode = 1;
 }
 if (wants('fuzz')) {
   const runs = process.env['HOOFBEAT_FUZZ_RUNS'] ?? '20';
@@ -87,13 +102,16 @@ const groups = [...new Set(rows.map(({ group }) => group))];
 const worst = Math.max(0, ...rows.map(({ busyMs }) => busyMs));
 const cpu = os.cpus()[0]?.model ?? 'unknown';
 const report = [
-  '# Attacks and fuzzing: what a run measured',
+  '# Attacks, faults and fuzzing: what a run measured',
   'Written by `npm run hardening`, not by hand. What is attacked, and by which test, is in DESIGN.md.',
   `Node ${process.versions.node}, ${os.cpus().length} × ${cpu}, load ${os.loadavg()[0]?.toFixed(1) ?? ''} at the end. ${new Date().toISOString().slice(0, 10)}.`,
   `- ${rows.length} attacks; the event loop was kept busy for ${worst.toFixed(1)} ms at most before it served the others (bound: 50 ms).
 - **busy**: the longest time on the processor before the event loop came round. **late**: the same by the wall clock, with what other processes of the machine took. **others**: round trips of a client that has nothing to do with the attack, in a process that also makes the attack.
 - **grown**: resident memory of the attacked process, from before to after.`,
   ...groups.flatMap((group) => [`## ${group}`, table(rows.filter((row) => row.group === group))]),
+  '## Faults',
+  'Real processes under load; times are of this machine, clients and servers together on it. What is shown by which test is in DESIGN.md.',
+  faultTable(readAll<FaultRow>(FAULT_ARTIFACTS)),
   '## Fuzzing',
   'No crash, no hang, no error other than the refusals that are meant, no buffer beyond its bound. `HOOFBEAT_FUZZ_SEED` repeats a run.',
   fuzzTable(readAll<FuzzRow>(FUZZ_ARTIFACTS)),

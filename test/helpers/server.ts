@@ -32,6 +32,8 @@ export async function startTestServer(options: ServerOptions = {}, ports: StompS
       workers: WORKERS,
       ...clusterOfItsOwn(options),
       ...options,
+      // Most tests leave something unacknowledged behind: nobody is to wait for it.
+      broker: { ...options.broker, shutdown: { settleMs: 0, ...options.broker?.shutdown } },
       http: options.http === false ? false : { port: 0, ...options.http },
       tcp: options.tcp === false ? false : { port: 0, ...options.tcp },
       log: { level: 'silent', ...options.log },

@@ -401,6 +401,19 @@ t.test('a server that drains is live and not ready', async (t) => {
   t.equal((await admin.ask('GET', '/health/ready', { as: null })).status, 200);
 });
 
+t.test('a server that is about to stop says so first, and still lets clients in', async (t) => {
+  const admin = await startAdmin(t, {}, { broker: { shutdown: { noticeMs: 600_000 } } });
+  const stopped = admin.server.stop();
+  // A turn later: what is under way at that moment is let finish.
+  await new Promise((resolve) => setImmediate(resolve));
+  t.equal((await admin.ask('GET', '/health/ready', { as: null })).status, 503);
+  const client = await RawClient.openFor(t, admin.tcpPort);
+  await client.connect('1.2');
+  await admin.server.stop(1_000);
+  await stopped;
+  await client.closed();
+});
+
 t.test('acts are in the audit log, also those that were refused; looking is not', async (t) => {
   const { admin } = await scene(t);
   await admin.ask('GET', '/sessions');

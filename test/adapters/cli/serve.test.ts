@@ -3,9 +3,11 @@ import { spawn } from 'node:child_process';
 import { createServer, type AddressInfo } from 'node:net';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { RunningCommand, runCommand } from '../../helpers/cli.js';
 import { inTime } from '../../helpers/inbox.js';
+import { openConnected } from '../../helpers/raw-client.js';
 
 const ROOT = path.resolve(import.meta.dirname, '../../../..');
 const FREE_PORTS = ['--http-port', '0', '--tcp-port', '0'];
@@ -46,6 +48,25 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     t.equal((await inTime(command.ended, 'the end')).exitCode, 0);
   });
 }
+
+t.test('a second signal, some time later, does not wait for who stays', async (t) => {
+  const file = path.join(t.testdir(), 'hoofbeat.yaml');
+  // Without the second one nothing would end it within the test.
+  const patience = 'spreadMs: 600000, settleMs: 600000, deadlineMs: 3600000';
+  writeFileSync(file, `broker: {shutdown: {${patience}}, limits: {lingerMs: 600000}}\n`);
+  const { command, line } = await serveJson(t, [...FREE_PORTS, '--config', file]);
+  const port = line.addresses.find(({ transport }) => transport === 'tcp')?.port ?? 0;
+  const holder = await openConnected(t, port);
+  await holder.subscribe('/queue/q', '0', { ack: 'client' });
+  holder.sendFrame('SEND', { destination: '/queue/q' }, 'held');
+  await holder.messages(1);
+  command.child.kill('SIGTERM');
+  while (command.child.exitCode === null && command.child.signalCode === null) {
+    await delay(600);
+    command.child.kill('SIGTERM');
+  }
+  t.equal((await inTime(command.ended, 'the end')).exitCode, 0);
+});
 
 t.test('without --json it says what listens where and how to go on', async (t) => {
   const command = new RunningCommand(t, ['serve', ...FREE_PORTS, '--log-level', 'silent']);
