@@ -860,6 +860,7 @@ function checkCluster({ history }: BrokerOptions, relay: BrokerRelay | null, his
   );
 }
 
+/** Letters, digits, `-` and `_`; no `-` at its head, as it would be an option where a command line names a session. */
 function createId(bytes: number): string {
-  return randomBytes(bytes).toString('base64url');
+  return randomBytes(bytes).toString('base64url').replace(/^-/, '_');
 }
