@@ -8,6 +8,7 @@ import { http, messagesOf, StreamingRequest } from '../helpers/sockjs-http.js';
 import { startStompHttpServer, type StompHttpServerOptions } from '../helpers/stomp-http-server.js';
 import { CONNECT, frame, parseFrame } from '../helpers/stomp-text.js';
 import { startEchoServer, type EchoServerOptions } from '../helpers/transport-echo-server.js';
+import { until } from '../helpers/until.js';
 import { WebSocketClient, type ClientSettings } from '../helpers/websocket-client.js';
 
 const echo = await startEchoServer();
@@ -72,13 +73,6 @@ async function connectedByPolling(base: string): Promise<string> {
   const [connected = ''] = messagesOf(await poll(url));
   if (parseFrame(connected).command !== 'CONNECTED') throw new Error(connected);
   return url;
-}
-
-async function until(condition: () => boolean, what: string): Promise<void> {
-  const look = async (): Promise<void> => {
-    while (!condition()) await new Promise((resolve) => setImmediate(resolve));
-  };
-  await inTime(look(), what);
 }
 
 t.test('K-01 the greeting stands on the bare path only', async (t) => {
@@ -258,7 +252,7 @@ t.test('K-13 a receiver that is lost ends its session', async (t) => {
     await receiver.sent;
     t.equal(server.broker.stats().connections.current, 1);
     receiver.abort();
-    await until(() => server.broker.stats().connections.current === 0, 'the session to end');
+    await until('the session to end', () => server.broker.stats().connections.current === 0);
     t.equal(await poll(url), 'o', `${transport}: the next request opens another`);
   }
 });
@@ -268,7 +262,7 @@ t.test('K-14 a session without a receiver is gone after a while', async (t) => {
   const server = await serveStomp(t, { endpoints });
   const url = await opened(`${server.url}/ws`);
   t.equal(server.broker.stats().connections.current, 1);
-  await until(() => server.broker.stats().connections.current === 0, 'the session to expire');
+  await until('the session to expire', () => server.broker.stats().connections.current === 0);
   t.equal(server.broker.stats().closed['client-gone'], 1);
   t.equal((await send(url, 'x')).status, 404);
 });
@@ -611,7 +605,7 @@ t.test('K-34 what a slow or absent receiver is owed stays bounded', async (t) =>
       publisher.send(message);
       await publisher.next();
     }
-    await until(() => isCut(count), 'the session to be cut');
+    await until('the session to be cut', () => isCut(count));
   };
 
   const absent = await connectedByPolling(`${server.url}/ws`);

@@ -12,6 +12,7 @@ import {
 } from '../helpers/stomp-http-server.js';
 import { CONNECT, frame, parseFrame, type TextFrame } from '../helpers/stomp-text.js';
 import { startEchoServer } from '../helpers/transport-echo-server.js';
+import { until } from '../helpers/until.js';
 import { WebSocketClient, type ClientSettings } from '../helpers/websocket-client.js';
 
 const echo = await startEchoServer();
@@ -346,7 +347,7 @@ t.test('W-21 a WebSocket closed without DISCONNECT is a lost client', async (t) 
   client.ws.close(1000);
   const cut = await connected(t, `${server.url}/native`);
   cut.close();
-  await until(() => server.broker.stats().connections.current === 0, 'both sessions to end');
+  await until('both sessions to end', () => server.broker.stats().connections.current === 0);
   t.equal(server.broker.stats().closed['client-gone'], 2);
   t.equal(server.broker.stats().subscriptions, 0);
 });
@@ -366,7 +367,7 @@ t.test('W-22 a client that stops reading is cut before it costs more than its li
     publisher.send(message.replace('SEND\n', `SEND\nreceipt:${String(sent)}\n`));
     t.equal((await nextFrame(publisher)).command, 'RECEIPT');
   }
-  await until(isCut, 'the slow consumer to be cut');
+  await until('the slow consumer to be cut', isCut);
   t.equal(server.broker.stats().connections.current, 1, 'the publisher lives on');
 });
 
@@ -446,10 +447,3 @@ t.test('with compression negotiated messages keep their order and kind', async (
     t.equal(isBinary, typeof message !== 'string');
   }
 });
-
-async function until(condition: () => boolean, what: string): Promise<void> {
-  const look = async (): Promise<void> => {
-    while (!condition()) await new Promise((resolve) => setImmediate(resolve));
-  };
-  await inTime(look(), what);
-}

@@ -2,17 +2,19 @@
 import t from 'tap';
 import { requireProgram } from '../../helpers/programs.js';
 import { RedisProcess } from '../../helpers/redis-process.js';
-import { runSuite, SUITE_LIMIT_MS } from '../../helpers/suite-process.js';
+import { SUITE_LIMIT_MS, SuiteProcess } from '../../helpers/suite-process.js';
+
+const SUITES = [
+  ['adapters/inboxes', 1],
+  ['crash/inbox-crash', 1],
+] as const;
 
 if (requireProgram(t, 'redis-server')) {
   const { url } = await RedisProcess.start(t);
-  t.jobs = 2;
-  for (const [suite, atLeast] of [
-    ['adapters/inboxes.test.js', 15],
-    ['crash/inbox-crash.test.js', 1],
-  ] as const) {
-    void t.test(`${suite} with Redis`, { timeout: SUITE_LIMIT_MS }, (t) =>
-      runSuite(t, suite, { HOOFBEAT_TEST_REDIS: url }, atLeast),
-    );
+  const environment = { HOOFBEAT_TEST_REDIS: url };
+  const names = SUITES.map(([suite]) => suite);
+  const suites = new SuiteProcess(t, names, environment);
+  for (const [suite, atLeast] of SUITES) {
+    t.test(`${suite} with Redis`, { timeout: SUITE_LIMIT_MS }, (t) => suites.passes(t, suite, atLeast));
   }
 }

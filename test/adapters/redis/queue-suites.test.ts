@@ -5,21 +5,20 @@
 import t from 'tap';
 import { requireProgram } from '../../helpers/programs.js';
 import { RedisProcess } from '../../helpers/redis-process.js';
-import { runSuite, SUITE_LIMIT_MS } from '../../helpers/suite-process.js';
+import { SUITE_LIMIT_MS, SuiteProcess } from '../../helpers/suite-process.js';
 
 const SUITES = ['queues', 'acknowledge', 'transactions', 'durable', 'selectors', 'temporary-queues', 'persistence'];
 const KILLS = '3';
 
 if (requireProgram(t, 'redis-server')) {
   const { url } = await RedisProcess.start(t);
+  const environment = { HOOFBEAT_TEST_REDIS: url, HOOFBEAT_CRASH_KILLS: KILLS };
+  const files = SUITES.map((suite) => `conformance/${suite}`);
   // Side by side: they mostly wait.
-  t.jobs = 3;
-  for (const suite of SUITES) {
-    void t.test(`conformance/${suite} with Redis`, { timeout: SUITE_LIMIT_MS }, (t) =>
-      runSuite(t, `conformance/${suite}.test.js`, { HOOFBEAT_TEST_REDIS: url }, 4),
-    );
+  const queues = new SuiteProcess(t, files, environment);
+  const crash = new SuiteProcess(t, ['crash/crash'], environment);
+  for (const file of files) {
+    t.test(`${file} with Redis`, { timeout: SUITE_LIMIT_MS }, (t) => queues.passes(t, file, 4));
   }
-  void t.test(`crash/crash with Redis`, { timeout: SUITE_LIMIT_MS }, (t) =>
-    runSuite(t, 'crash/crash.test.js', { HOOFBEAT_TEST_REDIS: url, HOOFBEAT_CRASH_KILLS: KILLS }, 3),
-  );
+  t.test(`crash/crash with Redis`, { timeout: SUITE_LIMIT_MS }, (t) => crash.passes(t, 'crash/crash', 1));
 }

@@ -9,6 +9,7 @@ import { inTime } from '../../helpers/inbox.js';
 import { PYTHON, requireProgram } from '../../helpers/programs.js';
 import { openConnected, type RawClient } from '../../helpers/raw-client.js';
 import { overSockJs, overWebSocket, StompjsClient } from '../../helpers/stompjs-client.js';
+import { until } from '../../helpers/until.js';
 
 interface Serving {
   readonly command: RunningCommand;
@@ -56,10 +57,7 @@ function isRunning(pid: number): boolean {
 }
 
 async function untilGone(pids: readonly number[]): Promise<void> {
-  const gone = async (): Promise<void> => {
-    while (pids.some(isRunning)) await new Promise(setImmediate);
-  };
-  await inTime(gone(), 'the end of the processes', 20_000);
+  await until('the end of the processes', () => !pids.some(isRunning));
 }
 
 async function openMany(t: Test, port: number, count: number): Promise<RawClient[]> {
@@ -136,10 +134,7 @@ t.test(
     await inTime(all, 'every message', 20_000);
     t.ok(childrenOf(pid).includes(survivor), 'the other one was left alone');
 
-    const restarted = async (): Promise<void> => {
-      while (childrenOf(pid).length < 2) await new Promise(setImmediate);
-    };
-    await inTime(restarted(), 'the new worker', 20_000);
+    await until('the new worker', () => childrenOf(pid).length >= 2);
     t.notOk(childrenOf(pid).includes(victim));
     await (await openConnected(t, tcpPort)).fence();
   },
@@ -190,7 +185,11 @@ t.test('workers that cannot live stop the server, with a line and exit code 1', 
   const { command, pid } = await serve(t, '--log-level', 'error');
   const killing = setInterval(() => {
     const [worker] = childrenOf(pid);
-    if (worker !== undefined) process.kill(worker, 'SIGKILL');
+    try {
+      if (worker !== undefined) process.kill(worker, 'SIGKILL');
+    } catch {
+      // It was gone before.
+    }
   }, 20);
   t.teardown(() => {
     clearInterval(killing);

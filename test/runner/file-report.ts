@@ -9,6 +9,7 @@ export interface Totals {
   readonly skipped: number;
 }
 
+const VERSION = 'TAP version 14';
 /** A line with a verdict, at the depth it is looked for. */
 const POINT = /^(not ok|ok) \d+(?: - (.*))?$/;
 const INDENT = '    ';
@@ -61,7 +62,7 @@ export class FileReport implements Totals {
     this.#diagnostic = 'none';
     const point = POINT.exec(line);
     if (point) this.#onPoint(line, point[1] === 'ok', point[2] ?? '');
-    else this.#lines.push(line);
+    else if (line !== VERSION) this.#lines.push(line);
   }
 
   #onPoint(line: string, ok: boolean, description: string): void {

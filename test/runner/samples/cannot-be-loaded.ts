@@ -1,0 +1,2 @@
+/** A sample for the runner's tests. */
+throw new Error('no such weather');
