@@ -100,6 +100,8 @@ export class SessionDeadlines implements WheelEntry {
       return;
     }
     if (this.#frameSinceMs > 0 && !hasEnded) return;
+    // A wheel that holds nothing stands still, and so does its clock: the frame would have begun then.
+    this.#wheel.touch();
     this.#frameSinceMs = this.#wheel.nowMs;
     // It is looked at when the entry is due, so a client that sends large frames costs no change of the wheel for each.
     const isPlanned = this.wheelSlot >= 0 && this.dueMs <= this.#frameSinceMs + this.#options.limits.frameTimeoutMs;

@@ -388,7 +388,7 @@ export class FrameParser {
     frame.headersEnd = lineStart;
     this.#at = frame.bodyStart = lineEnd + 1;
     // Clients that acknowledge with all headers of the MESSAGE send its content-length too; the body is what is refused.
-    if (frame.contentLength > 0 && !this.#bodyAllowed()) frame.contentLength = -1;
+    if (frame.contentLength >= 0 && !this.#bodyAllowed()) frame.contentLength = -1;
     if (frame.contentLength > this.limits.maxBodyBytes) throw this.#bodyTooLong(frame.contentLength);
     this.#phase = frame.contentLength >= 0 ? COUNTED_BODY : SCANNED_BODY;
   }

@@ -133,7 +133,7 @@ function compileRuleSegment(text: string): RuleSegment {
   return {
     text,
     aroundUser: parts.length === 2 ? [before, behind] : null,
-    matchesAll: text === '*' || /^\{[^{}:]*\}$/.test(text),
+    matchesAll: text === '*' || /^\{[^{}:]+\}$/.test(text),
     isWild: hasWildcard(text),
     test: testOf(text),
   };

@@ -71,7 +71,7 @@ export function hasWildcard(segment: string): boolean {
  * @throws BrokerError `destination-invalid` for a regex that is malformed or could be slow
  */
 export function compileSegment(pattern: string): SegmentTest {
-  return isRegexSegment(pattern) ? compileRegexSegment(pattern) : compileGlob(pattern.replace(/\{[^{}]*\}/g, '*'));
+  return isRegexSegment(pattern) ? compileRegexSegment(pattern) : compileGlob(pattern.replace(/\{[^{}]+\}/g, '*'));
 }
 
 /** `*` and `?` by going back to the last star only: linear in practice, at worst pattern × segment. */
@@ -103,7 +103,7 @@ function compileGlob(glob: string): SegmentTest {
 
 function compileRegexSegment(pattern: string): SegmentTest {
   let source = '';
-  for (const part of pattern.matchAll(/\{[^{}:]*:((?:[^{}]|\{[\d,]*\})*)\}|\{[^{}]*\}|[^{}]+|[{}]/g)) {
+  for (const part of pattern.matchAll(/\{[^{}:]*:((?:[^{}]|\{[\d,]*\})*)\}|\{[^{}]+\}|[^{}]+|[{}]/g)) {
     const [text, regex] = part;
     if (regex !== undefined) source += checkedRegex(regex, pattern);
     else if (text.startsWith('{')) source += text === '{' ? '\\{' : '.*';

@@ -6,7 +6,7 @@ import { decodeMessage, encodeMessage } from '../storage/message-codec.js';
 import type { Journal } from '../storage/journal.js';
 import type { WriteUnit } from '../storage/write-unit.js';
 import type { Message } from '../message.js';
-import type { Clock, StoredMessage } from '../ports.js';
+import type { Clock, Logger, StoredMessage } from '../ports.js';
 import type { Subscription } from '../subscription.js';
 import { DEFAULT_PRIORITY, DEFAULT_TERMS } from './message-terms.js';
 import { GivenMessages } from './given-messages.js';
@@ -15,6 +15,7 @@ import { QueuedMessage } from './queue-backlog.js';
 export interface QueueStorageParts {
   readonly journal: Journal;
   readonly clock: Clock;
+  readonly logger: Logger;
 }
 
 /** Read at a time from the store. */
@@ -24,14 +25,16 @@ export class QueueStorage {
   readonly stream: string;
   readonly #journal: Journal;
   readonly #clock: Clock;
+  readonly #logger: Logger;
   readonly #given = new GivenMessages();
   /** By priority: what the store knew to be delivered when it was opened. */
   readonly #marks = new Map<number, number>();
 
-  constructor(stream: string, { journal, clock }: QueueStorageParts) {
+  constructor(stream: string, { journal, clock, logger }: QueueStorageParts) {
     this.stream = stream;
     this.#journal = journal;
     this.#clock = clock;
+    this.#logger = logger;
   }
 
   /** What the store said of one priority: everything up to `sequence` may have been delivered. */
@@ -92,10 +95,32 @@ export class QueueStorage {
     for (const message of this.#given.end(subscription, unsent)) this.remove(message, null);
   }
 
-  /** The next messages of one priority, ready to be put into the backlog. @throws BrokerError `store-failed` */
+  /**
+   * The next messages of one priority, ready to be put into the backlog. One that cannot be read is logged and passed over: it
+   * stays stored, and holds up none behind it. @throws BrokerError `store-failed`
+   */
   async read(priority: number, afterSequence: number): Promise<QueuedMessage[]> {
-    const stored = await this.#journal.read(this.stream, priority, afterSequence, PAGE);
-    return stored.map((entry) => this.#decode(entry));
+    for (let after = afterSequence; ;) {
+      const stored = await this.#journal.read(this.stream, priority, after, PAGE);
+      const last = stored.at(-1);
+      const entries = stored.flatMap((entry) => this.#readable(entry));
+      if (entries.length > 0 || last === undefined) return entries;
+      after = last.sequence;
+    }
+  }
+
+  #readable(stored: StoredMessage): QueuedMessage[] {
+    try {
+      return [this.#decode(stored)];
+    } catch (error) {
+      const { stream } = this;
+      const { sequence, priority } = stored;
+      this.#logger.error(
+        { stream, priority, sequence, err: error },
+        'a stored message cannot be read: it stays stored',
+      );
+      return [];
+    }
   }
 
   #encode(message: Message): StoredMessage {
@@ -115,6 +140,7 @@ export class QueueStorage {
   #decode(stored: StoredMessage): QueuedMessage {
     const { priority, expiresEpochMs, notBeforeEpochMs, sequence, deliveryCount } = stored;
     const message = decodeMessage(stored.octets);
+    if (message.id !== sequence) throw new RangeError(`a stored message of number ${message.id}, kept as ${sequence}`);
     message.isStored = true;
     const isPlain = priority === DEFAULT_PRIORITY && expiresEpochMs === 0 && notBeforeEpochMs === 0;
     message.terms = isPlain ? DEFAULT_TERMS : { priority, expiresEpochMs, notBeforeEpochMs };

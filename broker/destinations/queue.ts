@@ -81,12 +81,12 @@ export class Queue implements KeptQueue, Pager, OperatedQueue {
 
   /** @param stream its name in the store */
   constructor(destination: string, options: QueueOptions, parts: QueueParts, stream = QUEUE_STREAM + destination) {
-    const { journal, clock } = parts;
+    const { journal, clock, logger } = parts;
     this.destination = destination;
     this.isDirect = !options.durable || journal === null;
     this.#options = options;
     this.#parts = parts;
-    this.#storage = journal === null ? null : new QueueStorage(stream, { journal, clock });
+    this.#storage = journal === null ? null : new QueueStorage(stream, { journal, clock, logger });
     this.#backlog = new QueueBacklog(this.#storage === null ? null : this);
   }
 

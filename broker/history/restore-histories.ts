@@ -1,4 +1,6 @@
 /** What a store holds of histories, made into logs again. What no rule wants stored any more is forgotten. */
+import { BrokerError } from '../errors.js';
+import type { Message } from '../message.js';
 import type { Clock, Logger, StoreContents } from '../ports.js';
 import type { Journal } from '../storage/journal.js';
 import { decodeMessage } from '../storage/message-codec.js';
@@ -70,7 +72,7 @@ async function restoreLog(
   log.trimmedEpochMs = log.trimmedTo === 0 ? 0 : (oldest?.publishedEpochMs ?? nowEpochMs);
   for (let last = page.at(-1); last !== undefined; last = page.at(-1)) {
     for (const { sequence, octets, publishedEpochMs } of page) {
-      log.append(sequence, decodeMessage(octets), publishedEpochMs);
+      log.append(sequence, readMessage(destination, sequence, octets), publishedEpochMs);
     }
     log.trim(nowEpochMs);
     page = await journal.read(stream, HISTORY_PRIORITY, last.sequence, PAGE);
@@ -78,4 +80,15 @@ async function restoreLog(
   log.end = Math.max(end, log.end);
   stored.restore(log.end);
   return log;
+}
+
+/** Passing one over would be a hole that nobody is told of. @throws BrokerError `store-failed` */
+function readMessage(destination: string, sequence: number, octets: Uint8Array): Message {
+  try {
+    return decodeMessage(octets);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    const what = `the history of ${destination}: message ${sequence} cannot be read (${why})`;
+    throw new BrokerError('store-failed', what, { cause: error });
+  }
 }

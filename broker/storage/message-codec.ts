@@ -48,9 +48,27 @@ export function decodeForeign(id: number, octets: Buffer): Message {
 function decode(stored: Buffer, id: number, isOwned: boolean): Message {
   const form = stored.readUInt8(0);
   const bodyBytes = stored.readUInt32BE(9);
-  if (form === PLAIN) return Message.fromTail(id, stored.subarray(FIXED_BYTES), bodyBytes, isOwned);
+  if (form === PLAIN) {
+    const tail = stored.subarray(FIXED_BYTES);
+    // LF, blank line and NUL stand around the body.
+    if (tail.length < bodyBytes + 3) throw new RangeError(`a stored message is cut short: ${tail.length} octets`);
+    return Message.fromTail(id, tail, bodyBytes, isOwned);
+  }
   if (form !== WITH_HEADERS) throw new RangeError(`a stored message of form ${form}`);
   const headersEnd = FIXED_BYTES + LENGTH_BYTES + stored.readUInt32BE(FIXED_BYTES);
-  const headers = JSON.parse(stored.toString('utf8', FIXED_BYTES + LENGTH_BYTES, headersEnd)) as [string, string][];
-  return Message.fromRelayed(id, new Headers(headers), stored.subarray(headersEnd), isOwned);
+  const body = stored.subarray(headersEnd);
+  if (body.length !== bodyBytes)
+    throw new RangeError(`a stored message with a body of ${body.length}, not ${bodyBytes}`);
+  const headers: unknown = JSON.parse(stored.toString('utf8', FIXED_BYTES + LENGTH_BYTES, headersEnd));
+  if (!isHeaderList(headers)) throw new RangeError('a stored message whose headers are none');
+  return Message.fromRelayed(id, new Headers(headers), body, isOwned);
+}
+
+function isHeaderList(value: unknown): value is [string, string][] {
+  if (!Array.isArray(value)) return false;
+  for (const pair of value as unknown[]) {
+    if (!Array.isArray(pair) || pair.length !== 2) return false;
+    if (typeof pair[0] !== 'string' || typeof pair[1] !== 'string') return false;
+  }
+  return true;
 }

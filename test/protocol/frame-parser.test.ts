@@ -190,6 +190,7 @@ t.test('only SEND may have a body', async (t) => {
     t.throws(() => parse([`${command}\ncontent-length:1\n\nx`]), { code: 'body-not-allowed' });
     t.equal(parse([`${command}\ncontent-length:8511\n\n\0`]).length, 1, 'what it counts need not be there');
     t.equal(parse([`${command}\ncontent-length:0\n\n\0`]).length, 1);
+    t.equal(parse([`${command}\ncontent-length:0\n\n\n\0`]).length, 1, 'a line end is no body either');
   }
 });
 

@@ -33,6 +33,9 @@ t.test('S5.2 ? is one character, * any run, {n} one segment', async (t) => {
   t.ok(matches('*a*b*', 'xaxbx'));
   t.ok(matches('a**', 'abc'));
   t.ok(matches('{n}', 'anything'));
+  t.ok(matches('{}', '{}'), 'braces around nothing are no variable, as in Spring');
+  t.notOk(matches('{}', 'anything'));
+  t.notOk(matches('{}{n:a}', 'ba'));
   t.ok(matches('x-{n}-y', 'x-1-y'));
   t.ok(matches('{a}.{b}', 'l.r'));
   t.notOk(matches('{a}.{b}', 'lr'));

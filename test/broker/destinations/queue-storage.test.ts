@@ -3,6 +3,8 @@ import t from 'tap';
 import { BrokerError } from '../../../broker/index.js';
 import { MemoryStore } from '../../../adapters/stores/index.js';
 import { BrokerFixture, frameText, type FixtureClient } from '../../helpers/broker-fixture.js';
+import { LastingStore } from '../../helpers/lasting-store.js';
+import { FakeClock } from '../../helpers/fake-clock.js';
 import { ScriptedStore } from '../../helpers/scripted-store.js';
 import { header } from '../../helpers/server-frames.js';
 
@@ -275,4 +277,31 @@ t.test('a long queue is in memory in part alone, and comes out whole and in orde
   }
   const inOrder = (from: number) => Array.from({ length: count / 2 }, (_, k) => String(2 * k + from));
   t.strictSame(bodies, [...inOrder(1), ...inOrder(0)]);
+});
+
+t.test('a stored message that cannot be read is logged once its turn comes, and holds up none behind it', async (t) => {
+  const clock = new FakeClock();
+  const store = new LastingStore(clock);
+  const start = async (): Promise<BrokerFixture> => {
+    const fixture = new BrokerFixture({}, undefined, 'info', null, { clock, store });
+    await fixture.settled();
+    await fixture.started;
+    return fixture;
+  };
+  const first = await start();
+  const sender = first.connect();
+  for (const body of ['a', 'b', 'c', 'd']) sender.publish('/queue/q', body, PERSISTENT);
+  await first.settled();
+  const [, b, , d] = await store.read('queue:/queue/q', 4, 0, { maxMessages: 9, maxBytes: 9_999 });
+  if (b === undefined || d === undefined) throw new Error('not stored');
+  Buffer.from(b.octets.buffer, b.octets.byteOffset, b.octets.byteLength).write('x', 17);
+  Buffer.from(d.octets.buffer, d.octets.byteOffset, d.octets.byteLength).writeDoubleBE(1, 1);
+  const second = await start();
+  const reader = second.connect();
+  reader.subscribe('s', '/queue/q');
+  await second.settled();
+  t.strictSame(reader.bodies(), ['a', 'c']);
+  const told = second.log.filter(({ message }) => message === 'a stored message cannot be read: it stays stored');
+  t.strictSame([...new Set(told.map(({ fields }) => fields['sequence']))], [b.sequence, d.sequence]);
+  t.equal(second.broker.operations.queue('/queue/q')?.details.depth ?? 0, 0, 'nothing waits that cannot be delivered');
 });

@@ -355,3 +355,20 @@ t.test('a message-key is stored with a message of a durable history', async (t) 
   t.strictSame(heard(again), ['RECEIPT r']);
   t.equal(second.broker.stats().history.messages, 1);
 });
+
+t.test('a stored history with a message that cannot be read is refused, by its name', async (t) => {
+  const bed = new Bed();
+  const first = await bed.start();
+  await publish(first, first.connect(), 'a', 'b');
+  const [stored] = await bed.store.read('history:/topic/a', 0, 0, { maxMessages: 9, maxBytes: 9_999 });
+  if (stored === undefined) throw new Error('not stored');
+  stored.octets[0] = 9;
+  const ports = { clock: bed.clock, store: bed.store };
+  const second = new BrokerFixture({ history: [RULE] }, undefined, undefined, null, ports);
+  const refused = t.rejects(second.started, {
+    code: 'store-failed',
+    message: 'the history of /topic/a: message 1 cannot be read (a stored message of form 9)',
+  });
+  await second.settle();
+  await refused;
+});

@@ -49,3 +49,24 @@ t.test('octets of another form are refused', async (t) => {
   t.throws(() => decodeMessage(octets), { message: 'a stored message of form 9' });
   t.throws(() => decodeMessage(Buffer.alloc(3)), RangeError);
 });
+
+t.test('octets that were cut short, or changed, are refused where that can be seen', async (t) => {
+  const plain = encodeMessage(Message.fromTail(7, Buffer.from('\nx:1\n\nbody\0'), 4));
+  const headers = encodeMessage(
+    Message.fromHeaders(7, new Headers([['destination', '/queue/a']]), Buffer.from('body')),
+  );
+  for (const whole of [plain, headers]) {
+    for (let length = 0; length < whole.length; length++) {
+      const cut = Buffer.from(whole.subarray(0, length));
+      // A plain tail has its headers as octets: cut in them, it is another one.
+      if (whole === headers || length < 20) t.throws(() => decodeMessage(cut), Error, `${length} octets`);
+    }
+  }
+  for (const text of ['{"a":"b"}', '[["a"]]', '[["a",1]]', '[["a","b","c"]]', '[1]', 'null', '[[', '"ab"']) {
+    const octets = Buffer.alloc(17 + text.length);
+    octets[0] = 2;
+    octets.writeUInt32BE(text.length, 13);
+    octets.write(text, 17);
+    t.throws(() => decodeMessage(octets), text === '[[' ? SyntaxError : RangeError, text);
+  }
+});
