@@ -163,7 +163,7 @@ export class Router {
         else route.publish(message, unit);
       },
     });
-    this.#queueParts = { wheel, clock, stats, deadLetters, logger, journal, nextMessageId };
+    this.#queueParts = { wheel, clock, stats, deadLetters, logger, turns: parts.budget, journal, nextMessageId };
     this.sharedQueues =
       journal?.isShared === true
         ? new SharedQueues({ ...this.#queueParts, journal, find: (stream) => this.#findShared(stream) })
@@ -228,6 +228,7 @@ export class Router {
       stats,
       wheel,
       clock,
+      turns: parts.budget,
       logger,
       journal,
     });

@@ -43,8 +43,16 @@ export interface MessageSource {
   settled(subscription: Subscription, deliveries: readonly Delivery[], unit: WriteUnit): void;
   /** Not consumed, as the session or the subscription ended. In the order they were delivered. */
   returned(subscription: Subscription, deliveries: readonly ReturnedMessage[]): void;
-  /** Not wanted: NACK. In the order they were delivered. */
-  refused(subscription: Subscription, deliveries: readonly Delivery[], refusal: Refusal, unit: WriteUnit): void;
+  /**
+   * Not wanted: NACK. In the order they were delivered.
+   * @returns of many, what resolves once all that has to be stored is in `unit`; never when that holds back
+   */
+  refused(
+    subscription: Subscription,
+    deliveries: readonly Delivery[],
+    refusal: Refusal,
+    unit: WriteUnit,
+  ): void | Promise<void>;
   /** The subscription can take messages again. */
   ready(subscription: Subscription): void;
 }

@@ -37,10 +37,13 @@ export interface RoomCheck {
   checkRoom(sends: readonly HeldSend[]): void;
 }
 
-/** What has to be stored for it goes into `unit`. */
-export function settle({ refusal, subscription, source, deliveries }: Settlement, unit: WriteUnit): void {
-  if (refusal === null) source.settled(subscription, deliveries, unit);
-  else source.refused(subscription, deliveries, refusal, unit);
+/** What has to be stored for it goes into `unit`. @returns as `MessageSource.refused` */
+export function settle(
+  { refusal, subscription, source, deliveries }: Settlement,
+  unit: WriteUnit,
+): void | Promise<void> {
+  if (refusal !== null) return source.refused(subscription, deliveries, refusal, unit);
+  source.settled(subscription, deliveries, unit);
 }
 
 /** Undoes ACKs and NACKs: pending again, or back to their source when the subscription is gone. */
@@ -109,7 +112,7 @@ export class Transaction {
   #takeEffect(sends: readonly HeldSend[], room: RoomCheck, unit: WriteUnit): void | Promise<void> {
     room.checkRoom(sends);
     return after(this.#publishFrom(0, sends, unit), () => {
-      for (const settlement of this.#settlements) settle(settlement, unit);
+      for (const settlement of this.#settlements) void settle(settlement, unit);
       unit.then(null, () => {
         this.abort();
       });

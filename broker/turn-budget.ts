@@ -64,6 +64,15 @@ export class TurnBudget implements Turns {
     this.#seenMs = nowMs;
   }
 
+  /**
+   * Work begins that may be of a turn of its own, such as what the store or a timer brings: what was done in earlier turns
+   * does not count. Within a turn it changes nothing.
+   */
+  enter(): void {
+    const nowMs = this.#clock.nowMs();
+    if (nowMs - this.#seenMs >= this.#budgetMs) this.#beganMs = this.#seenMs = nowMs;
+  }
+
   /** To be asked behind each frame: whether the next one has to wait. */
   isSpent(): boolean {
     if (workload.units < WORTH_A_LOOK) return this.isOver;
@@ -86,7 +95,7 @@ export class TurnBudget implements Turns {
   }
 
   run(step: () => boolean): Promise<void> | undefined {
-    this.begin();
+    this.enter();
     if (!this.#isLeft(step)) return undefined;
     this.#running++;
     return new Promise<void>((resolve, reject) => {

@@ -15,6 +15,7 @@ import type { Journal } from '../storage/journal.js';
 import { WriteUnit } from '../storage/write-unit.js';
 import type { Subscription } from '../subscription.js';
 import type { TimerWheel } from '../timer-wheel.js';
+import type { TurnBudget } from '../turn-budget.js';
 import type { DeadLetterReason } from '../destinations/dead-letter-reason.js';
 import type { DeadLetters } from '../destinations/dead-letters.js';
 import { GivenMessages } from '../destinations/given-messages.js';
@@ -34,6 +35,7 @@ export interface SharedQueueParts {
   readonly clock: Clock;
   readonly stats: BrokerStats;
   readonly deadLetters: DeadLetters;
+  readonly turns: TurnBudget;
   readonly nextMessageId: () => number;
   /** It has consumers here, or none any more. */
   readonly onConsumed: (queue: SharedQueue, isConsumed: boolean) => void;
@@ -103,7 +105,7 @@ export class SharedQueue implements KeptQueue, InspectedQueue {
     this.stream = stream;
     this.#options = options;
     this.#parts = parts;
-    this.#search = new SharedSearch(stream, parts.journal, {
+    this.#search = new SharedSearch(stream, parts, {
       tenure: parts.tenure,
       isExpired: (message) => this.#isExpired(message),
       onTaken: (subscription, result) => {
@@ -378,7 +380,7 @@ export class SharedQueue implements KeptQueue, InspectedQueue {
     const browse = new SharedBrowse(this.stream, this.destination, this.#parts.journal, (message) =>
       this.#isExpired(message),
     );
-    const browser = new QueueBrowser(subscription, browse, Number.MAX_SAFE_INTEGER);
+    const browser = new QueueBrowser(subscription, browse, Number.MAX_SAFE_INTEGER, this.#parts.turns);
     (this.#browsers ??= new Map()).set(subscription, browser);
     browser.start();
   }

@@ -10,6 +10,7 @@ import { decodeForeign } from '../storage/message-codec.js';
 import type { Journal } from '../storage/journal.js';
 import { WriteUnit } from '../storage/write-unit.js';
 import type { Subscription } from '../subscription.js';
+import type { TurnBudget } from '../turn-budget.js';
 
 export interface SharedSearchEvents {
   /** As of SharedQueueParts. */
@@ -41,13 +42,19 @@ interface Search {
 export class SharedSearch {
   readonly #stream: string;
   readonly #journal: Journal;
+  readonly #turns: TurnBudget;
   readonly #events: SharedSearchEvents;
   readonly #searches = new Map<Subscription, Search>();
   #taking = 0;
 
-  constructor(stream: string, journal: Journal, events: SharedSearchEvents) {
+  constructor(
+    stream: string,
+    { journal, turns }: { readonly journal: Journal; readonly turns: TurnBudget },
+    events: SharedSearchEvents,
+  ) {
     this.#stream = stream;
     this.#journal = journal;
+    this.#turns = turns;
     this.#events = events;
   }
 
@@ -123,13 +130,15 @@ export class SharedSearch {
     else if (isMore) this.#scan(subscription, search);
   }
 
-  /** As many as the window has room for; where it ends is where the next look begins. */
+  /** As many as the window has room for, or the turn time; where it ends is where the next look begins. */
   #wanted(subscription: Subscription, search: Search, messages: readonly SharedMessage[]): number[] {
     const { pending, window } = subscription;
     const room = pending === null ? PAGE.maxMessages : window - pending.size;
     const places: number[] = [];
+    let looked = 0;
+    this.#turns.enter();
     for (const { place, priority, octets, expiresEpochMs } of messages) {
-      if (places.length >= room) break;
+      if (places.length >= room || (looked++ > 0 && this.#turns.isSpent())) break;
       search.after[priority] = place;
       const message = decodeForeign(place, octets);
       message.terms = { priority, expiresEpochMs, notBeforeEpochMs: 0 };

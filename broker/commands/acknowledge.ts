@@ -4,6 +4,7 @@
  */
 import { quoteInput, type Frame } from '../../protocol/index.js';
 import { BrokerError } from '../errors.js';
+import { after } from '../maybe-promise.js';
 import { flagHeader, requireHeader, wholeHeader } from './require-header.js';
 import { settle, type Settlement } from '../transaction.js';
 import type { Refusal } from '../destinations/redelivery.js';
@@ -46,8 +47,7 @@ function acknowledge(context: CommandContext, frame: Frame, refusal: Refusal | n
   }
   // An ACK cannot be taken back: the client has consumed the messages.
   const unit = context.createUnit({ isRetried: refusal === null });
-  settle(settlement, unit);
-  return context.submit(unit, frame);
+  return after(settle(settlement, unit), () => context.submit(unit, frame));
 }
 
 interface Named {

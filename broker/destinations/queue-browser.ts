@@ -6,6 +6,7 @@ import { Message } from '../message.js';
 import type { MessageSource, Subscription } from '../subscription.js';
 import { HIGHEST_PRIORITY } from './message-terms.js';
 import type { QueuedMessage } from './queue-backlog.js';
+import { workload, WORTH_A_LOOK, type TurnBudget } from '../turn-budget.js';
 
 /** What a browser sees of its queue; implemented by Queue. */
 export interface BrowsedQueue {
@@ -21,11 +22,14 @@ export interface BrowsedQueue {
   browsingFailed(error: unknown): void;
 }
 
+/** Shown without a look at the clock. */
+const SHOWN_AT_ONCE = 64;
 const NO_BODY = Buffer.alloc(0);
 
 export class QueueBrowser implements MessageSource {
   readonly #subscription: Subscription;
   readonly #queue: BrowsedQueue;
+  readonly #turns: TurnBudget;
   /** Of the last message, and newer than all that are shown: publishers cannot make it endless. */
   readonly #endId: number;
   #priority = HIGHEST_PRIORITY;
@@ -40,10 +44,13 @@ export class QueueBrowser implements MessageSource {
   #page: readonly QueuedMessage[] = [];
   #isReading = false;
   #isOver = false;
+  /** The rest is shown in a later turn. */
+  #isPutOff = false;
 
-  constructor(subscription: Subscription, queue: BrowsedQueue, endId: number) {
+  constructor(subscription: Subscription, queue: BrowsedQueue, endId: number, turns: TurnBudget) {
     this.#subscription = subscription;
     this.#queue = queue;
+    this.#turns = turns;
     this.#endId = endId;
     this.#lastPaged = this.#pagedFrom = queue.pagedBehind(HIGHEST_PRIORITY);
   }
@@ -64,7 +71,8 @@ export class QueueBrowser implements MessageSource {
 
   /** The outbox has room. */
   ready(): void {
-    while (!this.#isReading && !this.#isOver) {
+    this.#turns.enter();
+    while (!this.#isPutOff && !this.#isReading && !this.#isOver) {
       if (this.#priority < 0) this.#finish();
       else if (!this.#showWaiting() || !this.#showPage()) return;
     }
@@ -135,9 +143,18 @@ export class QueueBrowser implements MessageSource {
     );
   }
 
-  /** As its next consumer would see it. @returns false when the outbox has no room */
+  /** As its next consumer would see it. @returns false when the outbox has no room, or the turn no time */
   #show(entry: QueuedMessage): boolean {
     const { outbox } = this.#subscription;
+    if (this.#turns.isSpent()) {
+      this.#isPutOff = true;
+      this.#turns.wait(() => {
+        this.#isPutOff = false;
+        this.ready();
+      });
+      return false;
+    }
+    workload.units += WORTH_A_LOOK / SHOWN_AT_ONCE;
     if (!outbox.hasRoom) {
       outbox.hold(this.#subscription);
       return false;

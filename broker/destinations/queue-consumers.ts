@@ -105,10 +105,13 @@ export class QueueConsumers {
     this.#turn = turn;
   }
 
-  /** The message that the subscription is to get next, when one waits that it wants. */
-  wanted(subscription: Subscription, backlog: QueueBacklog): QueuedMessage | undefined {
+  /**
+   * The message that the subscription is to get next, when one waits that it wants.
+   * @param isEnough asked behind each that it does not want: whether the rest is to be looked at later
+   */
+  wanted(subscription: Subscription, backlog: QueueBacklog, isEnough: () => boolean): QueuedMessage | undefined {
     const cursor = this.#cursors?.get(subscription);
-    return cursor === undefined ? backlog.head : cursor.next(backlog);
+    return cursor === undefined ? backlog.head : cursor.next(backlog, isEnough);
   }
 
   /** A message was put into the backlog. */

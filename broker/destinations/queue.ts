@@ -14,6 +14,7 @@ import type { QueueOptions } from '../queue-options.js';
 import type { BrokerStats } from '../stats.js';
 import type { Subscription } from '../subscription.js';
 import type { TimerWheel } from '../timer-wheel.js';
+import { PLAIN_FRAME_UNITS, workload, WORTH_A_LOOK, type TurnBudget } from '../turn-budget.js';
 import type { DeadLetterReason } from './dead-letter-reason.js';
 import type { DeadLetters } from './dead-letters.js';
 import type { KeptQueue } from './kept-queue.js';
@@ -33,6 +34,7 @@ export interface QueueParts {
   readonly stats: BrokerStats;
   readonly deadLetters: DeadLetters;
   readonly logger: Logger;
+  readonly turns: TurnBudget;
   /** Null: nothing is stored. */
   readonly journal: Journal | null;
   readonly nextMessageId: () => number;
@@ -47,6 +49,10 @@ interface PageWaiter {
   readonly reject: (error: unknown) => void;
 }
 
+/** Given to consumers, or given up, without a look at the clock. */
+const GIVEN_AT_ONCE = 64;
+/** Taken back without one. */
+const TAKEN_BACK_AT_ONCE = 512;
 /** How long a message waits that was to be given up while the store failed. */
 const STORE_RETRY_MS = 1_000;
 
@@ -73,6 +79,12 @@ export class Queue implements KeptQueue, Pager, OperatedQueue {
   /** Delivered and not settled. */
   #unsettled = 0;
   #isDispatching = false;
+  /** What is to be given, or taken back, goes on in a later turn; until then new messages wait behind it. */
+  #isPutOff = false;
+  /** NACKs of many that are under way; meanwhile nothing is given. */
+  #refusing = 0;
+  /** What subscriptions left that have ended, and there was no time for yet. */
+  #returning: ReturnedMessage[] = [];
   #isClosed = false;
   /** Of messages whose time has not come. */
   readonly #timers = new Map<QueuedMessage, QueueTimer>();
@@ -134,7 +146,7 @@ export class Queue implements KeptQueue, Pager, OperatedQueue {
   }
 
   get isIdle(): boolean {
-    if (this.#browsers !== null) return false;
+    if (this.#browsers !== null || this.#isTakingBack) return false;
     return this.#consumers.size === 0 && this.depth === 0 && this.#unsettled === 0 && this.#arriving === 0;
   }
 
@@ -188,7 +200,9 @@ export class Queue implements KeptQueue, Pager, OperatedQueue {
     const delayMs = this.#delayOf(entry);
     // With selectors, what waits is what nobody who is ready wants: a new message passes nothing that was before it.
     const passesNone =
-      this.#backlog.size === 0 || (this.#consumers.hasSelectors && !this.#backlog.isPaged(entry.priority));
+      !this.#isPutOff &&
+      !this.#isTakingBack &&
+      (this.#backlog.size === 0 || (this.#consumers.hasSelectors && !this.#backlog.isPaged(entry.priority)));
     if (delayMs === 0 && passesNone) {
       const subscription = this.#consumers.nextFor(message);
       if (subscription !== null) {
@@ -222,6 +236,7 @@ export class Queue implements KeptQueue, Pager, OperatedQueue {
   /** Nobody wants it any more: what it holds is forgotten, and what is still asked of it comes to nothing. */
   close(): void {
     this.#isClosed = true;
+    this.#returning = [];
     for (const timer of this.#timers.values()) this.#parts.wheel.cancel(timer);
     this.#timers.clear();
     for (const { expiry } of this.#backlog) if (expiry !== null) this.#parts.wheel.cancel(expiry);
@@ -230,7 +245,8 @@ export class Queue implements KeptQueue, Pager, OperatedQueue {
 
   add(subscription: Subscription): void {
     if (subscription.isBrowser) {
-      const browser = new QueueBrowser(subscription, this, this.#parts.nextMessageId());
+      const { nextMessageId, turns } = this.#parts;
+      const browser = new QueueBrowser(subscription, this, nextMessageId(), turns);
       (this.#browsers ??= new Map()).set(subscription, browser);
       browser.start();
       return;
@@ -253,7 +269,7 @@ export class Queue implements KeptQueue, Pager, OperatedQueue {
     this.#storage?.end(subscription, new Set(unsent.map(({ message }) => message)));
     const pending = subscription.pending?.takeAll() ?? [];
     this.#unsettled -= pending.length;
-    this.#takeBack([...pending, ...unsent], null, null);
+    this.#giveBack([...pending, ...unsent]);
   }
 
   settled(_subscription: Subscription, deliveries: readonly Delivery[], unit: WriteUnit): void {
@@ -266,17 +282,44 @@ export class Queue implements KeptQueue, Pager, OperatedQueue {
 
   returned(_subscription: Subscription, deliveries: readonly ReturnedMessage[]): void {
     this.#unsettled -= deliveries.length;
-    this.#takeBack(deliveries, null, null);
+    this.#giveBack(deliveries);
   }
 
-  refused(_subscription: Subscription, deliveries: readonly Delivery[], refusal: Refusal, unit: WriteUnit): void {
+  refused(
+    _subscription: Subscription,
+    deliveries: readonly Delivery[],
+    refusal: Refusal,
+    unit: WriteUnit,
+  ): void | Promise<void> {
     // What is told the store is told now; what others can see may have to wait for it.
     if (unit.holdsBack) {
       this.#recordRefusal(deliveries, refusal, unit);
       return;
     }
     this.#unsettled -= deliveries.length;
-    this.#takeBack(deliveries, refusal, unit);
+    if (deliveries.length <= GIVEN_AT_ONCE) this.#takeBack(deliveries, refusal, unit);
+    else return this.#takeManyBack(deliveries, refusal, unit);
+  }
+
+  /** A dead letter for each of 10,000 takes 150 ms. What comes back does so together, in front of what waits. */
+  #takeManyBack(deliveries: readonly Delivery[], refusal: Refusal, unit: WriteUnit): Promise<void> | undefined {
+    const now: QueuedMessage[] = [];
+    let next = 0;
+    this.#refusing++;
+    const rest = this.#parts.turns.run(() => {
+      for (const delivery of deliveries.slice(next, (next += GIVEN_AT_ONCE))) {
+        const entry = new QueuedMessage(delivery.message.own(), countOf(delivery));
+        if (this.#settleRefused(entry, refusal, unit)) now.push(entry);
+      }
+      workload.units += WORTH_A_LOOK;
+      return next < deliveries.length;
+    });
+    const finish = (): void => {
+      this.#refusing--;
+      this.#putBackInTime(now);
+    };
+    if (rest === undefined) finish();
+    return rest?.finally(finish);
   }
 
   ready(subscription: Subscription): void {
@@ -397,17 +440,40 @@ export class Queue implements KeptQueue, Pager, OperatedQueue {
     this.#storage?.given(subscription, message);
   }
 
+  get #isTakingBack(): boolean {
+    return this.#refusing > 0 || this.#returning.length > 0;
+  }
+
   #dispatch(): void {
-    // A delivery can end in `ready` of this very queue.
-    if (this.#isDispatching) return;
+    // A delivery can end in `ready` of this very queue; and what comes back stands in front of what waits.
+    if (this.#isDispatching || this.#isTakingBack) return;
     this.#isDispatching = true;
     if (this.#consumers.hasSelectors) this.#giveWhatIsWanted();
     else this.#giveInOrder();
     this.#isDispatching = false;
   }
 
+  /** Whether others have waited long enough: then the rest is done in a later turn. */
+  #putsOff(): boolean {
+    if (!this.#parts.turns.isSpent()) return false;
+    if (this.#isPutOff) return true;
+    this.#isPutOff = true;
+    this.#parts.turns.wait(() => {
+      this.#isPutOff = false;
+      this.#giveBackRest();
+      this.#dispatch();
+    });
+    return true;
+  }
+
   #giveInOrder(): void {
+    let given = 0;
     for (let entry = this.#backlog.head; entry !== undefined; entry = this.#backlog.head) {
+      if (++given % GIVEN_AT_ONCE === 0) {
+        if (given === GIVEN_AT_ONCE) this.#parts.turns.enter();
+        workload.units += WORTH_A_LOOK;
+        if (this.#putsOff()) return;
+      }
       if (this.#isExpired(entry.message)) {
         this.#take(entry);
         this.#giveUp(entry, 'expired');
@@ -423,7 +489,9 @@ export class Queue implements KeptQueue, Pager, OperatedQueue {
   /** In turn, each its own next message, until nobody who is ready wants what waits. */
   #giveWhatIsWanted(): void {
     const wants = (subscription: Subscription): boolean => this.#wanted(subscription) !== undefined;
-    while (this.#backlog.size > 0) {
+    this.#parts.turns.enter();
+    while (this.#backlog.size > 0 && !this.#putsOff()) {
+      workload.units += WORTH_A_LOOK / GIVEN_AT_ONCE;
       const subscription = this.#consumers.next(wants);
       const entry = subscription === null ? undefined : this.#wanted(subscription);
       if (subscription === null || entry === undefined) return;
@@ -434,12 +502,14 @@ export class Queue implements KeptQueue, Pager, OperatedQueue {
 
   #wanted(subscription: Subscription): QueuedMessage | undefined {
     for (;;) {
-      const entry = this.#consumers.wanted(subscription, this.#backlog);
+      const entry = this.#consumers.wanted(subscription, this.#backlog, this.#hasLookedEnough);
       if (entry === undefined || !this.#isExpired(entry.message)) return entry;
       this.#take(entry);
       this.#giveUp(entry, 'expired');
     }
   }
+
+  readonly #hasLookedEnough = (): boolean => this.#putsOff();
 
   #put(entry: QueuedMessage): void {
     if (!this.#backlog.put(entry)) return;
@@ -499,6 +569,25 @@ export class Queue implements KeptQueue, Pager, OperatedQueue {
       this.#unsettled -= deliveries.length;
       this.#putBackInTime(now);
     });
+  }
+
+  /** As `#takeBack`, of what nobody refused: now, or when there is time. */
+  #giveBack(returned: readonly ReturnedMessage[]): void {
+    if (returned.length === 0) {
+      this.#dispatch();
+      return;
+    }
+    this.#parts.turns.enter();
+    for (const each of returned) this.#returning.push(each);
+    if (!this.#isPutOff) this.#giveBackRest();
+  }
+
+  #giveBackRest(): void {
+    while (this.#returning.length > 0 && !this.#putsOff()) {
+      const some = this.#returning.splice(0, TAKEN_BACK_AT_ONCE);
+      workload.units += some.length * PLAIN_FRAME_UNITS;
+      this.#takeBack(some, null, null);
+    }
   }
 
   /**

@@ -12,6 +12,7 @@ import type { BrokerStats } from '../stats.js';
 import type { Journal } from '../storage/journal.js';
 import type { MessageSource, Subscription } from '../subscription.js';
 import type { TimerWheel } from '../timer-wheel.js';
+import type { TurnBudget } from '../turn-budget.js';
 import type { HistoryCursor } from './history-cursor.js';
 import { HistoryLog } from './history-log.js';
 import type { HistoryOptions } from './history-options.js';
@@ -32,6 +33,7 @@ export interface HistoriesParts {
   readonly stats: BrokerStats;
   readonly wheel: TimerWheel;
   readonly clock: Clock;
+  readonly turns: TurnBudget;
   readonly logger: Logger;
   /** Null: nothing is stored. */
   readonly journal: Journal | null;

@@ -5,10 +5,10 @@
  */
 import type { Delivery, ReturnedMessage } from '../delivery.js';
 import type { Refusal } from '../destinations/redelivery.js';
-import type { Clock } from '../ports.js';
 import type { BrokerStats } from '../stats.js';
 import type { WriteUnit } from '../storage/write-unit.js';
 import type { MessageSource, Subscription } from '../subscription.js';
+import type { TurnBudget } from '../turn-budget.js';
 import { CursorHeap } from './cursor-heap.js';
 import { HistoryCursor } from './history-cursor.js';
 import type { HistoryLog } from './history-log.js';
@@ -16,8 +16,8 @@ import type { HistoryLog } from './history-log.js';
 export interface ReaderParts {
   /** Where the subscription's messages come from once it has caught up, and what it refuses goes to. */
   readonly live: MessageSource;
-  readonly clock: Clock;
   readonly stats: BrokerStats;
+  readonly turns: TurnBudget;
 }
 
 /** Looked at in one turn of the event loop, messages that a selector passes by included: a millisecond or two. */
@@ -69,11 +69,17 @@ export class HistoryReader implements MessageSource {
     this.#parts.live.returned(subscription, deliveries);
   }
 
-  refused(subscription: Subscription, deliveries: readonly Delivery[], refusal: Refusal, unit: WriteUnit): void {
-    this.#parts.live.refused(subscription, deliveries, refusal, unit);
+  refused(
+    subscription: Subscription,
+    deliveries: readonly Delivery[],
+    refusal: Refusal,
+    unit: WriteUnit,
+  ): void | Promise<void> {
+    const rest = this.#parts.live.refused(subscription, deliveries, refusal, unit);
     unit.show(() => {
       this.#read();
     });
+    return rest;
   }
 
   ready(subscription: Subscription): void {
@@ -87,6 +93,8 @@ export class HistoryReader implements MessageSource {
     // A delivery can end in `ready` of this very reader; and the subscription may have ended.
     if (this.#isReading || this.#isScheduled || subscription.source !== this) return;
     this.#isReading = true;
+    const { turns } = this.#parts;
+    turns.enter();
     let messages = 0;
     let bytes = 0;
     for (let cursor = this.#next(); cursor !== undefined; cursor = this.#next()) {
@@ -94,7 +102,8 @@ export class HistoryReader implements MessageSource {
         if (!subscription.outbox.hasRoom) subscription.outbox.hold(subscription);
         break;
       }
-      if (messages >= PAGE_MESSAGES || bytes >= PAGE_BYTES) {
+      // A selector may take long for each.
+      if (messages >= PAGE_MESSAGES || bytes >= PAGE_BYTES || (messages > 0 && turns.isSpent())) {
         this.#readOnSoon();
         break;
       }
@@ -107,7 +116,7 @@ export class HistoryReader implements MessageSource {
 
   #readOnSoon(): void {
     this.#isScheduled = true;
-    this.#parts.clock.soon(() => {
+    this.#parts.turns.later(() => {
       this.#isScheduled = false;
       this.#read();
     });

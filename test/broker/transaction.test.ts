@@ -226,7 +226,7 @@ t.test('a COMMIT that waits for a handler and is refused undoes its ACKs', async
     const source = {
       settled: () => calls.push('settled'),
       returned: () => calls.push('returned'),
-      refused: () => calls.push('refused'),
+      refused: () => void calls.push('refused'),
       ready: () => undefined,
     };
     const { limits, idempotency } = resolveBrokerOptions();

@@ -152,6 +152,20 @@ const HEAVY: readonly Heavy[] = [
     turns: 8,
   },
   {
+    name: 'a selector that looks through a long queue',
+    subscriptions: [],
+    before: `SEND\ndestination:/queue/long\n${WORDS}\n\0`.repeat(300 * STRENGTH),
+    frames: `SUBSCRIBE\nid:s\ndestination:/queue/long\nselector:${LIKES}\n\n\0`,
+    turns: 4,
+  },
+  {
+    name: 'NACK of all that is pending',
+    subscriptions: [],
+    before: `SUBSCRIBE\nid:s\ndestination:/queue/long\nack:client\nprefetch-count:10000\n\n\0${'SEND\ndestination:/queue/long\n\n\0'.repeat(10_000)}`,
+    frames: 'NACK\nid:1-10000\nrequeue:false\n\n\0',
+    turns: 4,
+  },
+  {
     name: 'selectors that look at much',
     subscriptions: Array.from({ length: 9 }, () => `destination:/topic/heavy\nselector:${LIKES}\n`),
     frames: `SEND\ndestination:/topic/heavy\n${WORDS}\n\0`.repeat(50 * STRENGTH),
@@ -176,14 +190,14 @@ for (const { name, subscriptions, before = '', frames, turns = 1 } of HEAVY) {
         (headers, k) => `SUBSCRIBE\nid:${k}\n${headers}${k === last ? 'receipt:ready\n' : ''}\n\0`,
       );
       await listener.send(subscribe.join(''));
-      await listener.receipt('ready');
+      if (subscriptions.length > 0) await listener.receipt('ready');
       const publisher = await openConnected(t, target.tcpPort);
-      await publisher.send(before);
-      await publisher.fence();
+      await publisher.send(`${before}SEND\ndestination:/topic/other\nreceipt:before\n\n\0`);
+      while ((await publisher.frame()).command !== 'RECEIPT');
       const { turnsWaited: waitedBefore } = await arena.stats(target);
       await publisher.send(frames);
       publisher.sendFrame('SEND', { destination: '/topic/other', receipt: 'last' });
-      await publisher.frame('RECEIPT');
+      while ((await publisher.frame()).command !== 'RECEIPT');
       listener.destroy();
       const { turnsWaited } = await arena.stats(target);
       return turnsWaited - waitedBefore >= turns ? 'has to wait for others' : 'holds up everybody';

@@ -7,6 +7,7 @@ import { TemporaryQueues } from '../../../broker/destinations/temporary-queues.j
 import { Message } from '../../../broker/message.js';
 import { BrokerStats } from '../../../broker/stats.js';
 import { TimerWheel } from '../../../broker/timer-wheel.js';
+import { TurnBudget } from '../../../broker/turn-budget.js';
 import { recordingLogger } from '../../../adapters/testing/recorded-log.js';
 import { BrokerFixture, frameText, type FixtureClient } from '../../helpers/broker-fixture.js';
 import { FakeClock } from '../../helpers/fake-clock.js';
@@ -26,7 +27,8 @@ function setUp() {
   let last = 0;
   const addresses = new ReplyAddresses(() => String(++last));
   const { queueDefaults } = DEFAULT_BROKER_OPTIONS;
-  const queueParts = { wheel, clock, stats, deadLetters, logger: recordingLogger([]), journal: null, nextMessageId };
+  const [logger, turns] = [recordingLogger([]), new TurnBudget(clock, 10)];
+  const queueParts = { wheel, clock, stats, deadLetters, logger, turns, journal: null, nextMessageId };
   const queues = new TemporaryQueues({ addresses, queueParts, queueDefaults, maxPerSession: 2 });
   return { clock, wheel, stats, addresses, queues, given };
 }

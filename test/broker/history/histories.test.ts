@@ -6,6 +6,7 @@ import { Message } from '../../../broker/message.js';
 import { BrokerStats } from '../../../broker/stats.js';
 import type { MessageSource } from '../../../broker/subscription.js';
 import { TimerWheel } from '../../../broker/timer-wheel.js';
+import { TurnBudget } from '../../../broker/turn-budget.js';
 import { recordingLogger } from '../../../adapters/testing/recorded-log.js';
 import { FakeClock } from '../../helpers/fake-clock.js';
 
@@ -24,7 +25,8 @@ function setUp(maxBytes: number) {
   const createEpoch = (): string => `epoch${++epochs}`;
   const wheel = new TimerWheel(clock);
   const logger = recordingLogger([], 'silent');
-  const parts = { live: NOBODY, stats, wheel, clock, logger, journal: null };
+  const turns = new TurnBudget(clock, 10);
+  const parts = { live: NOBODY, stats, wheel, clock, turns, logger, journal: null };
   const histories = new Histories({ maxBytes, separator: '/', createEpoch, ...parts });
   const append = (log: HistoryLog, octets = 1_000): void => {
     histories.append(log, Message.fromHeaders(1, [], Buffer.alloc(octets)));
