@@ -58,6 +58,7 @@ import {
   RAW_FRAMING,
   SOCKJS_HTTP_FRAMING,
   SOCKJS_WEBSOCKET_FRAMING,
+  type SocketBudget,
   TcpTransport,
   WEBSOCKET_FRAMING,
 } from './transports/index.js';
@@ -223,12 +224,19 @@ function composeConnectionLog(
   return new SessionRecorder(options, { ...ports, sink });
 }
 
-/** @throws OptionsError when a TLS file cannot be read */
-export async function composeTcp({ tcp }: Pick<ListenerOptions, 'tcp'>, logger: Logger): Promise<Listener[]> {
+/**
+ * @param budget of the sockets of this process; null: any number
+ * @throws OptionsError when a TLS file cannot be read
+ */
+export async function composeTcp(
+  { tcp }: Pick<ListenerOptions, 'tcp'>,
+  logger: Logger,
+  budget: SocketBudget | null = null,
+): Promise<Listener[]> {
   if (tcp === false) return [];
   const { host, port, proxyProtocol, connectionsPerTurn } = tcp;
   const tls = await readTls('tcp', tcp.tls);
-  const options = { host, port, proxyProtocol, connectionsPerTurn, logger, ...tls };
+  const options = { host, port, proxyProtocol, connectionsPerTurn, logger, budget, ...tls };
   return [{ transport: new TcpTransport(options), host, port }];
 }
 
@@ -240,13 +248,15 @@ export interface HttpParts {
   readonly gatewayHost?: GatewayHost | undefined;
   /** Beside those of the options. */
   readonly gateways?: readonly Gateway[] | undefined;
+  /** Of the sockets of this process; default: any number. */
+  readonly budget?: SocketBudget | null | undefined;
 }
 
 /** @throws OptionsError when a TLS file cannot be read */
 export async function composeHttp(
   options: ListenerOptions,
   logger: ServerLogger,
-  { passOn, gatewayHost, gateways = [] }: HttpParts = {},
+  { passOn, gatewayHost, gateways = [], budget }: HttpParts = {},
 ): Promise<(Listener & { readonly transport: HttpTransport })[]> {
   const { http } = options;
   if (http === false) return [];
@@ -258,7 +268,7 @@ export async function composeHttp(
     gatewayHost === undefined
       ? []
       : attachGateways(server, [...http.jsonEndpoints.map(composeJsonEndpoint), ...gateways], gatewayHost);
-  const transport = new HttpTransport({ host, port, endpoints, ...bounds, logger, passOn, attachMore, ...tls });
+  const transport = new HttpTransport({ host, port, endpoints, ...bounds, logger, budget, passOn, attachMore, ...tls });
   return [{ transport, host, port }];
 }
 

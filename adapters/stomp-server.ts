@@ -16,6 +16,7 @@ import type { Gateway, GatewayHost } from './gateways/index.js';
 import { keepingProcess, Listeners, logAddresses } from './listeners.js';
 import type { ServerLogger } from './logging/index.js';
 import { type LookedAfter, lookAfter } from './looked-after.js';
+import { watchedSocketBudget } from './open-files.js';
 import type { ReloadableAccess } from './reloadable-access.js';
 import { SystemClock } from './system-clock.js';
 
@@ -89,6 +90,8 @@ export interface WaysInParts {
   readonly gateways: readonly Gateway[];
   readonly options: ResolvedServerOptions;
   readonly logger: ServerLogger;
+  /** Has health say that nobody more can connect; null: it is over. */
+  readonly report: (shortage: string | null) => void;
   /** Puts the admin API on the application of the endpoints, where it has no port of its own. */
   readonly share: (app: FastifyInstance) => void;
 }
@@ -103,10 +106,12 @@ class OwnListeners implements WaysIn {
   }
 
   async open(): Promise<readonly ListenAddress[]> {
-    const { options, logger, share, gatewayHost, gateways } = this.#parts;
-    const http = await composeHttp(options, logger, { gatewayHost, gateways });
+    const { options, logger, share, gatewayHost, gateways, report } = this.#parts;
+    // Here, as the store and the relays have opened by now what they need.
+    const budget = watchedSocketBudget(logger, report);
+    const http = await composeHttp(options, logger, { gatewayHost, gateways, budget });
     for (const { transport } of http) share(transport.app);
-    return this.#listeners.open([...(await composeTcp(options, logger)), ...http]);
+    return this.#listeners.open([...(await composeTcp(options, logger, budget)), ...http]);
   }
 
   stopAccepting(): Promise<void> {
@@ -159,6 +164,9 @@ export class ComposedServer implements StompServer {
       gateways: ports.gateways ?? [],
       options,
       logger: this.#logger,
+      report: (shortage) => {
+        broker.operations.reportShortage(shortage);
+      },
       share: (app) => admin?.share(app),
     });
   }

@@ -10,6 +10,7 @@ import type { ListenerOptions } from './endpoint-composition.js';
 import type { ResolvedServerOptions } from './config/index.js';
 import { Listeners } from './listeners.js';
 import { createLogger } from './logging/index.js';
+import { watchedSocketBudget } from './open-files.js';
 import { LINK_FD, SockJsRelay, WorkerEnd, type WorkerSetup } from './workers/index.js';
 
 export interface WorkerOptions extends ListenerOptions, Pick<ResolvedServerOptions, 'log'> {}
@@ -61,8 +62,9 @@ async function listen(setup: WorkerSetup<WorkerOptions>, listeners: Listeners, e
     directory,
     take: (request, response) => http.some(({ transport }) => transport.take(request, response)),
   });
-  const tcp = await composeTcp(options, logger);
-  const http = await composeHttp(options, logger, { passOn: relay.passOn });
+  const budget = watchedSocketBudget(logger);
+  const tcp = await composeTcp(options, logger, budget);
+  const http = await composeHttp(options, logger, { passOn: relay.passOn, budget });
   await relay.listen();
   end.ready(await listeners.open([...tcp, ...http]));
 }

@@ -13,7 +13,7 @@ import { DurableConfirmations } from './cluster/durable-confirmations.js';
 import { LeaseGuard } from './cluster/lease-guard.js';
 import { NodeQuestions } from './cluster/node-questions.js';
 import { sumOf } from './cluster/node-views.js';
-import { BrokerOperations } from './operations/broker-operations.js';
+import { BrokerOperations, type ConnectionProblem } from './operations/broker-operations.js';
 import type { OperatedSession } from './operations/operated-session.js';
 import { resolveBrokerOptions, type BrokerOptions, type Partially } from './options.js';
 import { Router } from './router.js';
@@ -107,7 +107,9 @@ export interface BrokerPorts {
 export interface Health {
   readonly isOk: boolean;
   readonly problems: readonly (
-    ({ readonly part: 'store' } & StoreProblem) | ({ readonly part: 'relay' | 'cluster' } & RelayProblem)
+    | ({ readonly part: 'store' } & StoreProblem)
+    | ({ readonly part: 'relay' | 'cluster' } & RelayProblem)
+    | ({ readonly part: 'connections' } & ConnectionProblem)
   )[];
 }
 
@@ -603,10 +605,12 @@ export class Broker implements HandlerGroup {
     const store = this.#environment.journal?.problem ?? null;
     const relay = (this.#relay ?? this.#nodeRelay)?.problem ?? null;
     const cluster = this.#members?.problem ?? null;
+    const { shortage } = this.operations;
     const problems: Health['problems'] = [
       ...(store === null ? [] : [{ part: 'store' as const, ...store }]),
       ...(relay === null ? [] : [{ part: 'relay' as const, ...relay }]),
       ...(cluster === null ? [] : [{ part: 'cluster' as const, ...cluster }]),
+      ...(shortage === null ? [] : [{ part: 'connections' as const, ...shortage }]),
     ];
     return { isOk: problems.length === 0, problems };
   }

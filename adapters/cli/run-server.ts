@@ -7,6 +7,8 @@ import { createClusteredServer } from '../clustered-server.js';
 import type { StompServer } from '../stomp-server.js';
 import { readVariable, type Environment } from './environment.js';
 import { CliError } from './exit-code.js';
+import { createLogger } from '../logging/index.js';
+import { endOnUncaught } from './crash-policy.js';
 import { applyOverrides, readEnvironment } from './overrides.js';
 import { DEFAULT_DATA } from './serve-defaults.js';
 
@@ -45,6 +47,7 @@ export async function runServer(flags: ServeFlags, environment: Environment, ver
   });
   // A limit on the size of files is an error of the write that would exceed it; unhandled, it would be the end.
   process.on('SIGXFSZ', () => undefined);
+  endOnUncaught(createLogger(server.options.log), () => server.stop(0));
   const stopped = onSignal((deadlineMs) => server.stop(deadlineMs));
   try {
     await server.start();

@@ -10,6 +10,7 @@ import type { AcceptConnection, ListenAddress, Transport } from '../../broker/po
 import type { EndpointOptions, PassOn } from './endpoint.js';
 import { attachEndpoints, type AttachedEndpoints } from './http-endpoints.js';
 import { BACKLOG, OpenSockets } from './open-sockets.js';
+import type { SocketBudget } from './socket-budget.js';
 
 export interface HttpTransportOptions {
   /** Address to bind; default `127.0.0.1`. */
@@ -21,6 +22,8 @@ export interface HttpTransportOptions {
   readonly endpoints: readonly EndpointOptions[];
   /** Connections begun with in one turn of the event loop; with TLS an eighth. Default 32. */
   readonly connectionsPerTurn?: number | undefined;
+  /** Of sockets, shared with the other listeners of the process; default: any number. */
+  readonly budget?: SocketBudget | null | undefined;
   /** From the connection, or the request before, to the end of a request's headers; default 15,000. */
   readonly headersTimeoutMs?: number | undefined;
   /** To the end of its body; default 60,000. */
@@ -65,8 +68,8 @@ export class HttpTransport implements Transport {
         ? fastify({ ...common, http: timed })
         : fastify({ ...common, https: { ...options.tls, ...timed } });
     this.server = this.app.server;
-    const { connectionsPerTurn: perTurn } = options;
-    this.#sockets = new OpenSockets(this.server, { perTurn, isTls: options.tls !== undefined });
+    const { connectionsPerTurn: perTurn, budget } = options;
+    this.#sockets = new OpenSockets(this.server, { perTurn, isTls: options.tls !== undefined, budget });
     this.server.headersTimeout = headersTimeoutMs;
     this.app.get('/', (request, reply) => reply.type('text/plain; charset=utf-8').send(this.#help(request.host)));
   }

@@ -1,4 +1,5 @@
 /** The ways in for clients: TCP, TLS, WebSocket and SockJS. */
+export { SocketBudget } from './socket-budget.js';
 export { TcpTransport, type TcpTransportOptions } from './tcp-transport.js';
 export { HttpTransport, type HttpTransportOptions } from './http-transport.js';
 export { attachEndpoints, type AttachedEndpoints, takeOver } from './http-endpoints.js';

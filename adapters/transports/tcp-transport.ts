@@ -7,6 +7,7 @@ import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import { closeReason } from '../../broker/close-reason.js';
 import type { AcceptConnection, ListenAddress, Logger, Transport } from '../../broker/ports.js';
 import { BACKLOG, OpenSockets } from './open-sockets.js';
+import type { SocketBudget } from './socket-budget.js';
 import { takeProxyHeader } from './proxied-socket.js';
 import { TcpConnection } from './tcp-connection.js';
 
@@ -26,6 +27,8 @@ export interface TcpTransportOptions {
   readonly proxyHeaderMs?: number;
   /** Connections begun with in one turn of the event loop; with TLS an eighth. Default 32. */
   readonly connectionsPerTurn?: number | undefined;
+  /** Of sockets, shared with the other listeners of the process; default: any number. */
+  readonly budget?: SocketBudget | null | undefined;
   readonly logger: Logger;
 }
 
@@ -71,8 +74,8 @@ export class TcpTransport implements Transport {
       });
       this.#server = server;
     }
-    const { connectionsPerTurn: perTurn } = options;
-    this.#sockets = new OpenSockets(this.#server, { perTurn, isTls: options.tls !== undefined });
+    const { connectionsPerTurn: perTurn, budget } = options;
+    this.#sockets = new OpenSockets(this.#server, { perTurn, isTls: options.tls !== undefined, budget });
   }
 
   listen(accept: AcceptConnection): Promise<ListenAddress> {

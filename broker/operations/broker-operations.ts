@@ -27,11 +27,20 @@ export interface BrokerOperationsParts {
 /** In one turn of the event loop: about a millisecond of work. */
 const PER_TURN = 500;
 
+/** Nobody more can connect. */
+export interface ConnectionProblem {
+  readonly code: 'connections-exhausted';
+  /** One line. */
+  readonly message: string;
+  readonly sinceEpochMs: number;
+}
+
 export class BrokerOperations {
   readonly #environment: SessionEnvironment;
   readonly #parts: BrokerOperationsParts;
   readonly #drain: Drain;
   #isLeaving = false;
+  #shortage: ConnectionProblem | null = null;
 
   constructor(parts: BrokerOperationsParts) {
     this.#parts = parts;
@@ -216,6 +225,17 @@ export class BrokerOperations {
   /** Whether clients are to be sent here, as far as it is for the node to say: it lets them in and is to stay. */
   get isStaying(): boolean {
     return this.isAccepting && !this.#isLeaving;
+  }
+
+  /** Nobody more can connect, whatever the options say; null: it is over. @param message one line */
+  reportShortage(message: string | null): void {
+    const sinceEpochMs = this.#environment.clock.epochMs();
+    this.#shortage = message === null ? null : { code: 'connections-exhausted', message, sinceEpochMs };
+  }
+
+  /** What `health` says of it. */
+  get shortage(): ConnectionProblem | null {
+    return this.#shortage;
   }
 
   /** It will be stopped soon: from now on it says that it is not ready, and still takes who comes. */

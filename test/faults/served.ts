@@ -18,6 +18,15 @@ export interface Ports {
   readonly admin: number;
 }
 
+/** How a process is started. */
+export interface Launched {
+  /** As of RunningCommand. */
+  readonly wrapper?: readonly [string, ...string[]] | null;
+  /** URL of a module that is loaded first. */
+  readonly preload?: string;
+  readonly environment?: NodeJS.ProcessEnv;
+}
+
 export class Served {
   readonly command: RunningCommand;
   readonly ports: Ports;
@@ -32,15 +41,9 @@ export class Served {
   /**
    * Resolves when it listens; ends with the test at the latest.
    * @param directory for configuration and, unless the options say otherwise, data
-   * @param wrapper as of RunningCommand
    */
-  static async start(
-    t: Test,
-    directory: string,
-    options: ServerOptions,
-    wrapper: readonly [string, ...string[]] | null = null,
-  ): Promise<Served> {
-    const { command, probe } = launch(t, directory, options, wrapper);
+  static async start(t: Test, directory: string, options: ServerOptions, how: Launched = {}): Promise<Served> {
+    const { command, probe } = launch(t, directory, options, how);
     await command.until(({ stdout }) => stdout.includes('\n'), 'it listens');
     const { addresses } = JSON.parse(command.stdout) as {
       readonly addresses: readonly { transport: string; port: number; isAdmin?: boolean }[];
@@ -77,15 +80,16 @@ export function launch(
   t: Test,
   directory: string,
   options: ServerOptions,
-  wrapper: readonly [string, ...string[]] | null = null,
+  { wrapper = null, preload, environment = {} }: Launched = {},
 ): { readonly command: RunningCommand; readonly probe: string } {
   const config = path.join(directory, 'hoofbeat.json');
   const probe = path.join(directory, 'probe.json');
   const data = path.join(directory, 'data');
   writeFileSync(config, JSON.stringify({ data, ...options }));
-  const environment = { HOOFBEAT_PROBE: probe, NODE_OPTIONS: `--import ${PROBE}` };
+  const imports = [PROBE, ...(preload === undefined ? [] : [preload])].map((url) => `--import ${url}`).join(' ');
+  const probed = { ...environment, HOOFBEAT_PROBE: probe, NODE_OPTIONS: imports };
   const args = ['serve', '--json', '--config', config, '--log-level', 'warn'];
   // RunningCommand names a data directory of its own in the environment, which would win over the file.
   const where = options.data === undefined ? ['--data', data] : [];
-  return { command: new RunningCommand(t, [...args, ...where], environment, wrapper), probe };
+  return { command: new RunningCommand(t, [...args, ...where], probed, wrapper), probe };
 }

@@ -134,7 +134,7 @@ export class BrokerMetrics {
     this.#gauges('problem', '1: this part does not work', 'part', () => {
       const { problems } = this.#broker.health();
       const broken = Object.fromEntries(problems.map(({ part }) => [part, 1]));
-      return { store: 0, relay: 0, cluster: 0, ...broken };
+      return { store: 0, relay: 0, cluster: 0, connections: 0, ...broken };
     });
     this.#gauges('build_info', 'Always 1; the version is a label', 'version', () => ({ [version]: 1 }));
   }

@@ -9,7 +9,7 @@ export function healthRoutes({ broker }: Pick<AdminParts, 'broker'>): AdminRoute
   /** A relay that is away is no reason to send clients elsewhere: what is this node's own works. */
   const isReady = (): boolean => {
     const { problems } = broker.health();
-    return broker.operations.isStaying && !problems.some(({ part }) => part === 'store');
+    return broker.operations.isStaying && !problems.some(({ part }) => part === 'store' || part === 'connections');
   };
   return [
     route({

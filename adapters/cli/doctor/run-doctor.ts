@@ -10,7 +10,15 @@ import { DEFAULT_DATA } from '../serve-defaults.js';
 import { painter } from '../terminal.js';
 import { fail, ok, Report, skip, warn } from './finding.js';
 import { checkRedis } from './redis-check.js';
-import { checkOptions, checkPort, checkStore, checkTaken, type ListenedPort, portsOf } from './server-checks.js';
+import {
+  checkOpenFiles,
+  checkOptions,
+  checkPort,
+  checkStore,
+  checkTaken,
+  type ListenedPort,
+  portsOf,
+} from './server-checks.js';
 import { checkUrl, type UrlChecksOptions } from './url-checks.js';
 
 export interface DoctorFlags extends Omit<ClientFlags, 'url'>, AdminFlags {
@@ -64,6 +72,7 @@ async function checkServer(flags: DoctorFlags, environment: Environment, report:
   const options = await readOptions(flags, environment, report);
   if (options === null) return [];
   for (const finding of checkOptions(options)) report.add(finding);
+  report.add(checkOpenFiles(options));
   const taken: ListenedPort[] = [];
   for (const port of portsOf(options)) {
     const finding = await checkPort(port);

@@ -3,7 +3,9 @@ import { createServer } from 'node:net';
 import { statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { BrokerError } from '../../../broker/errors.js';
+import { DEFAULT_BROKER_OPTIONS } from '../../../broker/options.js';
 import type { ResolvedServerOptions } from '../../config/index.js';
+import { maxOpenFiles, socketsWithin } from '../../open-files.js';
 import { bindFault } from '../../listeners.js';
 import { inspectDataFile } from '../../stores/sqlite-file.js';
 import { fail, type Finding, ok, warn } from './finding.js';
@@ -19,6 +21,8 @@ export interface ListenedPort {
 }
 
 const ASK_TIMEOUT_MS = 3_000;
+/** What a server has open without clients. */
+const USUAL_FILES = 40;
 /** Less is soon full. */
 const LOW_DISK_BYTES = 512 * 1024 * 1024;
 
@@ -105,6 +109,21 @@ export function* checkOptions(options: ResolvedServerOptions): Generator<Finding
     );
   }
   if (data === false) yield warn(check, 'data: false: persistent messages end with the process', 'name a directory');
+}
+
+/** Each connection is an open file. Looked at from here: of a service, its own unit or container says how many it may. */
+export function checkOpenFiles({ broker }: Pick<ResolvedServerOptions, 'broker'>): Finding {
+  const check = 'open files';
+  const limit = maxOpenFiles();
+  if (limit === null) return ok(check, 'no bound is known');
+  const text = `${limit} (ulimit -n), so about ${socketsWithin(limit, USUAL_FILES)} connections at a time`;
+  const { maxConnections } = broker.limits;
+  const wanted = Math.min(
+    maxConnections,
+    maxConnections === DEFAULT_BROKER_OPTIONS.limits.maxConnections ? 4_000 : Infinity,
+  );
+  if (socketsWithin(limit, USUAL_FILES) >= wanted) return ok(check, text);
+  return warn(check, `${text}; broker.limits.maxConnections is ${maxConnections}`, 'raise it: LimitNOFILE, ulimit -n');
 }
 
 export async function checkStore(directory: string, isRunning: boolean): Promise<Finding> {
