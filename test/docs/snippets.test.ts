@@ -25,7 +25,7 @@ function snippetsOf(document: string): Snippet[] {
   }));
 }
 
-/** The package's own entry points, from its `exports`: name → source. */
+/** The package's own entry points, from its `exports`: name → the declarations that users get. */
 function entryPoints(): Record<string, string[]> {
   const { exports } = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')) as {
     exports: Record<string, { types?: string } | string>;
@@ -34,15 +34,13 @@ function entryPoints(): Record<string, string[]> {
     Object.entries(exports).flatMap(([name, target]) =>
       typeof target === 'string' || target.types === undefined
         ? []
-        : [
-            [
-              `hoofbeat${name.slice(1)}`,
-              [target.types.replace(/^\.\/dist\//, './').replace(/\.d\.ts$/, '.ts')],
-            ] as const,
-          ],
+        : [[`hoofbeat${name.slice(1)}`, [target.types]] as const],
     ),
   );
 }
+
+/** Declarations of the library and of packages, read once for all programs. */
+const parsed = new Map<string, ts.SourceFile | undefined>();
 
 function check(snippets: readonly Snippet[]): string[] {
   const config = ts.readConfigFile(path.join(ROOT, 'tsconfig.json'), (file) => ts.sys.readFile(file));
@@ -68,9 +66,9 @@ function check(snippets: readonly Snippet[]): string[] {
   host.readFile = (file) => texts.get(file) ?? original.readFile(file);
   host.getSourceFile = (file, target, ...rest) => {
     const text = texts.get(file);
-    return text === undefined
-      ? original.getSourceFile(file, target, ...rest)
-      : ts.createSourceFile(file, text, target, true);
+    if (text !== undefined) return ts.createSourceFile(file, text, target, true);
+    if (!parsed.has(file)) parsed.set(file, original.getSourceFile(file, target, ...rest));
+    return parsed.get(file);
   };
   const program = ts.createProgram([...texts.keys()], settings, host);
   return snippets.flatMap(({ file, line }) => {

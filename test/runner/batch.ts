@@ -10,8 +10,6 @@ import t from 'tap';
 import { endOf } from './process-report.js';
 
 const FILE_LIMIT_MS = Number(process.env['TAP_TIMEOUT'] ?? 120) * 1_000;
-/** After the last file, for what it closed without waiting: more means that something was left open. */
-const END_LIMIT_MS = Math.min(30_000, FILE_LIMIT_MS);
 
 type Teardown = Parameters<typeof t.teardown>[0];
 
@@ -43,16 +41,20 @@ async function run(file: string): Promise<void> {
   await testsAreDone();
 }
 
+/** A reader that is slow makes tap hold back what it has to say. */
+async function allIsSaid(): Promise<void> {
+  while (process.stdout.writableNeedDrain) await once(process.stdout, 'drain');
+}
+
 for (const file of process.argv.slice(2)) {
   await run(file);
-  if (isOver()) {
-    // What is left is for another process.
-    while (process.stdout.writableNeedDrain) await once(process.stdout, 'drain');
-    process.exit(1);
-  }
-  // Through tap, as a reader that is slow makes it hold back what it has to say.
-  t.comment(endOf(file));
+  await allIsSaid();
+  // What is left is for another process.
+  if (isOver()) process.exit(1);
+  // Not through tap, which keeps comments for the next test.
+  process.stdout.write(`${endOf(file)}\n`);
 }
-t.setTimeout(END_LIMIT_MS);
+// For what the last file closed without waiting; who needs more has left something open.
+t.setTimeout(FILE_LIMIT_MS);
 // tap lets what was left open live on for long after it has told what it is.
-setTimeout(() => process.exit(1), END_LIMIT_MS + 1_000).unref();
+setTimeout(() => process.exit(1), FILE_LIMIT_MS + 1_000).unref();

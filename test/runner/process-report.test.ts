@@ -4,8 +4,6 @@ import { endOf, ProcessReport } from './process-report.js';
 const A = 'dist/test/a.test.js';
 const B = 'dist/test/b.test.js';
 
-const endLine = (file: string): string => `# ${endOf(file)}`;
-
 const PASSED = ['# Subtest: it holds', '    ok 1 - yes', '    1..1', 'ok 1 - it holds # time=2ms', ''];
 const FAILED = [
   '# Subtest: it breaks',
@@ -38,7 +36,7 @@ const textOf = (...lines: readonly string[]): string =>
   ['TAP version 14', ...lines].map((line) => `${line}\n`).join('');
 
 t.test('a batch is told apart wherever its output is cut', async (t) => {
-  const text = textOf(...PASSED, endLine(A), ...FAILED, ...SKIPPED, endLine(B), '1..3', '# time=10ms');
+  const text = textOf(...PASSED, endOf(A), ...FAILED, ...SKIPPED, endOf(B), '1..3', '# time=10ms');
   for (const size of [1, 7, text.length]) {
     const pieces = Array.from({ length: Math.ceil(text.length / size) }, (_, i) =>
       text.slice(i * size, (i + 1) * size),
@@ -57,7 +55,7 @@ t.test('a batch is told apart wherever its output is cut', async (t) => {
 });
 
 t.test('a process of one file is that file, whatever it prints', async (t) => {
-  t.strictSame(read([A], [textOf(...PASSED, endLine(B), ...SKIPPED)], true).files, [[A, 1, 0, 1]]);
+  t.strictSame(read([A], [textOf(...PASSED, endOf(B), ...SKIPPED)], true).files, [[A, 1, 0, 1]]);
 });
 
 t.test('a batch that ends in a file has failed in it, however it ended', async (t) => {
@@ -69,7 +67,7 @@ t.test('a batch that ends in a file has failed in it, however it ended', async (
 });
 
 t.test('a file of a batch without a test is a failure', async (t) => {
-  const { files } = read([A, B], [textOf(endLine(A), ...PASSED, endLine(B))], true);
+  const { files } = read([A, B], [textOf(endOf(A), ...PASSED, endOf(B))], true);
   t.strictSame(files, [
     [A, 0, 1, 0],
     [B, 1, 0, 0],
@@ -77,10 +75,10 @@ t.test('a file of a batch without a test is a failure', async (t) => {
 });
 
 t.test('a failure after the last file, told or not, is reported once', async (t) => {
-  const whole = textOf(...PASSED, endLine(A), ...PASSED, endLine(B));
+  const whole = textOf(...PASSED, endOf(A), ...PASSED, endOf(B));
   const after = [`after ${A}, ${B}`, 0, 1, 0];
   t.strictSame(read([A, B], [whole, 'not ok 3 - timeout!\n  ---\n  type: Server\n  ...\n'], false).files[2], after);
   t.strictSame(read([A, B], [whole], false).files[2], after);
   t.equal(read([A, B], [whole], true).files.length, 2);
-  t.equal(read([A, B], [textOf(...FAILED, endLine(A), ...PASSED, endLine(B))], false).files.length, 2);
+  t.equal(read([A, B], [textOf(...FAILED, endOf(A), ...PASSED, endOf(B))], false).files.length, 2);
 });

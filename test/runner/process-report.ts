@@ -4,9 +4,9 @@
  */
 import { FileReport } from './file-report.js';
 
-/** The comment between two files of a batch. */
+/** The line between two files of a batch. */
 export function endOf(file: string): string {
-  return `end of the file ${file}`;
+  return `# end of the file ${file}`;
 }
 
 export class ProcessReport {
@@ -30,7 +30,7 @@ export class ProcessReport {
     this.#rest = lines.pop() ?? '';
     for (const line of lines) {
       const file = this.#files[this.#index];
-      if (file !== undefined && line === `# ${endOf(file)}`) this.#end(file, true);
+      if (file !== undefined && line === endOf(file)) this.#end(file, true);
       else this.#report.push(`${line}\n`);
     }
   }

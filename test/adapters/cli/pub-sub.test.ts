@@ -3,7 +3,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import t, { type Test } from 'tap';
-import { RunningCommand, runCommand } from '../../helpers/cli.js';
+import { CliHost, RunningCommand, runCommand } from '../../helpers/cli.js';
 import { inTime } from '../../helpers/inbox.js';
 import { startTestServer, type TestServer } from '../../helpers/server.js';
 
@@ -20,6 +20,11 @@ t.before(async () => {
   };
 });
 t.teardown(() => server.stop());
+/** For what neither reads standard input nor hears a signal. */
+let host: CliHost;
+t.before(() => {
+  host = new CliHost(t);
+});
 
 /** A `sub` whose subscription is registered. */
 async function startSub(t: Test, args: readonly string[], at: TestServer = server): Promise<RunningCommand> {
@@ -40,7 +45,7 @@ for (const from of ['tcp', 'ws', 'sockjs'] as const) {
     const subs = [];
     for (const to of ['tcp', 'ws', 'sockjs'] as const) subs.push(await startSub(t, ['-u', urls[to], ...args]));
     const headers = ['-H', 'colour:light blue: sky', '-H', 'n:1', '--content-type', 'text/plain;charset=utf-8'];
-    const sent = await runCommand(t, ['pub', '-u', urls[from], '-d', destination, '-m', 'grüße "\\\n✓', ...headers]);
+    const sent = await host.run(['pub', '-u', urls[from], '-d', destination, '-m', 'grüße "\\\n✓', ...headers]);
     t.strictSame(sent, { exitCode: 0, stdout: '', stderr: '' });
     for (const sub of subs) {
       const { exitCode, stdout } = await inTime(sub.ended, 'the message', 30_000);
@@ -59,7 +64,7 @@ t.test('bodies come from a file, from standard input as a whole, and line by lin
   const sub = await startSub(t, [...args, '-c', '4', '-v']);
   const file = path.join(t.testdir(), 'body');
   writeFileSync(file, 'from a file');
-  t.equal((await runCommand(t, ['pub', ...args, '-f', file])).exitCode, 0);
+  t.equal((await host.run(['pub', ...args, '-f', file])).exitCode, 0);
   t.equal((await runCommand(t, ['pub', ...args, '-s'], { input: 'a\nb' })).exitCode, 0);
   t.equal((await runCommand(t, ['pub', ...args, '-l'], { input: 'first\r\nsecond\n' })).exitCode, 0);
   const { stdout } = await inTime(sub.ended, 'four messages', 30_000);
@@ -89,7 +94,7 @@ t.test('a body that is not UTF-8 keeps its octets', async (t) => {
 t.test('several destinations share one sub', async (t) => {
   const sub = await startSub(t, ['-u', urls.tcp, '-d', '/topic/one', '-d', '/topic/two', '-c', '2', '-v', '--id', 'x']);
   for (const destination of ['/topic/one', '/topic/two']) {
-    await runCommand(t, ['pub', '-u', urls.tcp, '-d', destination, '-m', 'hi', '--no-receipt']);
+    await host.run(['pub', '-u', urls.tcp, '-d', destination, '-m', 'hi', '--no-receipt']);
   }
   const { stdout } = await inTime(sub.ended, 'both', 30_000);
   t.equal(stdout, '/topic/one hi\n/topic/two hi\n');
@@ -99,22 +104,24 @@ t.test('a queue keeps messages; acknowledged ones are gone, the others stay', as
   const args = ['-u', urls.tcp, '-d', '/queue/work'];
   await runCommand(t, ['pub', ...args, '-l'], { input: 'a\nb\nc' });
   const take = ['sub', ...args, '--ack', 'client-individual', '-c', '1', '-W', '20'];
-  t.match(await runCommand(t, take), { exitCode: 0, stdout: 'a\n' });
-  t.match(await runCommand(t, take), { exitCode: 0, stdout: 'b\n' });
-  t.match(await runCommand(t, take), { exitCode: 0, stdout: 'c\n' });
+  t.match(await host.run(take), { exitCode: 0, stdout: 'a\n' });
+  t.match(await host.run(take), { exitCode: 0, stdout: 'b\n' });
+  t.match(await host.run(take), { exitCode: 0, stdout: 'c\n' });
 });
 
 t.test('-W ends a sub with 27, whether connected or not', async (t) => {
-  t.match(await runCommand(t, ['sub', '-u', urls.tcp, '-d', '/topic/quiet', '-W', '1']), { exitCode: 27, stdout: '' });
   const mute = createServer(() => undefined);
   await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
   t.teardown(() => mute.close());
   const url = `tcp://127.0.0.1:${(mute.address() as AddressInfo).port}`;
-  t.match(await runCommand(t, ['sub', '-u', url, '-d', '/topic/x', '-W', '1']), { exitCode: 27, stderr: '' });
-  t.match(await runCommand(t, ['pub', '-u', url, '-d', '/topic/x', '-m', 'x', '--timeout', '1']), {
-    exitCode: 1,
-    stderr: `${url}: no CONNECTED within 1 s\n`,
-  });
+  const [quiet, silent, late] = await Promise.all([
+    runCommand(t, ['sub', '-u', urls.tcp, '-d', '/topic/quiet', '-W', '1']),
+    runCommand(t, ['sub', '-u', url, '-d', '/topic/x', '-W', '1']),
+    runCommand(t, ['pub', '-u', url, '-d', '/topic/x', '-m', 'x', '--timeout', '1']),
+  ]);
+  t.match(quiet, { exitCode: 27, stdout: '' });
+  t.match(silent, { exitCode: 27, stderr: '' });
+  t.match(late, { exitCode: 1, stderr: `${url}: no CONNECTED within 1 s\n` });
 });
 
 t.test('SIGINT ends a sub with 0', async (t) => {
@@ -136,7 +143,7 @@ t.test('nobody listening is one line and exit 1', async (t) => {
   const { port } = holder.address() as AddressInfo;
   await new Promise((resolve) => holder.close(resolve));
   for (const url of [`tcp://127.0.0.1:${port}`, `ws://127.0.0.1:${port}/ws`, `http://127.0.0.1:${port}/ws`]) {
-    const { exitCode, stderr } = await runCommand(t, ['pub', '-u', url, '-d', '/topic/x', '-m', 'x']);
+    const { exitCode, stderr } = await host.run(['pub', '-u', url, '-d', '/topic/x', '-m', 'x']);
     t.equal(exitCode, 1);
     t.equal(stderr, `${url}: nobody listens there (ECONNREFUSED)\n`);
   }
@@ -147,18 +154,18 @@ t.test('ERROR of the broker is printed and exit 1; a passcode never is', async (
   t.teardown(() => closed.stop());
   const url = `tcp://127.0.0.1:${closed.tcpPort}`;
   const args = ['pub', '-u', url, '-d', '/topic/x', '-m', 'x'];
-  const refused = await runCommand(t, [...args, '--login', 'ann', '--passcode', 'hunter2']);
+  const refused = await host.run([...args, '--login', 'ann', '--passcode', 'hunter2']);
   t.match(refused, { exitCode: 1, stderr: /^ERROR from the broker: Bad login or passcode\n/ });
   t.notMatch(refused.stderr, /hunter2/);
-  t.equal((await runCommand(t, [...args, '--login', 'ann', '--passcode', 'right'])).exitCode, 0);
+  t.equal((await host.run([...args, '--login', 'ann', '--passcode', 'right'])).exitCode, 0);
   const environment = { HOOFBEAT_LOGIN: 'ann', HOOFBEAT_PASSCODE: 'right' };
-  t.equal((await runCommand(t, args, { environment })).exitCode, 0);
+  t.equal((await host.run(args, environment)).exitCode, 0);
   const inUrl = ['pub', '-u', `tcp://ann:hunter2@127.0.0.1:${closed.tcpPort}`, '-d', '/topic/x', '-m', 'x'];
-  t.notMatch((await runCommand(t, inUrl)).stderr, /hunter2/);
+  t.notMatch((await host.run(inUrl)).stderr, /hunter2/);
 });
 
 t.test('a server that is no STOMP broker is named', async (t) => {
-  const { exitCode, stderr } = await runCommand(t, [
+  const { exitCode, stderr } = await host.run([
     'pub',
     '-u',
     `tcp://127.0.0.1:${server.httpPort}`,
@@ -184,7 +191,7 @@ for (const args of [
   ['sub', '-d', '/topic/x', '--json', '-v'],
 ]) {
   t.test(`hoofbeat ${args.join(' ')} is wrong usage`, async (t) => {
-    const { exitCode, stdout, stderr } = await runCommand(t, args);
+    const { exitCode, stdout, stderr } = await host.run(args);
     t.equal(exitCode, 2);
     t.equal(stdout, '');
     t.match(stderr, /^error: /);

@@ -5,12 +5,18 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import { RunningCommand, runCommand } from '../../helpers/cli.js';
+import { CliHost, RunningCommand, runCommand } from '../../helpers/cli.js';
 import { inTime } from '../../helpers/inbox.js';
 import { openConnected } from '../../helpers/raw-client.js';
 
 const ROOT = path.resolve(import.meta.dirname, '../../../..');
 const FREE_PORTS = ['--http-port', '0', '--tcp-port', '0'];
+
+/** For what ends before it would serve. */
+let host: CliHost;
+t.before(() => {
+  host = new CliHost(t);
+});
 
 interface JsonLine {
   readonly version: string;
@@ -93,7 +99,7 @@ t.test('a busy port is one line on standard error and exit 1', async (t) => {
 t.test('a bad configuration is a line for each fault and exit 1', async (t) => {
   const file = path.join(t.testdir(), 'hoofbeat.yaml');
   writeFileSync(file, 'http:\n  port: eighty\nbrokr: {}\n');
-  const { exitCode, stdout, stderr } = await runCommand(t, ['serve', '--config', file]);
+  const { exitCode, stdout, stderr } = await host.run(['serve', '--config', file]);
   t.equal(exitCode, 1);
   t.equal(stdout, '');
   t.strictSame(stderr.trimEnd().split('\n'), [
@@ -103,7 +109,7 @@ t.test('a bad configuration is a line for each fault and exit 1', async (t) => {
 });
 
 t.test('a configuration that is not there is exit 1', async (t) => {
-  const { exitCode, stderr } = await runCommand(t, ['serve', '--config', '/nowhere.yaml']);
+  const { exitCode, stderr } = await host.run(['serve', '--config', '/nowhere.yaml']);
   t.equal(exitCode, 1);
   t.equal(stderr, '/nowhere.yaml: no such file\n');
 });
@@ -122,7 +128,7 @@ t.test('flags win over the environment, which wins over the file', async (t) => 
 
 t.test('a wrong variable is named', async (t) => {
   const environment = { HOOFBEAT_HTTP_PORT: 'eighty', HOOFBEAT_LOG_LEVEL: 'loud', HOOFBEAT_WORKERS: 'many' };
-  const { exitCode, stderr } = await runCommand(t, ['serve'], { environment });
+  const { exitCode, stderr } = await host.run(['serve'], environment);
   t.equal(exitCode, 1);
   t.strictSame(stderr.trimEnd().split('\n'), [
     'HOOFBEAT_HTTP_PORT: got "eighty", wants a number from 0 to 65535',
@@ -141,7 +147,7 @@ for (const args of [
   ['server'],
 ]) {
   t.test(`hoofbeat ${args.join(' ')} is wrong usage`, async (t) => {
-    const { exitCode, stdout, stderr } = await runCommand(t, args);
+    const { exitCode, stdout, stderr } = await host.run(args);
     t.equal(exitCode, 2);
     t.equal(stdout, '');
     t.match(stderr, /^error: /);
@@ -150,19 +156,19 @@ for (const args of [
 
 t.test('--version is the version of the package', async (t) => {
   const { version } = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')) as { version: string };
-  t.match(await runCommand(t, ['--version']), { exitCode: 0, stdout: `${version}\n` });
+  t.match(await host.run(['--version']), { exitCode: 0, stdout: `${version}\n` });
 });
 
 t.test('--help of each command ends with 0 and shows examples', async (t) => {
   for (const command of [[], ['serve'], ['pub'], ['sub']]) {
-    const { exitCode, stdout } = await runCommand(t, [...command, '--help']);
+    const { exitCode, stdout } = await host.run([...command, '--help']);
     t.equal(exitCode, 0);
     t.match(stdout, /Examples:\n {2}hoofbeat/);
   }
 });
 
 t.test('config-schema prints a JSON Schema', async (t) => {
-  const { exitCode, stdout } = await runCommand(t, ['config-schema']);
+  const { exitCode, stdout } = await host.run(['config-schema']);
   t.equal(exitCode, 0);
   t.match(JSON.parse(stdout), { $schema: /json-schema\.org/, properties: { http: {}, broker: {} } });
 });
