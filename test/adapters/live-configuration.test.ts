@@ -85,7 +85,7 @@ t.test('the limit of connections and the log level are taken on, the rest waits 
   options.now = {
     ...BASE,
     log: { level: 'fatal' },
-    broker: { limits: { maxConnections: 0 }, compat: 'strict' },
+    broker: { limits: { maxConnections: 0 }, compat: 'strict', shutdown: server.options.broker.shutdown },
     tcp: { port: 61_999 },
   };
   const result = await server.reload();

@@ -6,7 +6,7 @@ import type { EndedFile } from './test-process.js';
 const ROOT = path.resolve(import.meta.dirname, '../../..');
 const RECORD = path.join(ROOT, 'test/runner/seconds.json');
 /** The many below are taken for equal. */
-const LEAST_SECONDS = 1.5;
+const LEAST_SECONDS = 1;
 
 type Seconds = Record<string, number>;
 

@@ -49,10 +49,10 @@ const KINDS: readonly Kind[] = [
 ];
 
 /** Enough to make a start of Node small beside it, and little enough to share evenly. */
-const BATCH_SECONDS = 12;
+const BATCH_SECONDS = 14;
 /** Longer ones are started by themselves, in their order. */
-const SHORT_SECONDS = 5;
-const UNKNOWN_SECONDS = 1;
+const SHORT_SECONDS = 8;
+const UNKNOWN_SECONDS = 0.5;
 
 /**
  * What a process of its own is for: what a test changes, or measures, of the whole process, and what it hangs on the root
