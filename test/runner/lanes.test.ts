@@ -16,10 +16,10 @@ function plan(seconds: Readonly<Record<string, number>>, texts: Readonly<Record<
 }
 
 t.test('short neighbours share a process up to a bound, long files have their own, the longest begins', async (t) => {
-  const short = Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`test/broker/${i}.test.ts`, 3]));
-  const { busy = [] } = plan({ ...short, 'test/a.test.ts': 7, 'test/z.test.ts': 40 });
+  const short = Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`test/broker/${i}.test.ts`, 4]));
+  const { busy = [] } = plan({ ...short, 'test/a.test.ts': 9, 'test/z.test.ts': 40 });
   const names = (...numbers: readonly number[]) => numbers.map((number) => `test/broker/${number}.test.ts`);
-  t.strictSame(busy, [['test/z.test.ts'], names(0, 1, 2, 3), names(4, 5, 6, 7), ['test/a.test.ts'], names(8)]);
+  t.strictSame(busy, [['test/z.test.ts'], names(0, 1, 2), names(3, 4, 5), names(6, 7, 8), ['test/a.test.ts']]);
 });
 
 t.test('a file of test/soak begins at once, in a lane of its own', async (t) => {

@@ -27,14 +27,19 @@ const KINDS: readonly Kind[] = [
     name: 'waiting',
     jobs: 1,
     limitMs: 120_000,
-    // A third of a core or less: they wait for heart-beats, leases, time limits, and for programs to start.
+    // Less than half a core: they wait for heart-beats, leases, time limits, and for programs to start.
     takes: [
       'test/adapters/admin/tap-stream.',
       'test/adapters/auth/token-life-cycle.',
       'test/adapters/cli/doctor.',
       'test/adapters/redis/cluster.',
+      'test/adapters/redis/members/cluster-nodes.',
+      'test/adapters/redis/members/fenced-node.',
+      'test/adapters/redis/outages.',
       'test/adapters/redis/relay/quiet-channels.',
+      'test/adapters/redis/sentinel.',
       'test/adapters/redis/shared-queue-operations.',
+      'test/adapters/redis/shared-queues.',
       'test/conformance/heart-beating.',
       'test/crash/store-failure.',
       'test/examples/cluster.',
