@@ -475,8 +475,9 @@ export class Session
   #goOn(): void {
     this.isSuspended = false;
     this.#deadlines.lastReadMs = this.#environment.wheel.nowMs;
-    this.connection.resume();
+    // First: a transport that holds more may hand it over within `resume`, and it stands behind what waits here.
     this.#drainBacklog();
+    if (!this.isSuspended) this.connection.resume();
     this.#finishOrphan();
   }
 

@@ -236,6 +236,31 @@ t.test('C-14 an unknown host is refused when hosts are named', async (t) => {
   t.equal(client.error(), 'host-unknown');
 });
 
+t.test('what a transport hands over within resume stands behind what waits in the session', async (t) => {
+  const fixture = new BrokerFixture();
+  let goOn: () => void = () => undefined;
+  fixture.broker.message('/slow', () => new Promise<void>((resolve) => (goOn = resolve)));
+  const client = fixture.connect();
+  client.subscribe('s', '/topic/a');
+  const { connection } = client;
+  const held = ['third', 'fourth'];
+  const resume = connection.resume.bind(connection);
+  connection.resume = () => {
+    resume();
+    // As SockJS does with what requests have brought meanwhile.
+    for (let body = held.shift(); body !== undefined; body = held.shift()) client.publish('/topic/a', body);
+  };
+  client.send(
+    frameText('SEND', { destination: '/app/slow' }) +
+      frameText('SEND', { destination: '/topic/a' }, 'first') +
+      frameText('SEND', { destination: '/topic/a' }, 'second'),
+  );
+  t.strictSame(client.bodies(), []);
+  goOn();
+  await promises();
+  t.strictSame(client.bodies(), ['first', 'second', 'third', 'fourth']);
+});
+
 t.test('stats count frames, messages, errors and ways to end', async (t) => {
   const fixture = new BrokerFixture({ limits: { maxConnections: 2 } });
   const client = fixture.connect();
