@@ -4,8 +4,9 @@ import { InvalidMessage } from './json-mapping.js';
 
 export type Fields = Readonly<Record<string, unknown>>;
 
-const WHOLE = /^\{(\w+)\}$/;
-const NAMES = /\{(\w+)\}/g;
+/** Names of headers have hyphens: `{message-id}`. */
+const WHOLE = /^\{([\w-]+)\}$/;
+const NAMES = /\{([\w-]+)\}/g;
 
 /**
  * A text that is one name becomes that field as it is, undefined where there is none, so that JSON leaves it out; names

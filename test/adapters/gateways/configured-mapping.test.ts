@@ -16,8 +16,15 @@ t.test('templates: whole fields as they are, parts as text, what is filled in is
     yes: true,
   });
   t.strictSame(fillTemplate([null, 1], fields), [null, 1]);
+  t.strictSame(fillTemplate(['{message-id}', 'of {delivery-count}'], { 'message-id': 'm-1', 'delivery-count': 2 }), [
+    'm-1',
+    'of 2',
+  ]);
   t.equal(fillTemplate('{constructor}', {}), undefined);
-  t.strictSame(fillHeaders({ one: '{n}', two: '{none}', three: 'always' }, fields), { one: '5', three: 'always' });
+  t.strictSame(fillHeaders({ one: '{n}', two: '{none}', 'message-key': '{message-key}', three: 'always' }, fields), {
+    one: '5',
+    three: 'always',
+  });
 });
 
 t.test('a field within a destination is one segment, and no pattern', async (t) => {
