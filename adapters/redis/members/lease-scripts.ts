@@ -20,11 +20,19 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 `;
 
 /**
+ * Redis without memory (`maxmemory`) refuses the first command of a script that could take some, and no later one: a command
+ * that can only take away stands before it, and names nobody. Or a Redis that is full would hold up every node for want of a
+ * lease, consumers included, who alone could make room.
+ */
+const EVEN_WHEN_FULL = `redis.call('ZREM', KEYS[1], '')
+`;
+
+/**
  * ARGV: incarnation, its nodeId, length of a lease in ms, a name for the state should there be none, then former
  * incarnations of the same process. A former run with the same nodeId gives way once its lease is over, one of the same
  * process at once, and is listed with an end of 0. Says `joined`, or `held` when there is one with a lease.
  */
-export const JOIN = redisScript(`${NOW}${ANSWER}
+export const JOIN = redisScript(`${EVEN_WHEN_FULL}${NOW}${ANSWER}
 local replaced = {}
 local own = {}
 for at = 5, #ARGV do own[ARGV[at]] = true end
@@ -49,7 +57,7 @@ return reply
  * ARGV: incarnation, length of a lease in ms, name of the state as it was told, 1 to remove those whose lease is over. Says
  * `renewed`, `lost` when this is not the state that was told, or `gone` when the incarnation was removed.
  */
-export const RENEW = redisScript(`${NOW}${ANSWER}
+export const RENEW = redisScript(`${EVEN_WHEN_FULL}${NOW}${ANSWER}
 if redis.call('GET', KEYS[2]) ~= ARGV[3] then return answer('lost') end
 if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return answer('gone') end
 redis.call('ZADD', KEYS[1], string.format('%.0f', now + ARGV[2]), ARGV[1])

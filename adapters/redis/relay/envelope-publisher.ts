@@ -19,6 +19,8 @@ export interface EnvelopePublisherParts {
   readonly laneOf: (destination: string) => RedisLane | null;
   readonly soon: (task: () => void) => void;
   readonly maxPendingBytes: number;
+  /** Redis has refused something, its connection being well (one line), or taken something (null). */
+  readonly onAnswered: (why: string | null) => void;
 }
 
 interface Envelope {
@@ -154,6 +156,8 @@ export class EnvelopePublisher {
     }
     if (error === null) this.published += count;
     else this.dropped += count;
+    // A connection that is gone tells of itself.
+    if (error === null || lane.canSend) this.#parts.onAnswered(error);
     return error;
   }
 }

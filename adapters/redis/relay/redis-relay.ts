@@ -44,6 +44,9 @@ export interface RedisRelayPorts {
   readonly logger: Logger;
 }
 
+/** Without a refusal for so long, what Redis takes says that it is over. */
+const REFUSAL_MS = 2_000;
+
 export class RedisRelay implements NodeRelay {
   readonly name = 'redis';
   readonly #ports: RedisRelayPorts;
@@ -53,6 +56,10 @@ export class RedisRelay implements NodeRelay {
   readonly #publisher: EnvelopePublisher;
   #events: NodeRelayEvents | null = null;
   #problem: RelayProblem | null = null;
+  /** Redis can be reached, and takes nothing. */
+  #refusal: RelayProblem | null = null;
+  /** By the clock: the last time. */
+  #refusedMs = 0;
   /** Null: told nothing yet. */
   #wasAvailable: boolean | null = null;
   #droppedBefore = 0;
@@ -71,11 +78,14 @@ export class RedisRelay implements NodeRelay {
       laneOf: (destination) => this.#ways.laneOf(destination),
       soon,
       maxPendingBytes: options.maxPendingBytes,
+      onAnswered: (why) => {
+        if (why !== null || this.#refusal !== null) this.#onAnswered(why);
+      },
     });
   }
 
   get problem(): RelayProblem | null {
-    return this.#problem;
+    return this.#problem ?? this.#refusal;
   }
 
   get counts(): NodeRelayCounts {
@@ -136,7 +146,7 @@ export class RedisRelay implements NodeRelay {
     await this.#publisher.settled();
     this.#events = null;
     await this.#ways.stop();
-    this.#problem = this.#wasAvailable = null;
+    this.#problem = this.#refusal = this.#wasAvailable = null;
   }
 
   #isUp(): void {
@@ -156,6 +166,22 @@ export class RedisRelay implements NodeRelay {
       this.#problem = { message, sinceEpochMs: clock.epochMs() };
     } else this.#problem = { ...this.#problem, message };
     this.#tell(false);
+  }
+
+  /** Of several channels one may be refused: it is over when for a while none was. */
+  #onAnswered(why: string | null): void {
+    const { clock, logger } = this.#ports;
+    const nowMs = clock.nowMs();
+    if (why === null) {
+      if (nowMs - this.#refusedMs < REFUSAL_MS) return;
+      this.#refusal = null;
+      logger.info({}, 'Redis takes messages for other nodes again');
+      return;
+    }
+    this.#refusedMs = nowMs;
+    if (this.#refusal === null) logger.warn({ why }, 'Redis refuses messages for other nodes');
+    const sinceEpochMs = this.#refusal?.sinceEpochMs ?? clock.epochMs();
+    this.#refusal = { message: `Redis refuses messages: ${why}`, sinceEpochMs };
   }
 
   #tell(isAvailable: boolean): void {
