@@ -141,6 +141,8 @@ export interface StatsSnapshot {
   readonly givenUp: Readonly<Record<DeadLetterReason, number>>;
   /** Of these, the ones that are kept in a dead-letter destination; the others are dropped. */
   readonly deadLettered: number;
+  /** Times that a dead-letter destination took none: the message stayed in its queue, to be given up later. */
+  readonly deadLettersRefused: number;
   /** Frames over a rate of `quotas`: refused, or their clients had to wait. */
   readonly rateLimited: number;
   /** CONNECTs refused unasked, after too many wrong credentials (`auth.guesses`). */
@@ -695,6 +697,7 @@ export class Broker implements HandlerGroup {
       redelivered: stats.redelivered,
       givenUp: { ...stats.givenUp },
       deadLettered: stats.deadLettered,
+      deadLettersRefused: stats.deadLettersRefused,
       rateLimited: stats.rateLimited,
       loginsLimited: stats.loginsLimited,
       turnsWaited: this.#environment.budget.waits,

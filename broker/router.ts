@@ -157,10 +157,13 @@ export class Router {
     const deadLetters = new DeadLetters({
       stats,
       nextMessageId,
+      logger,
+      hasRoom: (destination, messages, bytes) => {
+        const route = this.#routes.get(destination);
+        return !(route instanceof Queue) || route.hasRoom(messages, bytes);
+      },
       publish: (destination, message, unit) => {
-        const route = this.route(destination);
-        if (route instanceof SharedQueue) route.takeLetter(message, unit);
-        else route.publish(message, unit);
+        this.route(destination).publish(message, unit);
       },
     });
     this.#queueParts = { wheel, clock, stats, deadLetters, logger, turns: parts.budget, journal, nextMessageId };

@@ -29,6 +29,8 @@ export class BrokerStats {
   readonly givenUp: Record<DeadLetterReason, number> = { rejected: 0, expired: 0, 'max-deliveries': 0, overflow: 0 };
   /** Of these, the ones that are kept in a dead-letter destination. */
   deadLettered = 0;
+  /** Times that a dead-letter destination took none: the message stayed in its queue. */
+  deadLettersRefused = 0;
   /** Messages delivered again after a client did not consume them. */
   redelivered = 0;
   /** Frames over a rate: refused, or their clients had to wait. */

@@ -166,12 +166,7 @@ export class SharedQueue implements KeptQueue, InspectedQueue {
   }
 
   take(message: Message, unit: WriteUnit | null): void {
-    this.#append(message, unit, false);
-  }
-
-  takeLetter(message: Message, unit: WriteUnit): void {
-    this.#setTerms(message);
-    this.#append(message, unit, true);
+    this.#append(message, unit);
   }
 
   /** The store knows, and refuses the whole unit. */
@@ -331,7 +326,7 @@ export class SharedQueue implements KeptQueue, InspectedQueue {
     if (this.#isHeld(message)) this.#held.delete(message.id);
   }
 
-  #append(message: Message, unit: WriteUnit | null, isOptional: boolean): void {
+  #append(message: Message, unit: WriteUnit | null): void {
     if (this.#isClosed) return;
     if (unit === null && this.#parts.journal.isFull) {
       // Of a topic, to which somebody is durably subscribed: its publishers are held up before, unless it is the application.
@@ -351,7 +346,7 @@ export class SharedQueue implements KeptQueue, InspectedQueue {
       const title = `Queue ${quoteInput(this.destination, 120)}`;
       const stored = { priority, octets, weightBytes, deliveryCount: 0, ...times };
       own.ask(
-        { kind: 'queue-append', stream: this.stream, message: stored, bounds: this.#options, isOptional, title },
+        { kind: 'queue-append', stream: this.stream, message: stored, bounds: this.#options, title },
         (result) => {
           this.#appended(result as AppendResult, expiresEpochMs);
         },
@@ -368,12 +363,11 @@ export class SharedQueue implements KeptQueue, InspectedQueue {
     if (unit === null) this.#submit(own);
   }
 
-  #appended({ isKept, dropped, displaced }: AppendResult, expiresEpochMs: number): void {
+  #appended({ dropped, displaced }: AppendResult, expiresEpochMs: number): void {
     const { stats, onExpiring } = this.#parts;
-    if (!isKept) stats.deadLettered--;
     stats.givenUp.overflow += dropped;
     for (const entry of displaced) this.#giveUp(this.#claimed(entry), 'overflow', null);
-    if (isKept && expiresEpochMs > 0) onExpiring(expiresEpochMs);
+    if (expiresEpochMs > 0) onExpiring(expiresEpochMs);
   }
 
   #browse(subscription: Subscription): void {
@@ -577,6 +571,7 @@ export class SharedQueue implements KeptQueue, InspectedQueue {
       deliveryCount,
       notBeforeEpochMs,
     });
+    if (notBeforeEpochMs > 0) this.#watchDue(notBeforeEpochMs);
   }
 
   #refuse(entry: Claimed, { delayMs }: Refusal, unit: WriteUnit): void {
@@ -613,9 +608,13 @@ export class SharedQueue implements KeptQueue, InspectedQueue {
     return 'max-deliveries';
   }
 
-  /** @param given null: nobody waits until it is stored, and a store that fails brings the message back */
+  /**
+   * Comes back when it cannot be: the store fails, or its dead-letter queue has no room.
+   * @param given of who waits for it, if anybody does. A transaction is refused as a whole; else nobody is, for what becomes
+   * of the letter is not the client's doing
+   */
   #giveUp(entry: Claimed, reason: DeadLetterReason, given: WriteUnit | null): void {
-    const unit = given ?? new WriteUnit(this.#parts.journal);
+    const unit = given?.holdsBack === true ? given : new WriteUnit(this.#parts.journal);
     const { id } = entry.message;
     unit.add(
       // Or it would be with others and a dead letter too.
@@ -628,7 +627,9 @@ export class SharedQueue implements KeptQueue, InspectedQueue {
       },
     );
     this.#discard(entry, reason, unit);
-    if (given === null) this.#submit(unit);
+    if (unit === given) return;
+    const done = unit.submit()?.catch(() => undefined);
+    if (done !== undefined && given?.isReceipted === true) given.confirmedBy(done);
   }
 
   /** To its dead-letter destination, or nowhere. */

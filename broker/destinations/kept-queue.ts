@@ -9,11 +9,6 @@ export interface KeptQueue extends Route, MessageSource {
   readonly subscriptions: readonly Subscription[];
   /** As `publish`, of a message whose terms are set. @throws BrokerError `queue-full` */
   take(message: Message, unit: WriteUnit | null): void;
-  /**
-   * As `publish`, of a dead letter: nobody is there who could be told that there is no room.
-   * @throws BrokerError `queue-full`, where that is known at once; else the letter is lost without a word
-   */
-  takeLetter(message: Message, unit: WriteUnit): void;
   /** @throws BrokerError `queue-full` when so much more could not be kept */
   checkRoom(messages: number, bytes: number): void;
   /** Nobody wants it any more: what it holds is forgotten, and what is still asked of it comes to nothing. */

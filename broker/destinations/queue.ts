@@ -55,6 +55,18 @@ const GIVEN_AT_ONCE = 64;
 const TAKEN_BACK_AT_ONCE = 512;
 /** How long a message waits that was to be given up while the store failed. */
 const STORE_RETRY_MS = 1_000;
+/** How long one waits whose dead letter nobody took, each time twice as long; up to a second more, so that not all come at once. */
+const LETTER_RETRY_MS = 1_000;
+const MAX_LETTER_RETRY_MS = 60_000;
+
+/** Why a message is to be given up whose dead letter nobody took yet. */
+interface Condemned {
+  readonly reason: DeadLetterReason;
+  readonly retryMs: number;
+}
+
+/** Few ever are, so not with the message. */
+const condemned = new WeakMap<QueuedMessage, Condemned>();
 
 export class Queue implements KeptQueue, Pager, OperatedQueue {
   readonly kind = 'queue';
@@ -163,11 +175,6 @@ export class Queue implements KeptQueue, Pager, OperatedQueue {
     else this.#arrive(message, true);
   }
 
-  /** As `publish`, of a dead letter. @throws BrokerError `queue-full` */
-  takeLetter(message: Message, unit: WriteUnit): void {
-    this.publish(message, unit);
-  }
-
   /** Takes the message's place; it arrives when the unit is stored. */
   #announce(message: Message, unit: WriteUnit, storage: QueueStorage | null): void {
     const { weightBytes } = message.own();
@@ -194,6 +201,7 @@ export class Queue implements KeptQueue, Pager, OperatedQueue {
     if (this.#isClosed) return;
     const entry = new QueuedMessage(message, 0);
     if (this.#isExpired(message)) {
+      if (isRefusable) this.checkRoom(1, message.weightBytes);
       this.#giveUp(entry, 'expired');
       return;
     }
@@ -220,17 +228,23 @@ export class Queue implements KeptQueue, Pager, OperatedQueue {
 
   /** @throws BrokerError `queue-full` when so much more could not be kept */
   checkRoom(messages: number, bytes: number): void {
-    const { maxMessages, maxBytes, onFull } = this.#options;
-    // What waits for its time cannot give way: that was promised.
-    const [messagesKept, bytesKept] =
-      onFull === 'refuse' ? [this.depth, this.bytes] : [this.#delayed, this.#delayedBytes];
-    const fits = messagesKept + this.#arriving + messages <= maxMessages;
-    if (fits && bytesKept + this.#arrivingBytes + bytes <= maxBytes) return;
+    if (this.hasRoom(messages, bytes)) return;
     this.#parts.stats.queueFull++;
     throw new BrokerError(
       'queue-full',
       `Queue ${quoteInput(this.destination, 120)} is full: ${this.depth} messages, ${this.bytes} octets`,
     );
+  }
+
+  hasRoom(messages: number, bytes: number): boolean {
+    const { maxMessages, maxBytes, onFull, deadLetter } = this.#options;
+    const over = (kept: number, keptBytes: number): boolean =>
+      kept + this.#arriving + messages > maxMessages || keptBytes + this.#arrivingBytes + bytes > maxBytes;
+    if (!over(this.depth, this.bytes)) return true;
+    // What waits for its time cannot give way: that was promised.
+    if (onFull === 'refuse' || over(this.#delayed, this.#delayedBytes)) return false;
+    if (onFull === 'drop-oldest' || deadLetter === false || deadLetter === this.destination) return true;
+    return this.#parts.deadLetters.hasRoom(deadLetter, this.destination, messages, bytes);
   }
 
   /** Nobody wants it any more: what it holds is forgotten, and what is still asked of it comes to nothing. */
@@ -429,7 +443,11 @@ export class Queue implements KeptQueue, Pager, OperatedQueue {
       const oldest = this.#backlog.leastWanted;
       if (oldest === undefined) return;
       this.#take(oldest);
-      this.#giveUp(oldest, 'overflow');
+      if (this.#tryGiveUp(oldest, 'overflow', null)) continue;
+      // It was accepted, and so is the new one: better too many for a while than one that is lost.
+      this.#backlog.putBack([oldest]);
+      this.#watchExpiry(oldest);
+      return;
     }
   }
 
@@ -543,6 +561,11 @@ export class Queue implements KeptQueue, Pager, OperatedQueue {
       this.#timers.delete(entry);
       this.#delayed--;
       this.#delayedBytes -= entry.message.weightBytes;
+      const { reason } = condemned.get(entry) ?? {};
+      if (reason !== undefined) {
+        this.#giveUp(entry, reason);
+        return;
+      }
       this.#backlog.putBack([entry]);
       this.#consumers.onPut(entry);
       this.#watchExpiry(entry);
@@ -608,12 +631,10 @@ export class Queue implements KeptQueue, Pager, OperatedQueue {
   /** Gives the message up when it is time, or notes how often it was delivered. @returns whether it stays */
   #settleRefused(entry: QueuedMessage, refusal: Refusal | null, unit: WriteUnit | null): boolean {
     const reason = this.#reasonToGiveUp(entry, refusal);
-    if (reason !== null) {
-      this.#giveUp(entry, reason, unit);
-      return false;
-    }
+    if (reason !== null && this.#tryGiveUp(entry, reason, unit)) return false;
     const { clock } = this.#parts;
-    const delayMs = refusal === null ? 0 : (refusal.delayMs ?? backoffMs(this.#options.backoff, entry.deliveryCount));
+    let delayMs = refusal === null ? 0 : (refusal.delayMs ?? backoffMs(this.#options.backoff, entry.deliveryCount));
+    if (reason !== null) delayMs = condemn(entry, reason);
     entry.notBeforeEpochMs = delayMs > 0 ? clock.epochMs() + delayMs : 0;
     this.#storage?.count(entry, unit);
     return true;
@@ -646,18 +667,39 @@ export class Queue implements KeptQueue, Pager, OperatedQueue {
     return 'max-deliveries';
   }
 
-  /** @param given null: nobody waits until it is stored, and a store that fails brings the message back */
-  #giveUp(entry: QueuedMessage, reason: DeadLetterReason, given: WriteUnit | null = null): void {
+  /** Now, or as soon as its dead-letter destination takes it: until then it stays here, and nobody gets it. */
+  #giveUp(entry: QueuedMessage, reason: DeadLetterReason): void {
+    if (!this.#tryGiveUp(entry, reason, null)) this.#delay(entry, condemn(entry, reason));
+  }
+
+  /**
+   * @param given null: nobody waits until it is stored, and a store that fails brings the message back
+   * @returns false when its dead-letter destination does not take it: nothing was done
+   */
+  #tryGiveUp(entry: QueuedMessage, reason: DeadLetterReason, given: WriteUnit | null): boolean {
     const { deadLetter, onExpiry, onFull } = this.#options;
     const isDropped =
       (reason === 'expired' && onExpiry === 'drop') || (reason === 'overflow' && onFull === 'drop-oldest');
     const unit = given ?? new WriteUnit(this.#parts.journal);
-    this.#storage?.remove(entry.message, unit, () => {
-      // In a transaction it is pending again; elsewhere nobody else has it.
-      if (!unit.holdsBack) this.#delay(entry, STORE_RETRY_MS);
-    });
     const target = isDropped || deadLetter === false ? null : deadLetter;
-    this.#parts.deadLetters.giveUp(entry, this.destination, reason, target, unit);
+    if (!this.#parts.deadLetters.giveUp(entry, this.destination, reason, target, unit)) return false;
+    condemned.delete(entry);
+    const undo = (): void => {
+      // In a transaction it is pending again; elsewhere nobody else has it.
+      if (!unit.holdsBack && !this.#isClosed) this.#delay(entry, STORE_RETRY_MS);
+    };
+    // Its letter may be stored where the message was not.
+    if (entry.message.isStored && this.#storage !== null) this.#storage.remove(entry.message, unit, undo);
+    else unit.then(null, undo);
     if (given === null) unit.submit()?.catch(() => undefined);
+    return true;
   }
+}
+
+/** @returns how long it waits until it is tried again, in ms */
+function condemn(entry: QueuedMessage, reason: DeadLetterReason): number {
+  const before = condemned.get(entry)?.retryMs;
+  const retryMs = before === undefined ? LETTER_RETRY_MS : Math.min(before * 2, MAX_LETTER_RETRY_MS);
+  condemned.set(entry, { reason, retryMs });
+  return retryMs + (entry.message.id % LETTER_RETRY_MS);
 }

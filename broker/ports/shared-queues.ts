@@ -14,7 +14,7 @@ export interface QueueBounds {
  */
 export type QueueOperation =
   /**
-   * Refused as `queue-full`, or dropped when `isOptional`. The store gives it its place: behind all of its priority.
+   * Refused as `queue-full`. The store gives it its place: behind all of its priority.
    * @returns AppendResult
    */
   | {
@@ -22,7 +22,6 @@ export type QueueOperation =
       readonly stream: string;
       readonly message: Omit<StoredMessage, 'sequence'>;
       readonly bounds: QueueBounds;
-      readonly isOptional: boolean;
       /** What a refusal calls it. */
       readonly title: string;
     }
@@ -140,8 +139,6 @@ export interface SharedMessage {
 }
 
 export interface AppendResult {
-  /** False: there was no room, and it was optional. */
-  readonly isKept: boolean;
   /** Oldest ones that were dropped to make room. */
   readonly dropped: number;
   /** Oldest ones that made room and are this node's now, to be given up. */

@@ -90,6 +90,11 @@ export class BrokerMetrics {
     this.#counter('messages_duplicate_total', 'Messages sent before, by message-key', (stats) => stats.duplicates);
     this.#counter('messages_redelivered_total', 'Messages that went out again', (stats) => stats.redelivered);
     this.#counter('messages_dead_lettered_total', 'Messages kept as dead letters', (stats) => stats.deadLettered);
+    this.#counter(
+      'dead_letters_refused_total',
+      'Times that a dead-letter queue had no room: the message stayed in its own',
+      (stats) => stats.deadLettersRefused,
+    );
     this.#counters('messages_given_up_total', 'Messages given up, by reason', 'reason', (stats) => stats.givenUp);
     this.#counters(
       'messages_given_way_total',

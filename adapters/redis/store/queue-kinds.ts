@@ -122,7 +122,6 @@ end
 
 -- By stream: what the operations of the unit before this one will have added.
 checks['queue-append'] = function(a)
-  if ARGV[a + 10] == '1' then return nil end
   local stream, weight, onFull = ARGV[a + 1], tonumber(ARGV[a + 4]), ARGV[a + 9]
   local asked = tally[stream] or {0, 0}
   local messages, bytes = redis.call('ZCARD', key('delayed:' .. stream)), 0
@@ -131,7 +130,7 @@ checks['queue-append'] = function(a)
     bytes = tonumber(redis.call('GET', key('bytes:' .. stream)) or '0')
   end
   if messages + asked[1] + 1 > tonumber(ARGV[a + 7]) or bytes + asked[2] + weight > tonumber(ARGV[a + 8]) then
-    return 'queue-full', ARGV[a + 11] .. ' is full: ' .. text(messages) .. ' messages, ' .. text(bytes) .. ' octets'
+    return 'queue-full', ARGV[a + 10] .. ' is full: ' .. text(messages) .. ' messages, ' .. text(bytes) .. ' octets'
   end
   tally[stream] = {asked[1] + 1, asked[2] + weight}
 end
@@ -182,7 +181,6 @@ applies['queue-append'] = function(a)
   local mostMessages, mostBytes = tonumber(ARGV[a + 7]), tonumber(ARGV[a + 8])
   local displaced, dropped = {}, 0
   if onFull ~= 'refuse' then dropped = makeRoom(stream, weight, mostMessages, mostBytes, onFull, displaced) end
-  if ARGV[a + 10] == '1' and not isRoom(stream, weight, mostMessages, mostBytes) then return {0, dropped, displaced} end
   local place = text(tonumber(ARGV[a + 2]) + nextAge())
   redis.call('HSET', key('bodies:' .. stream), place, ARGV[a + 3])
   redis.call('INCRBY', key('bytes:' .. stream), ARGV[a + 4])
@@ -194,7 +192,7 @@ applies['queue-append'] = function(a)
     add(stream, 1)
   end
   watchExpiry(stream, place, tonumber(ARGV[a + 5]))
-  return {1, dropped, displaced}
+  return {dropped, displaced}
 end
 
 local function claimSome(stream, most, mostBytes, reply)
@@ -413,7 +411,7 @@ end)
 
 export const QUEUE_KINDS: SharedKinds<QueueOperation> = {
   'queue-append': {
-    encode: ({ stream, message, bounds, isOptional, title }) => [
+    encode: ({ stream, message, bounds, title }) => [
       stream,
       laneStart(message.priority),
       packMessage(message),
@@ -423,12 +421,11 @@ export const QUEUE_KINDS: SharedKinds<QueueOperation> = {
       bounds.maxMessages,
       bounds.maxBytes,
       bounds.onFull,
-      flag(isOptional),
       title,
     ],
     decode: (reply): AppendResult => {
-      const [kept, dropped, displaced] = list(reply);
-      return { isKept: kept === 1, dropped: Number(dropped), displaced: sharedMessages(displaced) };
+      const [dropped, displaced] = list(reply);
+      return { dropped: Number(dropped), displaced: sharedMessages(displaced) };
     },
     grows: true,
   },

@@ -106,6 +106,26 @@ if (requireProgram(t, 'redis-server')) {
     await second.fence();
   });
 
+  t.test('a full dead-letter queue loses nothing, and no client is refused for it', async (t) => {
+    const nodes = await startNodes(t, await started(t), 2, { broker: { queueDefaults: { maxMessages: 1 } } });
+    const [first, second] = await connectToBoth(t, nodes);
+    await first.subscribe('/queue/a', 's', INDIVIDUAL);
+    for (const body of 'ab') {
+      await sendTo(second, '/queue/a', body);
+      settle(first, 'NACK', await first.frame('MESSAGE'), { requeue: 'false', receipt: body });
+      await first.receipt(body);
+    }
+    const again = await first.frame('MESSAGE');
+    t.equal(again.body.toString(), 'b', 'it came back');
+    await second.subscribe('/queue/DLQ', 'dead', INDIVIDUAL);
+    const letter = await second.frame('MESSAGE');
+    t.equal(letter.body.toString(), 'a');
+    settle(second, 'ACK', letter, { receipt: 'acked' });
+    await second.receipt('acked');
+    settle(first, 'NACK', again, { requeue: 'false' });
+    t.equal((await second.frame('MESSAGE')).body.toString(), 'b');
+  });
+
   t.test('a transaction acknowledges and sends, on whatever node the queues are consumed', async (t) => {
     const nodes = await startNodes(t, await started(t), 2, {
       broker: { queues: [{ pattern: '/queue/small', maxMessages: 1 }] },

@@ -3,12 +3,15 @@ import { WriteUnit } from '../../../broker/storage/write-unit.js';
 import { DeadLetters } from '../../../broker/destinations/dead-letters.js';
 import { BrokerError } from '../../../broker/errors.js';
 import { Message } from '../../../broker/message.js';
+import { recordingLogger, type LogLine } from '../../../adapters/testing/recorded-log.js';
 import { BrokerStats } from '../../../broker/stats.js';
 
-function setUp(publish: (destination: string, message: Message) => void) {
+function setUp(publish: (destination: string, message: Message) => void, hasRoom = () => true) {
   const stats = new BrokerStats();
   let id = 100;
-  return { stats, letters: new DeadLetters({ stats, nextMessageId: () => ++id, publish }) };
+  const log: LogLine[] = [];
+  const parts = { stats, nextMessageId: () => ++id, logger: recordingLogger(log, 'info'), hasRoom: () => hasRoom() };
+  return { stats, log, letters: new DeadLetters({ ...parts, publish }) };
 }
 
 function message(headers: Readonly<Record<string, string>> = {}): Message {
@@ -74,32 +77,45 @@ t.test('without a destination, or with its own, a message is dropped and counted
   t.match(stats, { givenUp: { rejected: 2 }, deadLettered: 0 });
 });
 
-t.test('a destination that refuses loses the letter; what is no refusal is not hidden', async (t) => {
-  const full = setUp(() => {
-    throw new BrokerError('queue-full', 'full');
-  });
-  full.letters.giveUp(
-    { message: message(), deliveryCount: 0 },
-    '/queue/q',
-    'overflow',
-    '/queue/DLQ',
-    new WriteUnit(null),
-  );
-  t.match(full.stats, { givenUp: { overflow: 1 }, deadLettered: 0 });
-  const broken = setUp(() => {
-    throw new TypeError('a fault of the program');
-  });
-  t.throws(
-    () =>
-      broken.letters.giveUp(
+t.test(
+  'a destination that refuses leaves the message where it is, and that is told once; what is no refusal is not hidden',
+  async (t) => {
+    let isFull = true;
+    const { stats, log, letters } = setUp(
+      () => {
+        if (isFull) throw new BrokerError('queue-full', 'full');
+      },
+      () => !isFull || stats.deadLettersRefused > 0,
+    );
+    const giveUp = (): boolean =>
+      letters.giveUp(
         { message: message(), deliveryCount: 0 },
         '/queue/q',
         'overflow',
         '/queue/DLQ',
         new WriteUnit(null),
-      ),
-    TypeError,
-  );
+      );
+    t.strictSame([giveUp(), giveUp()], [false, false], 'as it is known, and as it is said');
+    t.match(stats, { givenUp: { overflow: 0 }, deadLettered: 0, deadLettersRefused: 2 });
+    t.match(log, [{ level: 'warn', fields: { queue: '/queue/DLQ' } }]);
+    isFull = false;
+    t.equal(giveUp(), true);
+    t.match(stats, { givenUp: { overflow: 1 }, deadLettered: 1, deadLettersRefused: 2 });
+    t.equal(log.length, 2);
+    const broken = setUp(() => {
+      throw new TypeError('a fault of the program');
+    });
+    const entry = { message: message(), deliveryCount: 0 };
+    t.throws(() => broken.letters.giveUp(entry, '/queue/q', 'overflow', '/queue/DLQ', new WriteUnit(null)), TypeError);
+  },
+);
+
+t.test('a letter whose unit is not stored is none', async (t) => {
+  const { stats, letters } = setUp(() => undefined);
+  const unit = new WriteUnit(null);
+  letters.giveUp({ message: message(), deliveryCount: 1 }, '/queue/q', 'rejected', '/queue/DLQ', unit);
+  unit.undoAll(new BrokerError('queue-full', 'full'));
+  t.match(stats, { givenUp: { rejected: 0 }, deadLettered: 0, deadLettersRefused: 1 });
 });
 
 t.test('queues that dead-letter into one another do so once', async (t) => {
@@ -111,5 +127,5 @@ t.test('queues that dead-letter into one another do so once', async (t) => {
   });
   letters.giveUp({ message: message(), deliveryCount: 0 }, '/queue/a', 'overflow', '/queue/b', new WriteUnit(null));
   t.strictSame(published, ['/queue/b']);
-  t.match(stats, { givenUp: { overflow: 2 }, deadLettered: 1 });
+  t.match(stats, { givenUp: { overflow: 1 }, deadLettered: 1, deadLettersRefused: 1 });
 });

@@ -186,19 +186,62 @@ t.test('a message that could never fit is refused, and nothing goes for it', asy
   t.strictSame(reader.bodies(), ['small']);
 });
 
-t.test('a full dead-letter queue loses the letter, and nobody is refused for it', async (t) => {
-  const fixture = new BrokerFixture({
-    queueDefaults: { maxMessages: 1 },
-    queues: [{ pattern: '/queue/q', maxMessages: 1, onFull: 'dead-letter' }],
-  });
-  const sender = fixture.connect();
-  for (const body of ['a', 'b', 'c']) sender.publish('/queue/q', body);
-  t.equal(sender.error(), undefined);
-  t.match(fixture.broker.stats(), { givenUp: { overflow: 2 }, deadLettered: 1 });
-  t.strictSame(deadLetters(fixture), ['a overflow']);
+t.test(
+  'a full dead-letter queue loses nothing: a queue that would overflow into it refuses its publisher',
+  async (t) => {
+    const fixture = new BrokerFixture({
+      queueDefaults: { maxMessages: 1 },
+      queues: [{ pattern: '/queue/q', maxMessages: 1, onFull: 'dead-letter' }],
+    });
+    const sender = fixture.connect();
+    for (const body of ['a', 'b', 'c']) sender.publish('/queue/q', body);
+    t.equal(sender.error(), 'queue-full');
+    t.match(fixture.broker.stats(), { givenUp: { overflow: 1 }, deadLettered: 1, queueFull: 1 });
+    const reader = fixture.connect();
+    reader.subscribe('s', '/queue/q');
+    t.strictSame(reader.bodies(), ['b']);
+    t.strictSame(deadLetters(fixture), ['a overflow']);
+  },
+);
+
+t.test('what a full dead-letter queue does not take stays in its queue, with nobody, until it does', async (t) => {
+  const fixture = new BrokerFixture({ queueDefaults: { maxMessages: 2 } });
+  const [client, sender] = [fixture.connect(), fixture.connect()];
+  client.subscribe('s', '/queue/q', INDIVIDUAL);
+  for (const body of ['a', 'b', 'c', 'd']) {
+    sender.publish('/queue/q', body);
+    nack(client, client.frames()[0], { requeue: 'false' });
+  }
+  t.equal(client.error(), undefined);
+  t.match(fixture.broker.stats(), { givenUp: { rejected: 2 }, deadLettered: 2 });
+  t.equal(fixture.broker.operations.destination('/queue/q')?.queue?.depth, 2);
+  fixture.clock.advance(600_000);
+  t.strictSame(client.frames(), [], 'nobody gets what was rejected');
+  t.equal(fixture.log.filter(({ level }) => level === 'warn').length, 1, 'told once');
+  t.strictSame(deadLetters(fixture), ['a rejected', 'b rejected']);
+  fixture.clock.advance(120_000);
+  t.strictSame(deadLetters(fixture).toSorted(), ['c rejected', 'd rejected']);
+  t.match(fixture.broker.stats(), { givenUp: { rejected: 4 }, deadLettered: 4 });
 });
 
-t.test('full queues that dead-letter into one another end', async (t) => {
+t.test('a COMMIT whose NACK has no room in the dead-letter queue takes effect all the same', async (t) => {
+  const fixture = new BrokerFixture({ queueDefaults: { maxMessages: 1 } });
+  const [client, sender] = [fixture.connect(), fixture.connect()];
+  client.subscribe('s', '/queue/q', INDIVIDUAL);
+  for (const body of ['a', 'b']) {
+    sender.publish('/queue/q', body);
+    const [frame] = client.frames();
+    client.send(frameText('BEGIN', { transaction: 't' }));
+    nack(client, frame, { requeue: 'false', transaction: 't' });
+    client.send(frameText('COMMIT', { transaction: 't', receipt: body }));
+    t.equal(header(client.frames()[0], 'receipt-id'), body);
+  }
+  t.strictSame(deadLetters(fixture), ['a rejected']);
+  fixture.clock.advance(10_000);
+  t.strictSame(deadLetters(fixture), ['b rejected']);
+});
+
+t.test('full queues that dead-letter into one another refuse', async (t) => {
   const rule = { maxMessages: 1, onFull: 'dead-letter' } as const;
   const fixture = new BrokerFixture({
     queues: [
@@ -208,11 +251,11 @@ t.test('full queues that dead-letter into one another end', async (t) => {
   });
   const sender = fixture.connect();
   for (let k = 0; k < 5; k++) sender.publish('/queue/a', String(k));
-  t.equal(sender.error(), undefined);
+  t.equal(sender.error(), 'queue-full');
   const reader = fixture.connect();
   reader.subscribe('a', '/queue/a');
   reader.subscribe('b', '/queue/b');
-  t.strictSame(reader.bodies(), ['4', '3']);
+  t.strictSame(reader.bodies(), ['1', '0']);
 });
 
 t.test('a topic redelivers what was refused to the same subscription, until it gives up', async (t) => {

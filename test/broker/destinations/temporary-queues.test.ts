@@ -23,11 +23,11 @@ function setUp() {
   const given: Message[] = [];
   const publish = (_destination: string, message: Message): void => void given.push(message);
   const nextMessageId = (): number => 0;
-  const deadLetters = new DeadLetters({ stats, nextMessageId, publish });
+  const [logger, turns] = [recordingLogger([]), new TurnBudget(clock, 10)];
+  const deadLetters = new DeadLetters({ stats, nextMessageId, logger, publish, hasRoom: () => true });
   let last = 0;
   const addresses = new ReplyAddresses(() => String(++last));
   const { queueDefaults } = DEFAULT_BROKER_OPTIONS;
-  const [logger, turns] = [recordingLogger([]), new TurnBudget(clock, 10)];
   const queueParts = { wheel, clock, stats, deadLetters, logger, turns, journal: null, nextMessageId };
   const queues = new TemporaryQueues({ addresses, queueParts, queueDefaults, maxPerSession: 2 });
   return { clock, wheel, stats, addresses, queues, given };

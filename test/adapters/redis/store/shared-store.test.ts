@@ -26,7 +26,6 @@ function append(text: string, priority = 4, bounds: { readonly maxMessages: numb
     stream: STREAM,
     message,
     bounds: { ...ROOM, ...bounds },
-    isOptional: false,
     title: 'Queue a',
   };
 }
