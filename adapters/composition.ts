@@ -15,6 +15,7 @@ import type {
   Logger,
   NodeHistories,
   NodeRelay,
+  ProcessMemory,
   Store,
 } from '../broker/ports.js';
 import type { AccessPorts } from './access.js';
@@ -49,6 +50,7 @@ import {
 import { socketDial, StompRelay } from './relays/index.js';
 import { ReloadableAccess } from './reloadable-access.js';
 import { MemoryStore, SqliteStore } from './stores/index.js';
+import { SystemMemory } from './system-memory.js';
 import { SystemClock } from './system-clock.js';
 import {
   type AttachedEndpoints,
@@ -68,6 +70,8 @@ export interface CompositionPorts<Log extends Logger = Logger> extends AccessPor
   /** Default: `log` of the options, to standard error. */
   readonly logger?: Log | undefined;
   readonly clock?: Clock | undefined;
+  /** What the memory budget is about; default: this process. */
+  readonly memory?: ProcessMemory | undefined;
   /** Where the connection log is kept, instead of `connectionLog.file`; needs `connectionLog` to be on. */
   readonly connectionSink?: ConnectionSink | undefined;
   /** Where stored messages go, instead of what `data` says; not open yet, and closed with the broker. */
@@ -111,7 +115,8 @@ export function composeBroker(
   const relays = composeRelays(options, redis, { clock, logger });
   const members = redis?.members ?? null;
   const tracing = composeTracing();
-  const parts = { clock, logger, authenticator, authorizer, store, members, tracing, ...relays };
+  const memory = ports.memory ?? new SystemMemory();
+  const parts = { clock, logger, authenticator, authorizer, store, members, tracing, memory, ...relays };
   const broker = new Broker(options.broker, parts);
   const connectionLog = composeConnectionLog(options, ports.connectionSink, { events: broker.events, clock, logger });
   return { broker, authenticator, access, connectionLog };

@@ -1,6 +1,9 @@
 /** One node: takes connections from transports, makes sessions of them, and owns what they share. */
 import { randomBytes } from 'node:crypto';
 import { closeReason, type CloseCode } from './close-reason.js';
+import { HeldMemory, type HeldBytes } from './memory/held-memory.js';
+import { LoadShedding } from './memory/load-shedding.js';
+import { MemoryGuard, type MemoryProblem } from './memory/memory-guard.js';
 import { PublisherHold } from './publisher-hold.js';
 import { Quotas } from './quotas/quotas.js';
 import { SharedQuotas } from './quotas/shared-quotas.js';
@@ -69,6 +72,7 @@ import type {
   NodeHistories,
   NodeRelay,
   NodeRelayCounts,
+  ProcessMemory,
   RelayProblem,
   SharedStore,
   Store,
@@ -101,6 +105,8 @@ export interface BrokerPorts {
   readonly nodeHistories?: NodeHistories | null | undefined;
   /** Missing: nobody follows messages. */
   readonly tracing?: Tracing | null | undefined;
+  /** Missing: nobody watches how much the process takes, whatever `memory` of the options says. */
+  readonly memory?: ProcessMemory | null | undefined;
 }
 
 /** Whether a node works, and what does not. */
@@ -110,6 +116,7 @@ export interface Health {
     | ({ readonly part: 'store' } & StoreProblem)
     | ({ readonly part: 'relay' | 'cluster' } & RelayProblem)
     | ({ readonly part: 'connections' } & ConnectionProblem)
+    | ({ readonly part: 'memory' } & MemoryProblem)
   )[];
 }
 
@@ -169,11 +176,31 @@ export interface StatsSnapshot {
   readonly inbox: InboxSnapshot;
   /** What went to other nodes and came from them; null without a relay between nodes. */
   readonly cluster: NodeRelayCounts | null;
+  /** What the process takes of its memory (`memory`); null where nobody watches. */
+  readonly memory: MemorySnapshot | null;
   /** Messages that had their RECEIPT and were not delivered again, as their `message-key` was seen before. */
   readonly duplicates: number;
   readonly errorsSent: number;
   /** Connections ended since start, by reason. */
   readonly closed: Readonly<Record<CloseCode, number>>;
+}
+
+/** As of the last look, a tenth of a second ago at most; over several nodes the sums. */
+export interface MemorySnapshot {
+  /** How far load is shed: 0 not at all, 1 connections are refused, 2 publishers paused, 3 messages dropped, 4 sessions ended. */
+  readonly stage: number;
+  /** Of V8's heap, and what may be used of it. */
+  readonly heapBytes: number;
+  readonly heapBudgetBytes: number;
+  /** Heap and buffers, and what they may take. */
+  readonly totalBytes: number;
+  readonly budgetBytes: number;
+  readonly residentBytes: number;
+  /** What for. */
+  readonly held: HeldBytes;
+  /** Publishers that are not read from, now and since start. */
+  readonly pausedPublishers: number;
+  readonly pauses: number;
 }
 
 export class Broker implements HandlerGroup {
@@ -199,6 +226,7 @@ export class Broker implements HandlerGroup {
   /** Null: there are no other nodes. */
   readonly #watches: NodeWatches | null;
   readonly #sharedQuotas: SharedQuotas | null;
+  readonly #held: HeldMemory;
   #isAccepting = false;
   /** Another node has its name: nobody counts on this one. */
   #isReplaced = false;
@@ -286,6 +314,29 @@ export class Broker implements HandlerGroup {
       journal?.isShared === true
         ? new SharedClientIds({ journal, questions: this.#questions, registry, epochMs: () => clock.epochMs() })
         : null;
+    const shedding = new LoadShedding({
+      registry,
+      histories: router.histories,
+      addWaiting: (bytesOf) => {
+        router.addWaiting(bytesOf);
+      },
+      clock,
+    });
+    const held = new HeldMemory({
+      sessions: () => registry.values(),
+      queueBytes: () => router.queueMemory(),
+      historyBytes: () => router.histories.bytes,
+      inboxBytes: () => router.inbox.snapshot.bytes,
+    });
+    this.#held = held;
+    const onLook = (): void => {
+      held.step();
+    };
+    const { memory: processMemory = null } = ports;
+    const memory =
+      processMemory === null || !resolved.memory.enabled
+        ? null
+        : new MemoryGuard(resolved.memory, { memory: processMemory, clock, logger, relief: shedding, onLook });
     const tracesFrames = logger.level === 'debug' || logger.level === 'trace';
     this.#environment = {
       clock,
@@ -321,7 +372,11 @@ export class Broker implements HandlerGroup {
       guard,
       clientIds,
       budget,
-      hold: nodeRelay === null ? null : new PublisherHold(nodeRelay, journal),
+      hold:
+        nodeRelay === null && memory === null
+          ? null
+          : new PublisherHold(nodeRelay, nodeRelay === null ? null : journal, memory),
+      memory,
       heads: new MessageHeads(messageIdPrefix),
       messageIdPrefix,
       tracesFrames,
@@ -586,6 +641,7 @@ export class Broker implements HandlerGroup {
 
   #accept(): void {
     this.#isAccepting = true;
+    this.#environment.memory?.start();
     this.#requests.start();
     if (this.#relay !== null) this.#startRelay(this.#relay);
     // A relay between nodes has told already.
@@ -608,26 +664,31 @@ export class Broker implements HandlerGroup {
     const relay = (this.#relay ?? this.#nodeRelay)?.problem ?? null;
     const cluster = this.#members?.problem ?? null;
     const { shortage } = this.operations;
+    const memory = this.#environment.memory?.problem ?? null;
     const problems: Health['problems'] = [
       ...(store === null ? [] : [{ part: 'store' as const, ...store }]),
       ...(relay === null ? [] : [{ part: 'relay' as const, ...relay }]),
       ...(cluster === null ? [] : [{ part: 'cluster' as const, ...cluster }]),
       ...(shortage === null ? [] : [{ part: 'connections' as const, ...shortage }]),
+      ...(memory === null ? [] : [{ part: 'memory' as const, ...memory }]),
     ];
     return { isOk: problems.length === 0, problems };
   }
 
   /**
-   * A transport's new connection. Null when the node is full, not started, draining, or stopping.
+   * A transport's new connection. Null when the node is full, very short of memory, not started, draining, or stopping.
    * @param terms null: it is let in as everybody
    */
   accept(connection: Connection, terms: EntryTerms | null = null): ConnectionListener | null {
-    const { registry, stats, wheel, logger, quotas } = this.#environment;
+    const { registry, stats, wheel, logger, quotas, memory } = this.#environment;
     stats.connectionsTotal++;
     const { isAccepting, maxConnections } = this.operations;
-    if (!isAccepting || registry.size >= maxConnections) {
+    // Who only looks is how operators see what is wrong.
+    const shortage = terms?.isObserver === true ? null : (memory?.refusal() ?? null);
+    const isCurt = shortage !== null && memory?.isCurt === true;
+    if (!isAccepting || registry.size >= maxConnections || isCurt) {
       stats.connectionsRefused++;
-      const code = isAccepting ? 'limit-exceeded' : 'server-shutdown';
+      const code = !isAccepting ? 'server-shutdown' : isCurt ? 'memory-low' : 'limit-exceeded';
       logger.warn(
         { code, remoteAddress: connection.remoteAddress, transport: connection.transport },
         'connection refused',
@@ -636,7 +697,7 @@ export class Broker implements HandlerGroup {
     }
     wheel.touch();
     const origin = this.#originOf(connection, terms);
-    const refusal = quotas.refusal(origin.address);
+    const refusal = shortage ?? quotas.refusal(origin.address);
     const session =
       refusal === null
         ? new Session(createId(16), connection, this.#environment, origin)
@@ -656,16 +717,27 @@ export class Broker implements HandlerGroup {
   /** As `acceptor`, for a way in of its own. */
   acceptorFor(terms: EntryTerms | null): AcceptConnection {
     const accept = (connection: Connection): ConnectionListener | null => this.accept(connection, terms);
+    const shortage = (): ConnectionRefusal | null => {
+      const error = terms?.isObserver === true ? null : (this.#environment.memory?.refusal() ?? null);
+      return error === null ? null : this.#refused(error, true);
+    };
     return Object.assign(accept, {
+      shortage,
       refusal: (remoteAddress: string, handshake: Handshake): ConnectionRefusal | null => {
-        const { quotas, stats } = this.#environment;
-        const refusal = quotas.refusal(quotas.addressOf(remoteAddress, handshake));
-        if (refusal === null) return null;
-        stats.connectionsTotal++;
-        stats.connectionsRefused++;
-        return { message: refusal.message, retryAfterMs: refusal.retryAfterMs ?? 0 };
+        const { quotas } = this.#environment;
+        const short = shortage();
+        if (short !== null) return short;
+        const error = quotas.refusal(quotas.addressOf(remoteAddress, handshake));
+        return error === null ? null : this.#refused(error, false);
       },
     });
+  }
+
+  #refused({ message, retryAfterMs = 0 }: BrokerError, isServers: boolean): ConnectionRefusal {
+    const { stats } = this.#environment;
+    stats.connectionsTotal++;
+    stats.connectionsRefused++;
+    return { message, retryAfterMs, isServers };
   }
 
   #originOf(connection: Connection, terms: EntryTerms | null): SessionOrigin {
@@ -713,10 +785,19 @@ export class Broker implements HandlerGroup {
       },
       inbox: router.inbox.snapshot,
       cluster: this.#nodeRelay === null ? null : { ...this.#nodeRelay.counts },
+      memory: this.#memorySnapshot(),
       duplicates: stats.duplicates,
       errorsSent: stats.errorsSent,
       closed: { ...stats.closed },
     };
+  }
+
+  #memorySnapshot(): MemorySnapshot | null {
+    const { memory } = this.#environment;
+    if (memory === null) return null;
+    const { stage, usage, heapBudgetBytes, budgetBytes, pausedCount, pauses } = memory;
+    const budgets = { heapBudgetBytes: Math.round(heapBudgetBytes), budgetBytes: Math.round(budgetBytes) };
+    return { stage, ...usage, ...budgets, held: this.#held.bytes, pausedPublishers: pausedCount, pauses };
   }
 
   /**
@@ -745,7 +826,9 @@ export class Broker implements HandlerGroup {
     const isAvailable = ((this.#relay ?? this.#nodeRelay)?.problem ?? null) === null;
     if (this.#isAccepting && isAvailable) this.events.emit('availability', { available: false });
     this.#isAccepting = false;
-    const { registry, journal, budget } = this.#environment;
+    const { registry, journal, budget, memory } = this.#environment;
+    // Publishers that wait for memory have something to settle, and are to hear of their end.
+    memory?.stop();
     // What was decided is to reach those who are there, and other nodes.
     if (budget.isRunning) await this.#until(() => !budget.isRunning);
     await this.#sendAway(deadlineMs);

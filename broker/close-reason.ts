@@ -21,6 +21,7 @@ const REASONS = {
   'frame-timeout': { webSocketStatus: 1002, text: 'A frame took too long' },
   'heart-beat-timeout': { webSocketStatus: 1002, text: 'No heart-beat in time' },
   'slow-consumer': { webSocketStatus: 1008, text: 'Slow consumer' },
+  'memory-low': { webSocketStatus: 1013, text: 'Server is short of memory' },
   'closed-by-server': { webSocketStatus: 1000, text: 'Closed by the server' },
   'credentials-expired': { webSocketStatus: 1008, text: 'Credentials have expired' },
   displaced: { webSocketStatus: 1008, text: 'Client id connected elsewhere' },

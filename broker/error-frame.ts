@@ -20,6 +20,7 @@ const CLOSE_CODES: Readonly<Record<string, CloseCode | undefined>> = Object.free
   'connect-timeout': 'connect-timeout',
   'credentials-expired': 'credentials-expired',
   'heart-beat-timeout': 'heart-beat-timeout',
+  'memory-low': 'memory-low',
   'server-shutdown': 'server-shutdown',
   'session-revoked': 'closed-by-server',
   'frame-timeout': 'frame-timeout',
@@ -45,6 +46,7 @@ const SOFT_CODES: ReadonlySet<string> = new Set([
   'relay-unavailable',
   'limit-exceeded',
   'rate-limited',
+  'memory-low',
 ]);
 
 /** A gateway's frames are whole, but some of their headers are its client's words, which it cannot check. */

@@ -31,6 +31,7 @@ const BROKER_ERRORS = {
   'rate-limited':
     'more messages or octets than this session, user or address may send, or the destination takes: see `retry-after`',
   'connection-limit': 'this user, or this address, has as many connections as it may',
+  'memory-low': 'the server is short of memory: see `retry-after`',
   'queue-full': 'the queue holds as much as it may',
   'message-gone': 'the message does not wait in its queue any more, or is with another node',
   'store-full': 'the store has no room, by its limit or on its disk: nothing of the frame has taken effect',

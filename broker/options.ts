@@ -21,6 +21,7 @@ import {
   type InboxOptions,
 } from './inbox/inbox-options.js';
 import { DEFAULT_IDEMPOTENCY_OPTIONS, type IdempotencyOptions } from './message-keys.js';
+import { DEFAULT_MEMORY_OPTIONS, findMemoryFault, type MemoryOptions } from './memory/memory-options.js';
 import { DEFAULT_FEED_OPTIONS, type FeedOptions } from './feed/feed-options.js';
 import { DEFAULT_PRESENCE_OPTIONS, type PresenceOptions } from './presence/presence-options.js';
 import { DEFAULT_QUOTA_OPTIONS, findQuotaFault, NO_RATE, type QuotaOptions } from './quotas/quota-options.js';
@@ -52,6 +53,8 @@ export interface BrokerOptions {
   readonly limits: LimitOptions;
   /** How much one session, user and address may, and how much destinations take. */
   readonly quotas: QuotaOptions;
+  /** How much the process may take, and what gives way before that. */
+  readonly memory: MemoryOptions;
   readonly outbox: OutboxOptions;
   readonly durableSubscriptions: DurableSubscriptionOptions;
   /** Messages for users who are not there. */
@@ -238,6 +241,7 @@ export const DEFAULT_BROKER_OPTIONS: BrokerOptions = deepFreeze({
     maxHistoryBytes: 256 * MIB,
   },
   quotas: DEFAULT_QUOTA_OPTIONS,
+  memory: DEFAULT_MEMORY_OPTIONS,
   // redis' pub/sub limits have this form: 8 MiB for 60 s or 32 MiB at once.
   outbox: { highWaterBytes: MIB, softLimitBytes: 4 * MIB, softLimitMs: 10_000, hardLimitBytes: 32 * MIB, policies: [] },
   durableSubscriptions: {
@@ -303,6 +307,8 @@ export function resolveBrokerOptions(given: Partially<BrokerOptions> = {}): Brok
   if (quotaFault !== null) throw invalid(`quotas.${quotaFault.option}`, quotaFault.got, quotaFault.wants);
   const shutdownFault = findShutdownFault(merged.shutdown);
   if (shutdownFault !== null) throw invalid(`shutdown.${shutdownFault.option}`, shutdownFault.got, shutdownFault.wants);
+  const memoryFault = findMemoryFault(merged.memory);
+  if (memoryFault !== null) throw invalid(`memory.${memoryFault.option}`, memoryFault.got, memoryFault.wants);
   const { statsIntervalMs } = merged.feed;
   if (statsIntervalMs < 100) throw invalid('feed.statsIntervalMs', statsIntervalMs, '100 or more');
   // At 0 no transport could ever be given an octet.

@@ -50,6 +50,12 @@ const FLUSH_EARLY_BYTES = 64 * 1024;
 const COMPACT_AT = 1024;
 /** A list that grew beyond this is not used again: bursts are rare, and memory is for those that come often. */
 const KEPT_ENTRIES = 64;
+/**
+ * A list that is longer goes on in pieces of this many. By itself it would grow by a half: the lists of a thousand who do not
+ * read are of one length, so all of them would within one message, and memory would end before anybody could do anything
+ * about it (DESIGN 38).
+ */
+const CHUNK_SLOTS = 4_096;
 /** Lists that nobody uses now; more than this many outboxes rarely have something in one turn. */
 const MAX_SPARE_LISTS = 1024;
 
@@ -86,6 +92,10 @@ export class Outbox implements MessageSink {
   #first = 0;
   /** Behind the newest entry. The list itself is longer where entries stood that have left. */
   #end = 0;
+  /** What stands behind the list, in full pieces but for the last; null while there is nothing. */
+  #more: EntryList[] | null = null;
+  /** Entries in it, head and payload counted each. */
+  #moreEnd = 0;
   /** Entries, head and payload counted each, that were moved out of the list since it began. */
   #shifted = 0;
   /** Null until the first message that may give way meets a transport that is backed up. */
@@ -127,7 +137,7 @@ export class Outbox implements MessageSink {
 
   /** Behind the newest entry: what `hasSent` asks about. */
   get place(): number {
-    return this.#shifted + this.#end;
+    return this.#shifted + this.#end + this.#moreEnd;
   }
 
   /** Whether everything that was enqueued before `place` was read is with the transport; never too early. */
@@ -199,12 +209,36 @@ export class Outbox implements MessageSink {
     }
   }
 
+  /** All that wait and may give way under `drop-oldest` do so. */
+  giveWay(): void {
+    if (this.#replaceable === null || this.isEmpty) return;
+    const from = this.#shifted + this.#first;
+    for (let place = this.#replaceable.takeOldest(from); place !== undefined;) {
+      this.#replace(place, null, NOTHING);
+      this.#owner.onGivenWay('drop-oldest');
+      place = this.#replaceable.takeOldest(from);
+    }
+    this.#noteSoftLimit();
+  }
+
   #replace(place: number, head: DeliveryHead | null, payload: Payload): void {
-    const entries = this.#entries as EntryList;
     const at = place - this.#shifted;
-    this.queuedBytes += weigh(head, payload) - weigh(entries[at] as DeliveryHead | null, entries[at + 1] as Payload);
-    entries[at] = head;
-    entries[at + 1] = payload;
+    const entries = this.#listOf(at);
+    const slot = this.#slotOf(at);
+    const [before, replaced] = [entries[slot] as DeliveryHead | null, entries[slot + 1] as Payload];
+    this.queuedBytes += weigh(head, payload) - weigh(before, replaced);
+    entries[slot] = head;
+    entries[slot + 1] = payload;
+  }
+
+  /** Where the entry stands that is `at` from the front of the list, pieces behind it included. */
+  #listOf(at: number): EntryList {
+    if (at < this.#end) return this.#entries as EntryList;
+    return (this.#more as EntryList[])[Math.floor((at - this.#end) / CHUNK_SLOTS)] as EntryList;
+  }
+
+  #slotOf(at: number): number {
+    return at < this.#end ? at : (at - this.#end) % CHUNK_SLOTS;
   }
 
   /** One MESSAGE as those let it pass who look: as it is, or a frame of its own; null when they drop it. */
@@ -224,18 +258,41 @@ export class Outbox implements MessageSink {
   }
 
   #push(head: DeliveryHead | null, payload: Payload, weight: number): void {
-    const entries = (this.#entries ??= spareLists.pop() ?? []);
-    entries[this.#end] = head;
-    entries[this.#end + 1] = payload;
-    this.#end += 2;
+    if (this.#more === null) {
+      const entries = (this.#entries ??= spareLists.pop() ?? []);
+      entries[this.#end] = head;
+      entries[this.#end + 1] = payload;
+      this.#end += 2;
+    } else this.#pushMore(this.#more, head, payload);
     this.queuedBytes += weight;
     if (!this.isDirty) {
       this.isDirty = true;
       this.#scheduler.markDirty(this);
     }
     if (this.queuedBytes < FLUSH_EARLY_BYTES) return;
+    if (this.#end >= CHUNK_SLOTS) this.#more ??= [];
     if (this.canWrite) this.#scheduler.flushNow(this);
     if (this.queuedBytes > this.#limits.hardLimitBytes) this.#owner.onSlowConsumer(this.queuedBytes);
+  }
+
+  #pushMore(more: EntryList[], head: DeliveryHead | null, payload: Payload): void {
+    const slot = this.#moreEnd % CHUNK_SLOTS;
+    if (slot === 0) more.push([]);
+    const last = more.at(-1) as EntryList;
+    last[slot] = head;
+    last[slot + 1] = payload;
+    this.#moreEnd += 2;
+  }
+
+  /** The list is at its end: the next piece takes its place. */
+  #promote(more: EntryList[]): void {
+    this.#shifted += this.#end;
+    this.#ownedTo = Math.max(0, this.#ownedTo - this.#end);
+    this.#entries = more.shift() as EntryList;
+    this.#first = 0;
+    this.#end = Math.min(CHUNK_SLOTS, this.#moreEnd);
+    this.#moreEnd -= this.#end;
+    if (more.length === 0) this.#more = null;
   }
 
   /** The next entry's head and payload stay until `shift`; both undefined when there is none. */
@@ -256,8 +313,10 @@ export class Outbox implements MessageSink {
     entries[this.#first] = null;
     entries[this.#first + 1] = NOTHING;
     this.#first += 2;
-    if (this.#first === this.#end) this.#empty(entries);
-    else if (this.#first >= COMPACT_AT && this.#first * 2 > this.#end) {
+    if (this.#first === this.#end) {
+      if (this.#moreEnd > 0) this.#promote(this.#more as EntryList[]);
+      else this.#empty(entries);
+    } else if (this.#first >= COMPACT_AT && this.#first * 2 > this.#end) {
       entries.splice(0, this.#first);
       this.#shifted += this.#first;
       this.#ownedTo = Math.max(0, this.#ownedTo - this.#first);
@@ -270,7 +329,8 @@ export class Outbox implements MessageSink {
   isAlike(batch: SharedBatch): boolean {
     const entries = this.#entries as EntryList;
     const end = this.#end;
-    if (end - this.#first !== batch.size * 2 || !batch.fits(this.framing, this.version)) return false;
+    if (this.#more !== null || end - this.#first !== batch.size * 2 || !batch.fits(this.framing, this.version))
+      return false;
     const { heads, payloads } = batch;
     for (let k = 0, at = this.#first; at < end; k++, at += 2) {
       if (entries[at + 1] !== payloads[k]) return false;
@@ -294,7 +354,7 @@ export class Outbox implements MessageSink {
   #empty(entries: EntryList): void {
     this.#shifted += this.#end;
     this.#first = this.#end = this.#ownedTo = 0;
-    this.#entries = null;
+    this.#entries = this.#more = null;
     if (entries.length <= KEPT_ENTRIES && spareLists.length < MAX_SPARE_LISTS) spareLists.push(entries);
   }
 
@@ -303,12 +363,15 @@ export class Outbox implements MessageSink {
     if (!this.isEmpty) this.#ownWaiting();
     // Here for limits below what is flushed early: within the turn nothing could have left yet.
     if (this.queuedBytes > this.#limits.hardLimitBytes) this.#owner.onSlowConsumer(this.queuedBytes);
-    const isOverSoft = this.queuedBytes > this.#limits.softLimitBytes;
-    if (isOverSoft !== this.#isOverSoft) {
-      this.#isOverSoft = isOverSoft;
-      this.#owner.onSoftLimit(isOverSoft);
-    }
+    this.#noteSoftLimit();
     if (this.#held !== null && this.hasRoom) this.#release();
+  }
+
+  #noteSoftLimit(): void {
+    const isOverSoft = this.queuedBytes > this.#limits.softLimitBytes;
+    if (isOverSoft === this.#isOverSoft) return;
+    this.#isOverSoft = isOverSoft;
+    this.#owner.onSoftLimit(isOverSoft);
   }
 
   /** Asks to be told, through its source, when there is room again. */
@@ -341,16 +404,20 @@ export class Outbox implements MessageSink {
   takeUnsent(subscription: Subscription, only: ReadonlySet<Message> | null = null): ReturnedMessage[] {
     const entries = this.#entries;
     if (entries === null || this.isEmpty) return [];
-    if (this.#isClosed) return this.#takeOfClosed(entries, subscription, only);
+    if (this.#isClosed) return this.#takeOfClosed(subscription, only);
     const taken: ReturnedMessage[] = [];
     const kept: EntryList = [];
-    for (let k = this.#first; k < this.#end; k += 2) {
-      const head = entries[k] as DeliveryHead | null;
-      const payload = entries[k + 1] as Payload;
+    const end = this.#end + this.#moreEnd;
+    for (let k = this.#first; k < end; k += 2) {
+      const [list, slot] = [this.#listOf(k), this.#slotOf(k)];
+      const head = list[slot] as DeliveryHead | null;
+      const payload = list[slot + 1] as Payload;
       if (head?.owner !== subscription || only?.has(payload as Message) === false) kept.push(head, payload);
       else this.#take(head, payload as Message, taken);
     }
     this.#entries = kept;
+    this.#more = null;
+    this.#moreEnd = 0;
     // Places have changed in a way that one number cannot tell: what waits now will not give way any more.
     this.#replaceable?.clear();
     this.#shifted += this.#first;
@@ -360,24 +427,27 @@ export class Outbox implements MessageSink {
   }
 
   /** All subscriptions of the session end, one after the other: each looks at its own entries alone. */
-  #takeOfClosed(entries: EntryList, subscription: Subscription, only: ReadonlySet<Message> | null): ReturnedMessage[] {
+  #takeOfClosed(subscription: Subscription, only: ReadonlySet<Message> | null): ReturnedMessage[] {
     const taken: ReturnedMessage[] = [];
-    this.#placesByOwner ??= this.#findPlaces(entries);
+    this.#placesByOwner ??= this.#findPlaces();
     for (const place of this.#placesByOwner.get(subscription) ?? []) {
       const k = place - this.#shifted;
-      const payload = entries[k + 1] as Payload;
-      if (k < this.#first || entries[k] === null || only?.has(payload as Message) === false) continue;
-      this.#take(entries[k] as DeliveryHead, payload as Message, taken);
-      entries[k] = null;
-      entries[k + 1] = NOTHING;
+      if (k < this.#first) continue;
+      const [entries, slot] = [this.#listOf(k), this.#slotOf(k)];
+      const payload = entries[slot + 1] as Payload;
+      if (entries[slot] === null || only?.has(payload as Message) === false) continue;
+      this.#take(entries[slot] as DeliveryHead, payload as Message, taken);
+      entries[slot] = null;
+      entries[slot + 1] = NOTHING;
     }
     return taken;
   }
 
-  #findPlaces(entries: EntryList): Map<DeliveryOwner, number[]> {
+  #findPlaces(): Map<DeliveryOwner, number[]> {
     const places = new Map<DeliveryOwner, number[]>();
-    for (let k = this.#first; k < this.#end; k += 2) {
-      const head = entries[k] as DeliveryHead | null;
+    const end = this.#end + this.#moreEnd;
+    for (let k = this.#first; k < end; k += 2) {
+      const head = this.#listOf(k)[this.#slotOf(k)] as DeliveryHead | null;
       if (head === null) continue;
       const own = places.get(head.owner);
       if (own === undefined) places.set(head.owner, [this.#shifted + k]);
@@ -396,20 +466,20 @@ export class Outbox implements MessageSink {
   }
 
   #drop(): void {
-    this.#entries = this.#placesByOwner = null;
+    this.#entries = this.#more = this.#placesByOwner = null;
     this.#replaceable = null;
-    this.#first = this.#end = this.#ownedTo = this.#shifted = 0;
+    this.#first = this.#end = this.#moreEnd = this.#ownedTo = this.#shifted = 0;
     this.queuedBytes = 0;
   }
 
   #ownWaiting(): void {
-    const entries = this.#entries as EntryList;
+    const end = this.#end + this.#moreEnd;
     // What waited in an earlier turn stands in front and was seen then.
-    for (let k = Math.max(this.#first, this.#ownedTo) + 1; k < this.#end; k += 2) {
-      const payload = entries[k] as Payload;
+    for (let k = Math.max(this.#first, this.#ownedTo) + 1; k < end; k += 2) {
+      const payload = this.#listOf(k)[this.#slotOf(k)] as Payload;
       if (!Buffer.isBuffer(payload)) payload.own();
     }
-    this.#ownedTo = this.#end;
+    this.#ownedTo = end;
   }
 
   #release(): void {

@@ -19,6 +19,9 @@ export interface AckOwner extends DeliveryOwner {
   };
 }
 
+/** What is kept of a delivery beside its message. */
+const DELIVERY_BYTES = 400;
+
 export class PendingAcks {
   readonly #subscription: AckOwner;
   /** By ack id; insertion order is delivery order. */
@@ -30,6 +33,12 @@ export class PendingAcks {
 
   get size(): number {
     return this.#deliveries.size;
+  }
+
+  /** Memory, as if all were as large as the oldest. */
+  get bytes(): number {
+    const [, oldest] = this.#deliveries.oldest ?? [];
+    return oldest === undefined ? 0 : this.size * (oldest.message.weightBytes + DELIVERY_BYTES);
   }
 
   add(message: Message, deliveryCount: number): Delivery {

@@ -357,6 +357,16 @@ export class Router {
     for (const route of this.#routes.values()) yield detailsOf(route);
   }
 
+  /** Octets of messages in memory, of one queue after the other. */
+  *queueMemory(): Generator<number> {
+    for (const route of this.#routes.values()) yield route instanceof Queue ? route.memoryBytes : 0;
+  }
+
+  /** Adds to each session's octets what its subscriptions to topics wait to acknowledge first. */
+  addWaiting(bytesOf: Map<string, number>): void {
+    this.#topicSource.addWaiting(bytesOf);
+  }
+
   destinationDetailsOf(destination: string): DestinationDetails | undefined {
     const route = this.#routes.get(destination);
     return route === undefined ? undefined : detailsOf(route);

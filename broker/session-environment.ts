@@ -8,6 +8,7 @@ import type { SessionEvents } from './application/session-events.js';
 import type { UserRegistry } from './application/user-registry.js';
 import type { SharedClientIds } from './cluster/client-ids.js';
 import type { LeaseGuard } from './cluster/lease-guard.js';
+import type { MemoryGuard } from './memory/memory-guard.js';
 import type { MessageHeads } from './message-heads.js';
 import type { MessageKeys } from './message-keys.js';
 import type { MessagePublisher } from './message-publisher.js';
@@ -35,8 +36,10 @@ export interface SessionEnvironment {
   /** Which messages were sent before. */
   readonly keys: MessageKeys;
   readonly quotas: Quotas;
-  /** Null: there are no other nodes. */
+  /** Null: there are no other nodes, and nobody watches memory. */
   readonly hold: PublisherHold | null;
+  /** Null: nobody watches it. */
+  readonly memory: MemoryGuard | null;
   /** Null: there are no other nodes. */
   readonly guard: LeaseGuard | null;
   /** Null: client-ids are this node's own. */

@@ -69,6 +69,8 @@ const HEART_BEAT = Buffer.from('\n');
 const NO_BEAT: NegotiatedHeartBeat = Object.freeze({ sendEveryMs: 0, receiveEveryMs: 0 });
 const ANONYMOUS: Principal = Object.freeze({ name: null, roles: Object.freeze([]) });
 const NO_BODY = Buffer.alloc(0);
+/** No other command is that long. */
+const LARGE_FRAME_BYTES = 64 * 1024;
 const NOWHERE: SessionOrigin = Object.freeze({ address: null, handshake: null, terms: null });
 const PLAIN_TEXT: [string, string] = ['content-type', 'text/plain;charset=UTF-8'];
 
@@ -135,6 +137,8 @@ export class Session
   #signsMessages = false;
   /** It has sent messages: where they have nowhere to go, it is not read from. */
   #isPublisher = false;
+  /** Though publishers wait for memory, what it has sent is read once: it acknowledges messages too. */
+  #maySip = false;
   /** Null: it may send as fast as it can. */
   readonly #quota: SessionQuota | null;
   /** What its connection counts for: its address, and its user once that is known. */
@@ -260,6 +264,18 @@ export class Session
     return this.#outbox.queuedBytes;
   }
 
+  get inputBytes(): number {
+    let bytes = this.#parser.heldBytes + (this.#transactions?.bytes ?? 0);
+    for (const { chunk } of this.#backlog ?? []) bytes += chunk.length;
+    return bytes;
+  }
+
+  get unsettledBytes(): number {
+    let bytes = 0;
+    for (const { pending } of this.#subscriptions.values()) bytes += pending?.bytes ?? 0;
+    return bytes;
+  }
+
   // ——— Input ———
 
   onBytes(chunk: Buffer, endsMessage: boolean): void {
@@ -292,9 +308,29 @@ export class Session
   }
 
   #isHeld(hold: PublisherHold | null): boolean {
-    if (hold === null || !this.#isPublisher || !hold.isOn || !this.#isOpen) return false;
-    this.#suspendFor(hold.released());
+    if (hold === null || !this.#makesWork() || !hold.isOn || !this.#isOpen) return false;
+    const isConsumer = hold.isForMemory && this.#awaitsAcks();
+    if (isConsumer && this.#maySip) {
+      this.#maySip = false;
+      return false;
+    }
+    const released = hold.released(isConsumer);
+    this.#suspendFor(
+      released.then(() => {
+        this.#maySip = isConsumer;
+      }),
+    );
     return true;
+  }
+
+  /** A frame that has grown so large already is a SEND. */
+  #makesWork(): boolean {
+    return this.#isPublisher || this.#parser.heldBytes >= LARGE_FRAME_BYTES;
+  }
+
+  #awaitsAcks(): boolean {
+    for (const { pending } of this.#subscriptions.values()) if (pending !== null && pending.size > 0) return true;
+    return false;
   }
 
   #parse(chunk: Buffer, endsMessage: boolean): void {
@@ -309,8 +345,8 @@ export class Session
       this.#fail(error);
     }
     this.#deadlines.noteFrame(this.#parser.heldBytes > 0, stats.framesIn > framesBefore);
-    if (hold !== null && stats.messagesIn !== before) {
-      this.#isPublisher = true;
+    if (hold !== null) {
+      if (stats.messagesIn !== before || this.#transactions !== null) this.#isPublisher = true;
       if (!this.isSuspended) this.#isHeld(hold);
     }
     if (consumed === chunk.length || !this.isSuspended) return;
@@ -853,6 +889,26 @@ export class Session
     });
   }
 
+  giveWay(): void {
+    this.#outbox.giveWay();
+  }
+
+  endForMemory(heldBytes: number): void {
+    if (!this.#isOpen || this.#closeCode !== null) return;
+    const message = `The server is short of memory, and ${heldBytes} octets are held for this session`;
+    const error = new BrokerError('memory-low', message);
+    if (this.#orphan === null && this.connection.bufferedBytes === 0 && this.#outbox.isEmpty) {
+      // However refusals are told: it is ended.
+      this.#failHard(describeRefusal(error, (unknown) => this.#logInternal(unknown)));
+      return;
+    }
+    // Behind what a client does not read an ERROR would not reach it, and what it was sent is what takes the memory.
+    this.#reportRefusal(error);
+    this.#cut('memory-low');
+    // Nobody else would say that it is over.
+    if (this.#orphan !== null) this.#finish(this.#orphan.cause);
+  }
+
   onGivenWay(policy: GivingWay['policy']): void {
     this.#environment.stats.givenWay[policy]++;
   }
@@ -906,10 +962,20 @@ export class Session
       this.#refuseSoftly(refusal, frame?.headers.get('receipt'));
       return;
     }
+    this.#sendError(refusal, frame);
+    if (!isSoft) this.close(refusal.closeCode);
+  }
+
+  #failHard(refusal: Refusal): void {
+    this.#reportRefusal(refusal);
+    this.#sendError(refusal);
+    this.close(refusal.closeCode);
+  }
+
+  #sendError(refusal: Refusal, frame?: Frame): void {
     this.#environment.stats.errorsSent++;
     const { headers, body } = errorFrame(refusal, frame?.headers);
     this.#send('ERROR', headers, body);
-    if (!isSoft) this.close(refusal.closeCode);
   }
 
   /** Whether the client has been told often enough. */
@@ -976,9 +1042,7 @@ export class Session
 
   /** What only its client can finish: deliveries without their ACK, open transactions. */
   get #holdsSomething(): boolean {
-    if (this.#transactions !== null && this.#transactions.size > 0) return true;
-    for (const { pending } of this.subscriptions()) if (pending !== null && pending.size > 0) return true;
-    return false;
+    return (this.#transactions !== null && this.#transactions.size > 0) || this.#awaitsAcks();
   }
 
   /** Told to the client in an ERROR frame, then closed. */

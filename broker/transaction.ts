@@ -79,6 +79,11 @@ export class Transaction {
     this.#sends.push(send);
   }
 
+  /** Of the SENDs in it. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** @throws BrokerError `limit-exceeded`; what was taken is then put back */
   addSettlement(settlement: Settlement): void {
     try {
@@ -159,6 +164,13 @@ export class TransactionTable {
   /** How many are open. */
   get size(): number {
     return this.#open.size;
+  }
+
+  /** Of the SENDs in all that are open. */
+  get bytes(): number {
+    let sum = 0;
+    for (const transaction of this.#open.values()) sum += transaction.bytes;
+    return sum;
   }
 
   /** @throws BrokerError `transaction-exists`, `limit-exceeded` */

@@ -3,6 +3,7 @@
  */
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { ConnectionRefusal } from '../../broker/ports.js';
 
 /** How long a client may take to read why it was refused. */
 const REFUSAL_MS = 5_000;
@@ -25,6 +26,16 @@ export function refuseUpgrade(socket: Socket, status: number, text: string, head
   socket.once('finish', () => socket.destroy());
   socket.setTimeout(REFUSAL_MS, () => socket.destroy());
   socket.end(`HTTP/1.1 ${String(status)} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${body}`);
+}
+
+/** A refusal in the words of HTTP. */
+export function answerTo({ message, retryAfterMs, isServers }: ConnectionRefusal): {
+  readonly status: 429 | 503;
+  readonly text: string;
+  readonly headers: AnswerHeaders;
+} {
+  const headers = { 'Retry-After': String(Math.ceil(retryAfterMs / 1_000)) };
+  return { status: isServers ? 503 : 429, text: `${message}; connect again later.`, headers };
 }
 
 /** Path and query of a request, undecoded. A client that takes us for its proxy sends the whole URL (RFC 9112, 3.2.2). */

@@ -5,7 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Handshake } from '../../broker/ports.js';
 import { DRAINING_HEADERS, DRAINING_TEXT, type EndpointHost } from './endpoint.js';
-import { answer } from './http-answers.js';
+import { answer, answerTo } from './http-answers.js';
 import { SockJsHttpConnection } from './sockjs-http-connection.js';
 import { InboundBuffer } from './sockjs-inbound.js';
 import type { ResolvedSockJsOptions } from './sockjs-options.js';
@@ -63,6 +63,12 @@ export class SockJsHttpSessions {
     }
     if (known === undefined && !this.#host.isAccepting) {
       answer(response, 503, DRAINING_TEXT, DRAINING_HEADERS);
+      return;
+    }
+    const shortage = known === undefined ? (this.#host.accept.shortage?.() ?? null) : null;
+    if (shortage !== null) {
+      const { status, text, headers } = answerTo(shortage);
+      answer(response, status, text, headers);
       return;
     }
     const isPolling = path.transport === 'xhr' || path.transport === 'jsonp';

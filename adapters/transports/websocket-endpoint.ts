@@ -13,7 +13,7 @@ import {
   type EndpointOptions,
   type HttpEndpoint,
 } from './endpoint.js';
-import { answer, refuseUpgrade } from './http-answers.js';
+import { answer, answerTo, refuseUpgrade } from './http-answers.js';
 import { OriginPolicy } from './origin-policy.js';
 import { handshakeOf, WebSocketConnection, type EndpointSocket } from './websocket-connection.js';
 import { WebSocketUpgrade } from './websocket-upgrade.js';
@@ -128,12 +128,11 @@ export function openConnection(connection: WebSocketConnection, host: EndpointHo
   else connection.close({ code: 'refused', webSocketStatus: REFUSED_STATUS, text: 'Try again later' });
 }
 
-/** Answers 429 to a client that may not connect now. @returns whether it was refused */
+/** Answers 429, or 503 where nobody may, to a client that may not connect now. @returns whether it was refused */
 export function refuseFull(host: EndpointHost, request: IncomingMessage, trustProxy: boolean, socket: Socket): boolean {
   const refusal = host.accept.refusal?.(request.socket.remoteAddress ?? '', handshakeOf(request, trustProxy)) ?? null;
   if (refusal === null) return false;
-  refuseUpgrade(socket, 429, `${refusal.message}; connect again later.`, {
-    'Retry-After': String(Math.ceil(refusal.retryAfterMs / 1_000)),
-  });
+  const { status, text, headers } = answerTo(refusal);
+  refuseUpgrade(socket, status, text, headers);
   return true;
 }

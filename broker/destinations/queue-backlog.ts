@@ -187,6 +187,11 @@ export class QueueBacklog {
     return this.#size;
   }
 
+  /** Of `bytes`, what is not in the store alone. */
+  get memoryBytes(): number {
+    return this.#bytes - this.#pagedBytes;
+  }
+
   get bytes(): number {
     return this.#bytes;
   }

@@ -141,6 +141,11 @@ export class Queue implements KeptQueue, Pager, OperatedQueue {
     return this.#backlog.bytes + this.#delayedBytes;
   }
 
+  /** Of `bytes`, what is not in the store alone. */
+  get memoryBytes(): number {
+    return this.#backlog.memoryBytes + this.#delayedBytes;
+  }
+
   get delayed(): number {
     return this.#delayed;
   }

@@ -117,6 +117,13 @@ export class TopicSource implements LiveSource {
     subscription.source = null;
   }
 
+  /** Adds to each session's octets what waits for its windows. */
+  addWaiting(bytesOf: Map<string, number>): void {
+    for (const [{ sessionId }, { bytes }] of this.#waiting) {
+      bytesOf.set(sessionId, (bytesOf.get(sessionId) ?? 0) + bytes);
+    }
+  }
+
   /** Nothing waits in front. */
   #isServed(subscription: Subscription): boolean {
     const waiting = this.#waiting.get(subscription);

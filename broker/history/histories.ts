@@ -241,6 +241,15 @@ export class Histories {
     }
   }
 
+  /** Memory is short: of what is not stored the half that was published to the longest ago gives way. */
+  shed(): void {
+    const untilBytes = this.#bytes / 2;
+    for (const log of this.#logs.values()) {
+      if (this.#bytes <= untilBytes) return;
+      if (log.storage === null && log !== this.#newest) this.#giveWay(log);
+    }
+  }
+
   /** Past those whose messages are on their way to the store. */
   #dropWhatCanGo(): void {
     for (const log of this.#logs.values()) {

@@ -112,6 +112,8 @@ export interface ConnectionRefusal {
   /** One line, for the client. */
   readonly message: string;
   readonly retryAfterMs: number;
+  /** Whose doing it is: the client has too many, or the server can take nobody. */
+  readonly isServers: boolean;
 }
 
 /** Called by a transport for each new connection. */
@@ -123,6 +125,8 @@ export interface AcceptConnection {
    * there. @returns null: it may go on
    */
   readonly refusal?: ((remoteAddress: string, handshake: Handshake) => ConnectionRefusal | null) | undefined;
+  /** As `refusal`, of what concerns everybody alone. */
+  readonly shortage?: (() => ConnectionRefusal | null) | undefined;
 }
 
 /** One listening address, as it really is (port 0 resolved). */

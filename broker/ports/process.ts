@@ -1,4 +1,5 @@
-/** What the broker takes from the process it runs in: time and a log. */
+/** What the broker takes from the process it runs in: time, a log, and how much memory there is. */
+
 /** Time, so that tests can own it. */
 export interface Clock {
   /** Milliseconds of the time of day, for what is said in absolute terms: when a token expires. */
@@ -18,4 +19,26 @@ export interface Logger {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
+}
+
+/** What the process takes at the moment, in octets. */
+export interface MemoryUsage {
+  /** Of V8's heap, what counts towards its limit; garbage that was not collected yet is in it. */
+  readonly heapBytes: number;
+  /** The whole heap, and what its objects hold outside of it, such as buffers. */
+  readonly totalBytes: number;
+  /** As the system sees it. What was given back may stay in it, so nothing is decided by it. */
+  readonly residentBytes: number;
+}
+
+/** Memory of the process: how much it may take, and takes. */
+export interface ProcessMemory {
+  /** V8 ends the process when its heap grows beyond. */
+  readonly heapLimitBytes: number;
+  /** What the machine has, or the container allows. */
+  readonly totalLimitBytes: number;
+  /** Asked ten times a second: must cost next to nothing. */
+  usage(): MemoryUsage;
+  /** Has garbage collected now, as far as that can be asked for: the process stands still meanwhile. */
+  collect(): void;
 }

@@ -27,7 +27,7 @@ t.test(
     for (const code of CLOSE_CODES) {
       const reason = closeReason(code);
       t.equal(reason.code, code);
-      t.ok([1000, 1001, 1002, 1006, 1008, 1011].includes(reason.webSocketStatus));
+      t.ok([1000, 1001, 1002, 1006, 1008, 1011, 1013].includes(reason.webSocketStatus));
       t.ok(reason.text.length > 0 && Buffer.byteLength(reason.text) <= 123);
       t.ok(Object.isFrozen(reason));
       t.equal(closeReason(code), reason);

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { BrokerFixture, frameText } from '../helpers/broker-fixture.js';
 import { FakeClock } from '../helpers/fake-clock.js';
+import { SeededRandom } from '../helpers/seeded-random.js';
 import { MemoryConnection } from '../helpers/memory-connection.js';
 import { Message } from '../../broker/message.js';
 import { Outbox, type OutboxOwner } from '../../broker/outbox.js';
@@ -368,4 +369,49 @@ t.test('an outbox that has become empty leaves its list to the next', async (t) 
   second.deliver(borrowed(20), 1);
   t.equal(a.outbox.peekHead(), undefined);
   t.equal(b.outbox.peekHead(), second);
+});
+
+t.test('a long backlog keeps its order and its sums through whatever happens to it', async (t) => {
+  const random = new SeededRandom('a long backlog');
+  const { outbox, subscribe } = setUp();
+  const subscriptions = [subscribe(), subscribe(), subscribe()];
+  let model: { readonly id: number; readonly by: Subscription }[] = [];
+  let nextId = 0;
+  let longest = 0;
+  const place = (): boolean => outbox.hasSent(outbox.place);
+  for (let round = 0; round < 60; round++) {
+    for (let k = random.between(0, round % 20 === 19 ? 12_000 : 1_500); k > 0; k--) {
+      const by = subscriptions[random.between(0, 2)] as Subscription;
+      by.deliver(borrowed(++nextId, 'x'.repeat(20)), 1);
+      model.push({ id: nextId, by });
+    }
+    longest = Math.max(longest, model.length);
+    t.equal(place(), model.length === 0);
+    outbox.settleAfterFlush();
+    for (let k = Math.min(model.length, random.between(0, round % 10 === 9 ? 20_000 : 1_500)); k > 0; k--) {
+      const message = outbox.peekPayload() as Message;
+      if (message.id !== model.shift()?.id || !message.isOwned) throw new Error(`wrong at round ${round}`);
+      outbox.shift();
+    }
+    if (round % 7 === 3) {
+      const gone = subscriptions[random.between(0, 2)] as Subscription;
+      const taken = outbox.takeUnsent(gone).map(({ message }) => message.id);
+      t.strictSame(
+        taken,
+        model.filter(({ by }) => by === gone).map(({ id }) => id),
+      );
+      model = model.filter(({ by }) => by !== gone);
+    }
+    t.equal(outbox.isEmpty, model.length === 0);
+  }
+  t.ok(longest > 10_000);
+  outbox.close(false);
+  for (const gone of subscriptions) {
+    const left = model.filter(({ by }) => by === gone).map(({ id }) => id);
+    t.strictSame(
+      outbox.takeUnsent(gone).map(({ message }) => message.id),
+      left,
+    );
+  }
+  t.equal(outbox.queuedBytes, 0);
 });

@@ -10,6 +10,7 @@ import type {
   Handshake,
   NodeHistories,
   NodeRelay,
+  ProcessMemory,
   Store,
 } from '../../broker/ports.js';
 import { FakeClock } from './fake-clock.js';
@@ -30,6 +31,7 @@ export interface FixturePorts {
   readonly nodeRelay?: NodeRelay | undefined;
   readonly members?: ClusterMembers | undefined;
   readonly nodeHistories?: NodeHistories | undefined;
+  readonly memory?: ProcessMemory | undefined;
 }
 
 export class BrokerFixture {
@@ -50,7 +52,7 @@ export class BrokerFixture {
     authenticator: Authenticator = BY_LOGIN,
     level = 'info',
     authorizer: Authorizer | null = null,
-    { clock = new FakeClock(), store, relay, nodeRelay, members, nodeHistories }: FixturePorts = {},
+    { clock = new FakeClock(), ...ports }: FixturePorts = {},
   ) {
     this.clock = clock;
     const logger = recordingLogger(this.log, level);
@@ -58,7 +60,7 @@ export class BrokerFixture {
     const heartBeat = { sendMs: 0, receiveMs: 0 };
     this.broker = new Broker(
       { nodeId: 'n', heartBeat, ...options },
-      { clock, logger, authenticator, authorizer, store, relay, nodeRelay, members, nodeHistories },
+      { clock, logger, authenticator, authorizer, ...ports },
     );
     this.started = this.broker.start();
   }

@@ -139,8 +139,30 @@ export class BrokerMetrics {
     this.#gauges('problem', '1: this part does not work', 'part', () => {
       const { problems } = this.#broker.health();
       const broken = Object.fromEntries(problems.map(({ part }) => [part, 1]));
-      return { store: 0, relay: 0, cluster: 0, connections: 0, ...broken };
+      return { store: 0, relay: 0, cluster: 0, connections: 0, memory: 0, ...broken };
     });
+    this.#gauge(
+      'memory_stage',
+      '0: enough; 1: connections are refused, 2: publishers paused, 3: messages dropped, 4: sessions ended',
+      ({ memory }) => memory?.stage ?? 0,
+    );
+    this.#gauges('memory_used_bytes', 'Memory that the budget is about', 'of', ({ memory }) => ({
+      heap: memory?.heapBytes ?? 0,
+      total: memory?.totalBytes ?? 0,
+    }));
+    this.#gauges('memory_budget_bytes', 'What of it may be used', 'of', ({ memory }) => ({
+      heap: memory?.heapBudgetBytes ?? 0,
+      total: memory?.budgetBytes ?? 0,
+    }));
+    this.#gauges('memory_held_bytes', 'What it is held for, by kind', 'kind', ({ memory }) =>
+      numbersOf(memory?.held ?? {}),
+    );
+    this.#gauge(
+      'publishers_paused',
+      'Not read from, as memory is short',
+      ({ memory }) => memory?.pausedPublishers ?? 0,
+    );
+    this.#counter('publisher_pauses_total', 'Times that it came to that', ({ memory }) => memory?.pauses ?? 0);
     this.#gauges('build_info', 'Always 1; the version is a label', 'version', () => ({ [version]: 1 }));
   }
 

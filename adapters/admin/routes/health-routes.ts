@@ -5,11 +5,13 @@ import { type AdminRoute, route } from '../admin-route.js';
 import { Problem } from '../problem.js';
 import { health } from '../schemas.js';
 
+/** What else is broken is no reason to send clients elsewhere: what is this node's own works. */
+const NOT_READY: ReadonlySet<string> = new Set(['store', 'connections', 'memory']);
+
 export function healthRoutes({ broker }: Pick<AdminParts, 'broker'>): AdminRoute[] {
-  /** A relay that is away is no reason to send clients elsewhere: what is this node's own works. */
   const isReady = (): boolean => {
     const { problems } = broker.health();
-    return broker.operations.isStaying && !problems.some(({ part }) => part === 'store' || part === 'connections');
+    return broker.operations.isStaying && !problems.some(({ part }) => NOT_READY.has(part));
   };
   return [
     route({

@@ -1,0 +1,24 @@
+/** Memory of a process as a test wants it to be, in parts of its budget. */
+import type { MemoryUsage, ProcessMemory } from '../../broker/ports.js';
+
+export class ScriptedMemory implements ProcessMemory {
+  readonly heapLimitBytes = 1_000_000_000;
+  readonly totalLimitBytes = 4_000_000_000;
+  /** Of what the heap may take. */
+  heapPart = 0;
+  /** Of all that may be taken. */
+  totalPart = 0;
+  collections = 0;
+  /** What a collection does. */
+  onCollect: () => void = () => undefined;
+
+  usage(): MemoryUsage {
+    const heapBytes = this.heapPart * this.heapLimitBytes * 0.85;
+    return { heapBytes, totalBytes: this.totalPart * this.totalLimitBytes * 0.8, residentBytes: 0 };
+  }
+
+  collect(): void {
+    this.collections++;
+    this.onCollect();
+  }
+}
