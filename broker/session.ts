@@ -1068,6 +1068,14 @@ export class Session
     this.connection.destroy(closeReason(code));
   }
 
+  /** What is on its way to the store is answered first; a store that takes longer than a handler may is not waited for. */
+  onEnd(): Promise<void> | undefined {
+    if (this.#receipts === null || this.#receipts.isEmpty || !this.#isOpen) return undefined;
+    const late = (): BrokerError => new BrokerError('internal', 'The store does not answer');
+    const { deadlineMs } = this.options.handlers;
+    return withDeadline(this.#receipts.emptied(), this.#environment.clock, deadlineMs, late).catch(() => undefined);
+  }
+
   onClose(cause?: Error): void {
     if (this.isSuspended) this.#environment.invoker.abort(this.id);
     if (this.isSuspended && this.#isOpen) {

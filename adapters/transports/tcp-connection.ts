@@ -8,8 +8,8 @@ import { SocketConnection } from './socket-connection.js';
 import { RAW_FRAMING } from './websocket-framing.js';
 
 /**
- * How long output may still follow the client's FIN. A client that ends its side after SEND is owed its RECEIPT, which a
- * store's group commit delays by milliseconds; a client that is really gone should not stay in the books for long.
+ * How long output may still follow the client's FIN, or what its listener says is owed to it. A client that is really gone
+ * should not stay in the books for long.
  */
 const HALF_CLOSED_MS = 100;
 
@@ -98,7 +98,11 @@ export class TcpConnection extends SocketConnection {
   #endSoon(): void {
     if (this.#discards) return;
     setTimeout(() => {
-      if (!this.#paused) this.socket.end();
+      if (this.#paused) return;
+      const answered = this.listener?.onEnd?.();
+      if (answered === undefined) this.socket.end();
+      // The answer leaves at the end of its turn.
+      else void answered.then(() => setTimeout(() => this.socket.end(), HALF_CLOSED_MS));
     }, HALF_CLOSED_MS);
   }
 }

@@ -42,12 +42,17 @@ export const RecordType = {
   leave: 16,
   /** The octets of the last `write`, to whomever that was, once more. */
   repeat: 17,
+
+  /** Worker → broker. The client has ended its side; is anything owed to it? Answered by `answered`. */
+  ended: 18,
+  /** Broker → worker. Nothing is owed any more. */
+  answered: 19,
 } as const;
 
 export type RecordType = (typeof RecordType)[keyof typeof RecordType];
 
 export const HEAD_BYTES = 10;
-const LAST_TYPE = RecordType.repeat;
+const LAST_TYPE = RecordType.answered;
 /** Beyond what any limit lets through: whatever claims it is not a record. */
 const MAX_PAYLOAD_BYTES = 1024 * 1024 * 1024;
 

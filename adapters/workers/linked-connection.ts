@@ -134,6 +134,16 @@ export class LinkedConnection implements Connection {
     if (remoteBytes === 0) this.settleDrain();
   }
 
+  /** The client has ended its side. */
+  onEnd(): void {
+    const answered = (): void => {
+      if (!this.#isEnding) this.#link.send(RecordType.answered, 0, this.number);
+    };
+    const owed = this.#listener?.onEnd?.();
+    if (owed === undefined) answered();
+    else void owed.then(answered);
+  }
+
   onClose(cause?: Error): void {
     this.#isEnding = true;
     const listener = this.#listener;

@@ -125,6 +125,9 @@ export class LinkedWorker implements ConnectionLink, LinkHandler {
       case RecordType.buffered:
         this.#connections.get(number)?.onBuffered(payload.readUInt32LE(0));
         return;
+      case RecordType.ended:
+        this.#connections.get(number)?.onEnd();
+        return;
       case RecordType.open:
         this.#open(number, decodeJson(payload) as OpenedConnection);
         return;

@@ -5,6 +5,7 @@ import type { Connection, ConnectionListener } from '../../broker/ports.js';
 export interface ServedConnectionOwner {
   onData(served: ServedConnection, chunk: Buffer, endsMessage: boolean): void;
   onBufferedChange(served: ServedConnection): void;
+  onEnded(served: ServedConnection): void;
   onGone(served: ServedConnection, cause: Error | undefined): void;
 }
 
@@ -18,6 +19,8 @@ export class ServedConnection implements ConnectionListener {
   readonly #owner: ServedConnectionOwner;
   #isPausedByBroker = false;
   #isPausedByLink = false;
+  /** Null: nobody waits for the broker's word that nothing is owed. */
+  #answered: (() => void) | null = null;
 
   constructor(number: number, connection: Connection, owner: ServedConnectionOwner) {
     this.number = number;
@@ -35,6 +38,19 @@ export class ServedConnection implements ConnectionListener {
 
   onDrain(): void {
     this.#owner.onBufferedChange(this);
+  }
+
+  onEnd(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#answered = resolve;
+      this.#owner.onEnded(this);
+    });
+  }
+
+  /** The broker owes the client nothing. */
+  answered(): void {
+    this.#answered?.();
+    this.#answered = null;
   }
 
   onClose(cause?: Error): void {

@@ -91,6 +91,10 @@ export class WorkerEnd implements LinkHandler, ServedConnectionOwner {
     this.#link.flushLater();
   }
 
+  onEnded(served: ServedConnection): void {
+    this.#link.send(RecordType.ended, 0, served.number);
+  }
+
   onGone(served: ServedConnection, cause: Error | undefined): void {
     if (!this.#connections.delete(served.number)) return;
     const text = cause === undefined ? undefined : Buffer.from(cause.message || 'connection lost');
@@ -133,6 +137,9 @@ export class WorkerEnd implements LinkHandler, ServedConnectionOwner {
         return;
       case RecordType.destroy:
         connection.destroy(decodeJson(payload) as CloseReason);
+        return;
+      case RecordType.answered:
+        served.answered();
         return;
       case RecordType.refuse:
         this.#refuse(connection);

@@ -97,6 +97,12 @@ export interface ConnectionListener {
   onBytes(chunk: Buffer, endsMessage: boolean): void;
   /** `bufferedBytes` fell to 0 after having been above it. */
   onDrain(): void;
+  /**
+   * The client has ended its side of a connection that it may still read from (TCP), all it sent was handed over, and the
+   * connection is not paused. @returns what resolves when nothing is owed to it any more, within a bounded time; undefined:
+   * nothing is
+   */
+  onEnd?(): Promise<void> | undefined;
   /** The connection is gone: exactly once, whoever ended it. `cause` when it was a fault of the network. */
   onClose(cause?: Error): void;
   /**

@@ -1,5 +1,6 @@
 import t from 'tap';
-import { BrokerError } from '../../broker/index.js';
+import { MemoryStore } from '../../adapters/stores/memory-store.js';
+import { BrokerError, type StoreOperation } from '../../broker/index.js';
 import { BrokerFixture, frameText } from '../helpers/broker-fixture.js';
 import { header } from '../helpers/server-frames.js';
 import type { Principal } from '../../broker/ports.js';
@@ -422,4 +423,47 @@ t.test('the fault is told when a handler was still at work, too', async (t) => {
   await promises();
   t.strictSame(ends, [['client-gone', 'read ECONNRESET']]);
   t.equal(fixture.broker.stats().connections.transportErrors, 1);
+});
+
+/** A store that keeps what it is asked waiting. */
+class SlowStore extends MemoryStore {
+  #release = (): void => undefined;
+  #isHeld = false;
+
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  release(): void {
+    this.#isHeld = false;
+    this.#release();
+  }
+
+  override async commit(operations: readonly StoreOperation[]): Promise<void> {
+    if (this.#isHeld) await new Promise<void>((resolve) => (this.#release = resolve));
+    await super.commit(operations);
+  }
+}
+
+t.test('a client that has ended its side is owed the RECEIPTs that wait for the store, for so long', async (t) => {
+  const store = new SlowStore();
+  const fixture = await BrokerFixture.storing(store, { handlers: { deadlineMs: 5_000 } });
+  const client = fixture.connect();
+  const { listener } = client.connection;
+  t.equal(listener?.onEnd?.(), undefined, 'nothing is owed');
+  for (const end of ['stored', 'late']) {
+    store.hold();
+    client.publish('/queue/q', 'x', { persistent: 'true', receipt: end });
+    await fixture.settled();
+    const seen: string[] = [];
+    void listener?.onEnd?.()?.then(() => seen.push('answered'));
+    await fixture.settled();
+    t.strictSame(seen, []);
+    if (end === 'stored') store.release();
+    else fixture.clock.advance(6_000);
+    await fixture.settled();
+    t.strictSame(seen, ['answered']);
+    t.equal(client.frames().length, end === 'stored' ? 1 : 0);
+  }
+  store.release();
 });

@@ -31,6 +31,8 @@ class Peer implements ConnectionListener {
     this.chunks.push(chunk.toString());
   }
 
+  onEnd = (): Promise<void> | undefined => undefined;
+
   onDrain(): void {
     this.drains.push(this.connection.bufferedBytes);
   }
@@ -212,6 +214,26 @@ t.test('a client that ends its side while a frame is worked on gets the answer a
   peer.connection.write(Buffer.from(' and more'));
   await inTime(ended, 'the server to end');
   t.equal(text(), 'answer and more');
+});
+
+t.test('a client that ends its side is waited with until nothing is owed to it', async (t) => {
+  const { peers, address } = await listen(t);
+  const { socket, text, ended } = client(t, address.port);
+  socket.end('SEND');
+  const peer = await peers.next();
+  let answer = (): void => undefined;
+  const asked = new Promise<void>((resolve) => {
+    peer.onEnd = () => {
+      resolve();
+      return new Promise((answered) => (answer = answered));
+    };
+  });
+  await inTime(asked, 'the listener to be asked');
+  peer.connection.write(Buffer.from('RECEIPT'));
+  answer();
+  await inTime(ended, 'the server to end');
+  t.equal(text(), 'RECEIPT');
+  await inTime(peer.closed, 'onClose');
 });
 
 t.test('a reset is a fault of the network', async (t) => {

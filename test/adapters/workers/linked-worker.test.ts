@@ -124,6 +124,13 @@ t.test('the broker sees transport, address and handshake of a connection that a 
   t.equal(broker.stats().connections.current, 1);
 });
 
+t.test('a worker hears from the broker that nothing is owed to a client that has ended its side', async (t) => {
+  const { client } = await open(t);
+  const { connection } = await client();
+  await inTime(connection.listener?.onEnd?.() ?? Promise.reject(new Error('nobody asks')), 'the answer');
+  t.equal(connection.isGone, false);
+});
+
 t.test('messages of many senders arrive in the order of each, whatever their sizes', async (t) => {
   const { client } = await open(t);
   const subscriber = await client();
