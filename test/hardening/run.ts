@@ -9,6 +9,7 @@ import os from 'node:os';
 import path from 'node:path';
 import type { Row } from './arena.js';
 import type { FaultRow } from '../faults/fault-record.js';
+import { readSoakRecord, SOAK_TITLE, sectionOf, soakSection } from '../soak/soak-record.js';
 import type { FuzzRow } from './fuzz-record.js';
 
 const ROOT = path.resolve(import.meta.dirname, '../../..');
@@ -101,6 +102,9 @@ const rows = readAll<Row>(ARTIFACTS);
 const groups = [...new Set(rows.map(({ group }) => group))];
 const worst = Math.max(0, ...rows.map(({ busyMs }) => busyMs));
 const cpu = os.cpus()[0]?.model ?? 'unknown';
+/** Of the soak that was run here; of another machine's, as it stands in the report. */
+const soak = readSoakRecord();
+const soaked = soak === null ? sectionOf(readFileSync(REPORT, 'utf8'), SOAK_TITLE) : soakSection(soak);
 const report = [
   '# Attacks, faults and fuzzing: what a run measured',
   'Written by `npm run hardening`, not by hand. What is attacked, and by which test, is in DESIGN.md.',
@@ -115,6 +119,7 @@ const report = [
   '## Fuzzing',
   'No crash, no hang, no error other than the refusals that are meant, no buffer beyond its bound. `HOOFBEAT_FUZZ_SEED` repeats a run.',
   fuzzTable(readAll<FuzzRow>(FUZZ_ARTIFACTS)),
+  ...(soaked === null ? [] : [soaked]),
 ];
 writeFileSync(REPORT, `${report.join('\n\n')}\n`);
 spawnSync('npx', ['prettier', '--write', REPORT], { cwd: ROOT, stdio: 'ignore' });

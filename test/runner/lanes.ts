@@ -22,7 +22,7 @@ interface Kind {
 
 /** The first that takes a file has it. Lanes run beside each other; all but the last are for files that leave the cores to others. */
 const KINDS: readonly Kind[] = [
-  { name: 'soak', jobs: 1, limitMs: 300_000, takes: ['test/soak/'] },
+  { name: 'soak', jobs: 1, limitMs: 400_000, takes: ['test/soak/'] },
   {
     name: 'waiting',
     jobs: 1,
