@@ -20,7 +20,7 @@ import {
   registerAdmin,
   type VerifyToken,
 } from './admin/index.js';
-import { readTls } from './composition.js';
+import { readTls } from './listener-composition.js';
 import { type AdminTokenOptions, MIN_TOKEN_LENGTH, OptionsError, type ResolvedAdminOptions } from './config/index.js';
 import { bindFault } from './listeners.js';
 import { attachEndpoints } from './transports/index.js';

@@ -1,8 +1,8 @@
 /** A server whose sockets are held by worker processes while its broker stays one: behind `hoofbeat serve --workers`. */
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../broker/ports.js';
-import { FRAMINGS } from './composition.js';
 import { OptionsError, type ResolvedServerOptions, type ServerOptions } from './config/index.js';
+import { FRAMINGS } from './listener-composition.js';
 import {
   ComposedServer,
   createStompServer,

@@ -4,14 +4,11 @@
  */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import type { Server } from 'node:http';
 import { Broker } from '../broker/broker.js';
 import type {
   Authenticator,
   BrokerRelay,
   Clock,
-  Framing,
   Logger,
   NodeHistories,
   NodeRelay,
@@ -19,12 +16,7 @@ import type {
   Store,
 } from '../broker/ports.js';
 import type { AccessPorts } from './access.js';
-import {
-  OptionsError,
-  type ResolvedServerOptions,
-  type ResolvedStompRelayOptions,
-  type TlsFileOptions,
-} from './config/index.js';
+import { OptionsError, type ResolvedServerOptions, type ResolvedStompRelayOptions } from './config/index.js';
 import {
   type ConnectionSink,
   MemoryConnectionSink,
@@ -32,11 +24,9 @@ import {
   type SessionRecorderPorts,
   SqliteConnectionSink,
 } from './connection-log/index.js';
-import { attachGateways, composeEndpoints, composeJsonEndpoint, type ListenerOptions } from './endpoint-composition.js';
 import { composeTracing } from './tracing/index.js';
-import type { Gateway, GatewayHost } from './gateways/index.js';
+import type { Gateway } from './gateways/index.js';
 import { createLogger, type ServerLogger } from './logging/index.js';
-import type { Listener } from './listeners.js';
 import {
   RedisClients,
   RedisCommands,
@@ -52,18 +42,6 @@ import { ReloadableAccess } from './reloadable-access.js';
 import { MemoryStore, SqliteStore } from './stores/index.js';
 import { SystemMemory } from './system-memory.js';
 import { SystemClock } from './system-clock.js';
-import {
-  type AttachedEndpoints,
-  HttpTransport,
-  type PassOn,
-  PREFIX_FRAMING,
-  RAW_FRAMING,
-  SOCKJS_HTTP_FRAMING,
-  SOCKJS_WEBSOCKET_FRAMING,
-  type SocketBudget,
-  TcpTransport,
-  WEBSOCKET_FRAMING,
-} from './transports/index.js';
 
 /** What an embedding application may bring instead of what the options would make. */
 export interface CompositionPorts<Log extends Logger = Logger> extends AccessPorts {
@@ -227,79 +205,4 @@ function composeConnectionLog(
   const { file, ...options } = connectionLog;
   const sink = given ?? (file === false ? new MemoryConnectionSink() : new SqliteConnectionSink(file));
   return new SessionRecorder(options, { ...ports, sink });
-}
-
-/**
- * @param budget of the sockets of this process; null: any number
- * @throws OptionsError when a TLS file cannot be read
- */
-export async function composeTcp(
-  { tcp }: Pick<ListenerOptions, 'tcp'>,
-  logger: Logger,
-  budget: SocketBudget | null = null,
-): Promise<Listener[]> {
-  if (tcp === false) return [];
-  const { host, port, proxyProtocol, connectionsPerTurn } = tcp;
-  const tls = await readTls('tcp', tcp.tls);
-  const options = { host, port, proxyProtocol, connectionsPerTurn, logger, budget, ...tls };
-  return [{ transport: new TcpTransport(options), host, port }];
-}
-
-/** What a listener over HTTP has beside its endpoints. */
-export interface HttpParts {
-  /** Takes requests of SockJS sessions that another process holds. */
-  readonly passOn?: PassOn | undefined;
-  /** For gateways and endpoints that speak JSON; missing where the broker is another process. */
-  readonly gatewayHost?: GatewayHost | undefined;
-  /** Beside those of the options. */
-  readonly gateways?: readonly Gateway[] | undefined;
-  /** Of the sockets of this process; default: any number. */
-  readonly budget?: SocketBudget | null | undefined;
-}
-
-/** @throws OptionsError when a TLS file cannot be read */
-export async function composeHttp(
-  options: ListenerOptions,
-  logger: ServerLogger,
-  { passOn, gatewayHost, gateways = [], budget }: HttpParts = {},
-): Promise<(Listener & { readonly transport: HttpTransport })[]> {
-  const { http } = options;
-  if (http === false) return [];
-  const { host, port, headersTimeoutMs, requestTimeoutMs, connectionsPerTurn } = http;
-  const tls = await readTls('http', http.tls);
-  const bounds = { headersTimeoutMs, requestTimeoutMs, connectionsPerTurn };
-  const endpoints = composeEndpoints(options);
-  const attachMore = (server: Server): readonly AttachedEndpoints[] =>
-    gatewayHost === undefined
-      ? []
-      : attachGateways(server, [...http.jsonEndpoints.map(composeJsonEndpoint), ...gateways], gatewayHost);
-  const transport = new HttpTransport({ host, port, endpoints, ...bounds, logger, budget, passOn, attachMore, ...tls });
-  return [{ transport, host, port }];
-}
-
-/** Every way in which the transports wrap frames, by the name under which processes of one server know it. */
-export const FRAMINGS: Readonly<Record<string, Framing>> = {
-  raw: RAW_FRAMING,
-  websocket: WEBSOCKET_FRAMING,
-  prefix: PREFIX_FRAMING,
-  'sockjs-websocket': SOCKJS_WEBSOCKET_FRAMING,
-  'sockjs-http': SOCKJS_HTTP_FRAMING,
-};
-
-/** @throws OptionsError when one of them cannot be read */
-export async function readTls(
-  listener: 'http' | 'tcp' | 'admin',
-  files: TlsFileOptions | undefined,
-): Promise<{ tls?: { cert: Buffer; key: Buffer } }> {
-  if (files === undefined) return {};
-  const read = async (option: keyof TlsFileOptions): Promise<Buffer> => {
-    try {
-      return await readFile(files[option]);
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      const got = JSON.stringify(files[option]);
-      throw new OptionsError([`${listener}.tls.${option}: got ${got}, wants a readable PEM file (${String(code)})`]);
-    }
-  };
-  return { tls: { cert: await read('certFile'), key: await read('keyFile') } };
 }

@@ -4,7 +4,7 @@ import type { Broker } from '../broker/broker.js';
 import type { AcceptConnection, ListenAddress } from '../broker/ports.js';
 import type { ReloadResult } from './admin/index.js';
 import type { ConnectionLog, SessionRecorder } from './connection-log/index.js';
-import { type CompositionPorts, composeBroker, composeHttp, composeLogger, composeTcp } from './composition.js';
+import { type CompositionPorts, composeBroker, composeLogger } from './composition.js';
 import { composeGatewayHost } from './endpoint-composition.js';
 import {
   requireOneProcess,
@@ -13,6 +13,7 @@ import {
   type ServerOptions,
 } from './config/index.js';
 import type { Gateway, GatewayHost } from './gateways/index.js';
+import { composeHttp, composeTcp } from './listener-composition.js';
 import { keepingProcess, Listeners, logAddresses } from './listeners.js';
 import type { ServerLogger } from './logging/index.js';
 import { type LookedAfter, lookAfter } from './looked-after.js';

@@ -5,9 +5,9 @@
 import { rmSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { pathToFileURL } from 'node:url';
-import { composeHttp, composeTcp, FRAMINGS } from './composition.js';
 import type { ListenerOptions } from './endpoint-composition.js';
 import type { ResolvedServerOptions } from './config/index.js';
+import { composeHttp, composeTcp, FRAMINGS } from './listener-composition.js';
 import { Listeners } from './listeners.js';
 import { createLogger } from './logging/index.js';
 import { watchedSocketBudget } from './open-files.js';

@@ -2,11 +2,12 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Broker } from '../../broker/broker.js';
 import type { ListenAddress, Logger } from '../../broker/ports.js';
-import { composeBroker, composeLogger, composeTcp, type CompositionPorts } from '../composition.js';
+import { composeBroker, composeLogger, type CompositionPorts } from '../composition.js';
 import { attachGateways, composeEndpoints, composeGatewayHost } from '../endpoint-composition.js';
 import type { ResolvedServerOptions } from '../config/index.js';
 import type { SessionRecorder } from '../connection-log/index.js';
 import type { Gateway, GatewayHost } from '../gateways/index.js';
+import { composeTcp } from '../listener-composition.js';
 import { keepingProcess, Listeners, logAddresses } from '../listeners.js';
 import type { ComposedAdmin } from '../admin-composition.js';
 import { lookAfter } from '../looked-after.js';
