@@ -5,20 +5,20 @@ import type { Broker } from '../broker/broker.js';
 import { BrokerError } from '../broker/errors.js';
 import type { Authenticator, Clock, ListenAddress } from '../broker/ports.js';
 import { composeJwt, loadKeys } from './access.js';
-import {
-  type AdjustableLogger,
-  AdminAccess,
-  type AdministeredServer,
-  type AdminParts,
-  type AdminPluginOptions,
+// File by file: what serves HTTP is loaded when somebody opens it, as most servers start without it.
+import { AdminAccess } from './admin/admin-access.js';
+import { AuditLog } from './admin/audit-log.js';
+import { EventLoopWatch } from './admin/event-loop-watch.js';
+import { OutboxWatch } from './admin/outbox-watch.js';
+import { PageReader } from './admin/paging/page-reader.js';
+import type {
+  AdjustableLogger,
+  AdministeredServer,
+  AdminParts,
+  AdminPluginOptions,
   AdminServer,
-  AuditLog,
-  type ConsolePorts,
-  EventLoopWatch,
-  OutboxWatch,
-  PageReader,
-  registerAdmin,
-  type VerifyToken,
+  ConsolePorts,
+  VerifyToken,
 } from './admin/index.js';
 import { readTls } from './listener-composition.js';
 import { type AdminTokenOptions, MIN_TOKEN_LENGTH, OptionsError, type ResolvedAdminOptions } from './config/index.js';
@@ -77,7 +77,11 @@ export function composeAdmin(options: ResolvedAdminOptions, ports: AdminPorts): 
   let server: AdminServer | null = null;
   return {
     share: (app) => {
-      if (options.port === 'http') void app.register((scope) => registerAdmin(scope, parts, plugin));
+      if (options.port !== 'http') return;
+      void app.register(async (scope) => {
+        const { registerAdmin } = await import('./admin/admin-plugin.js');
+        await registerAdmin(scope, parts, plugin);
+      });
     },
     open: async () => {
       const { jwt, host, port, trustProxy, requestTimeoutMs } = options;
@@ -85,6 +89,7 @@ export function composeAdmin(options: ResolvedAdminOptions, ports: AdminPorts): 
       eventLoop.start();
       if (port === 'http') return null;
       const { tls } = await readTls('admin', options.tls);
+      const { AdminServer } = await import('./admin/admin-server.js');
       server = new AdminServer(parts, { ...plugin, host, port, tls, trustProxy, requestTimeoutMs, logger });
       try {
         const address = await server.listen();

@@ -22,6 +22,8 @@ const MAY_IMPORT: Readonly<Record<Folder, readonly Folder[]>> = {
 const PURE: readonly string[] = ['protocol', 'broker'];
 const NO_IO =
   /^node:(net|tls|https?|http2|dgram|dns|fs|fs\/promises|child_process|worker_threads|cluster|process|timers|readline)$/;
+/** What Node loads with a file: neither types nor what is imported later. */
+const LOADED = /^(?:import|export)\s(?!type\s)(?:[^'";]*?\sfrom\s+)?'([^']+)'/gm;
 const IMPORT = /^(?:import|export)\s(?:[^'";]*?\sfrom\s+)?'([^']+)'|\bimport\('([^']+)'\)/gm;
 
 interface Source {
@@ -95,6 +97,18 @@ function findCycle(): string[] {
   return [];
 }
 
+/** Files and packages that a process has once it has loaded a file. */
+function loadedWith(name: string, loaded = new Set<string>()): Set<string> {
+  const source = byName.get(name);
+  if (loaded.has(name) || source === undefined) return loaded;
+  loaded.add(name);
+  for (const [, specifier = ''] of source.text.matchAll(LOADED)) {
+    if (isRelative(specifier)) loadedWith(resolveImport(source, specifier), loaded);
+    else loaded.add(specifier);
+  }
+  return loaded;
+}
+
 t.test('sources and their imports are found', async (t) => {
   t.ok(sources.length > 20, `${sources.length} files`);
   t.ok(byName.get('broker/options.ts')?.imports.includes('./errors.js'));
@@ -132,6 +146,26 @@ t.test('every relative import names an existing file with its .js extension', as
 t.test('no file imports itself through others, type imports included', async (t) => {
   t.equal(findCycle().join(' -> '), '');
 });
+
+t.test(
+  'processes start with what they need: a worker with listeners, a server without an admin API that is off',
+  async (t) => {
+    const worker = [...loadedWith('adapters/worker-main.ts')];
+    t.ok(worker.includes('adapters/transports/tcp-transport.ts') && worker.includes('fastify'));
+    t.same(
+      worker.filter((name) =>
+        /^adapters\/(admin|auth|redis|relays|stores)\/|^(ioredis|jose|pino-pretty|zod)$/.test(name),
+      ),
+      [],
+    );
+    const server = [...loadedWith('adapters/stomp-server.ts')];
+    t.ok(server.includes('broker/broker.ts') && server.includes('adapters/admin/audit-log.ts'));
+    t.same(
+      server.filter((name) => /^adapters\/admin\/routes\/|^(ioredis|pino-pretty|prom-client|@fastify\/.*)$/.test(name)),
+      [],
+    );
+  },
+);
 
 t.test('protocol and broker import no package and nothing that does I/O', async (t) => {
   const wrong = faults((source, specifier) => {

@@ -1,6 +1,7 @@
 /** pino set up for a server: lines for people on a terminal, JSON elsewhere, secrets never. */
+import { createRequire } from 'node:module';
 import { pino, type DestinationStream, type Logger as PinoLogger } from 'pino';
-import { PinoPretty } from 'pino-pretty';
+import type * as Pretty from 'pino-pretty';
 
 export interface LoggerOptions {
   /** Least important level that is written; `silent` writes nothing. */
@@ -33,5 +34,7 @@ export function createLogger(options: LoggerOptions, destination?: DestinationSt
 function standardError(pretty: boolean): DestinationStream {
   const terminal = process.stderr.isTTY;
   if (!pretty || !terminal) return pino.destination({ fd: 2, sync: true });
+  // Loaded for people alone: a service has no terminal, and starts sooner without it.
+  const { PinoPretty } = createRequire(import.meta.url)('pino-pretty') as typeof Pretty;
   return PinoPretty({ destination: 2, sync: true, colorize: true, translateTime: 'SYS:HH:MM:ss.l' });
 }
