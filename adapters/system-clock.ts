@@ -1,9 +1,15 @@
 /** Clock over the timers of Node. */
 import type { Clock } from '../broker/ports.js';
+import { TimeOfDay } from './time-of-day.js';
 
 export class SystemClock implements Clock {
+  readonly #timeOfDay = new TimeOfDay(
+    () => Date.now(),
+    () => performance.now(),
+  );
+
   epochMs(): number {
-    return Date.now();
+    return this.#timeOfDay.nowMs();
   }
 
   nowMs(): number {

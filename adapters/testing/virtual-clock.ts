@@ -15,6 +15,7 @@ const START_EPOCH_MS = Date.UTC(2026, 10, 20, 12);
 
 export class VirtualClock implements Clock {
   #nowMs = START_MS;
+  #steppedMs = 0;
   readonly #intervals = new Set<Interval>();
   #soon: (() => void)[] = [];
   /** Told when something waits for the end of the turn, once for each turn; whoever listens calls `turn`. */
@@ -24,9 +25,14 @@ export class VirtualClock implements Clock {
     return this.#nowMs;
   }
 
-  /** The time of day: runs along with the other, from a fixed moment. */
+  /** The time of day: runs along with the other, from a fixed moment, but for `shiftEpoch`. */
   epochMs(): number {
-    return START_EPOCH_MS + this.#nowMs - START_MS;
+    return START_EPOCH_MS + this.#nowMs - START_MS + this.#steppedMs;
+  }
+
+  /** Somebody sets the time of day, forward or back; nothing else passes. Forward is also what a machine that slept sees. */
+  shiftEpoch(ms: number): void {
+    this.#steppedMs += ms;
   }
 
   every(intervalMs: number, task: () => void): () => void {

@@ -11,6 +11,7 @@ import type { Row } from './arena.js';
 import type { FaultRow } from '../faults/fault-record.js';
 import { readSoakRecord, SOAK_TITLE, sectionOf, soakSection } from '../soak/soak-record.js';
 import type { FuzzRow } from './fuzz-record.js';
+import { keepUnmeasured } from './report-sections.js';
 
 const ROOT = path.resolve(import.meta.dirname, '../../..');
 const ARTIFACTS = path.join(ROOT, 'test/.artifacts/hardening');
@@ -121,6 +122,7 @@ const report = [
   fuzzTable(readAll<FuzzRow>(FUZZ_ARTIFACTS)),
   ...(soaked === null ? [] : [soaked]),
 ];
-writeFileSync(REPORT, `${report.join('\n\n')}\n`);
+const previous = readFileSync(REPORT, 'utf8');
+writeFileSync(REPORT, keepUnmeasured(report.join('\n\n'), previous, rows.length > 0));
 spawnSync('npx', ['prettier', '--write', REPORT], { cwd: ROOT, stdio: 'ignore' });
 process.stdout.write(`${REPORT}: ${rows.length} attacks, worst ${worst.toFixed(1)} ms\n`);
