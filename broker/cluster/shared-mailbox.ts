@@ -78,7 +78,9 @@ export class SharedMailbox {
   }
 
   get isIdle(): boolean {
-    return this.#subscriptions.size === 0 && this.#held.size === 0 && !this.#isClaiming && this.#deferred.length === 0;
+    if (this.#subscriptions.size > 0 || this.#held.size > 0 || this.#deferred.length > 0) return false;
+    // What the store gave it without its knowing is this one's to give back.
+    return !this.#isClaiming && !this.#isUnsure;
   }
 
   /** Subscriptions wait until it is known what the store has. */
@@ -112,7 +114,7 @@ export class SharedMailbox {
   /** Something may wait in the store. */
   wake(): void {
     if (this.#isClaiming) this.#isWoken = true;
-    else if (this.#subscriptions.size > 0) this.#parts.onWanting(this);
+    else if (this.#subscriptions.size > 0 || this.#isUnsure) this.#parts.onWanting(this);
   }
 
   /** Asks the store for what waits. */
@@ -263,7 +265,11 @@ export class SharedMailbox {
         const isOwn = tenure === this.#parts.tenure() && (result as InboxClaimResult).isMember;
         // One that is given up gets nothing until it is among the others again, which it is told.
         if (isOwn) then(result as InboxClaimResult);
-        else this.#finish();
+        else {
+          // The store may have been asked when this node was back already: what it gave then is not known here.
+          if (tenure !== this.#parts.tenure()) this.#isUnsure = this.#isWoken = true;
+          this.#finish();
+        }
       },
       () => {
         this.#isClaiming = false;
