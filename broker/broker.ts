@@ -152,12 +152,16 @@ export interface StatsSnapshot {
   readonly deadLettersRefused: number;
   /** Frames over a rate of `quotas`: refused, or their clients had to wait. */
   readonly rateLimited: number;
+  /** What clients were refused, by code (README); codes that never came are not there. */
+  readonly refused: Readonly<Record<string, number>>;
   /** CONNECTs refused unasked, after too many wrong credentials (`auth.guesses`). */
   readonly loginsLimited: number;
   /** Times that a client's frames had to wait for a later turn of the event loop (`limits.turnBudgetMs`). */
   readonly turnsWaited: number;
   /** Times that a full queue refused a publisher. */
   readonly queueFull: number;
+  /** On their way to the store (`store.maxPendingBytes`). */
+  readonly storePendingBytes: number;
   /** What topics keep (`history`). */
   readonly history: {
     readonly topics: number;
@@ -689,6 +693,7 @@ export class Broker implements HandlerGroup {
     if (!isAccepting || registry.size >= maxConnections || isCurt) {
       stats.connectionsRefused++;
       const code = !isAccepting ? 'server-shutdown' : isCurt ? 'memory-low' : 'limit-exceeded';
+      stats.countRefusal(code);
       logger.warn(
         { code, remoteAddress: connection.remoteAddress, transport: connection.transport },
         'connection refused',
@@ -733,8 +738,9 @@ export class Broker implements HandlerGroup {
     });
   }
 
-  #refused({ message, retryAfterMs = 0 }: BrokerError, isServers: boolean): ConnectionRefusal {
+  #refused({ code, message, retryAfterMs = 0 }: BrokerError, isServers: boolean): ConnectionRefusal {
     const { stats } = this.#environment;
+    stats.countRefusal(code);
     stats.connectionsTotal++;
     stats.connectionsRefused++;
     return { message, retryAfterMs, isServers };
@@ -771,9 +777,11 @@ export class Broker implements HandlerGroup {
       deadLettered: stats.deadLettered,
       deadLettersRefused: stats.deadLettersRefused,
       rateLimited: stats.rateLimited,
+      refused: Object.fromEntries(stats.refused),
       loginsLimited: stats.loginsLimited,
       turnsWaited: this.#environment.budget.waits,
       queueFull: stats.queueFull,
+      storePendingBytes: this.#environment.journal?.pendingBytes ?? 0,
       history: {
         topics: histories.topicCount,
         messages: histories.messageCount,

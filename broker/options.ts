@@ -139,6 +139,10 @@ export interface LimitOptions {
   readonly turnBudgetMs: number;
   readonly maxConnections: number;
   readonly maxSubscriptionsPerSession: number;
+  /** Of all sessions of this node. */
+  readonly maxSubscriptions: number;
+  /** This node remembers so many queues; of those that hold nothing the oldest give way first. Not of queues that nodes share. */
+  readonly maxQueues: number;
   /** Octets of one `selector`, and of all selectors that a session holds at a time. */
   readonly maxSelectorBytes: number;
   readonly maxSelectorBytesPerSession: number;
@@ -225,6 +229,10 @@ export const DEFAULT_BROKER_OPTIONS: BrokerOptions = deepFreeze({
     turnBudgetMs: 10,
     maxConnections: 100_000,
     maxSubscriptionsPerSession: 20_000,
+    // Some 2 to 5 GB.
+    maxSubscriptions: 5_000_000,
+    // Each may hold `queueDefaults.maxBytes`.
+    maxQueues: 100_000,
     maxSelectorBytes: 4 * KIB,
     // Each message of a topic may cost all of them: the worst that can be written in it take 30 ms (measured).
     maxSelectorBytesPerSession: 16 * KIB,

@@ -163,7 +163,7 @@ export class Router {
         return !(route instanceof Queue) || route.hasRoom(messages, bytes);
       },
       publish: (destination, message, unit) => {
-        this.route(destination).publish(message, unit);
+        this.#keptRoute(destination).publish(message, unit);
       },
     });
     this.#queueParts = { wheel, clock, stats, deadLetters, logger, turns: parts.budget, journal, nextMessageId };
@@ -296,7 +296,7 @@ export class Router {
 
   /**
    * The route of a literal destination, made at first need.
-   * @throws BrokerError `destination-invalid`, `destination-unknown` (compat `strict`)
+   * @throws BrokerError `destination-invalid`, `destination-unknown` (compat `strict`), `limit-exceeded` (queues)
    */
   route(destination: string): Route {
     return this.#routes.get(destination) ?? this.#makeRoute(destination);
@@ -419,7 +419,7 @@ export class Router {
     for (const [stream, lanes] of streams) {
       if (!stream.startsWith(QUEUE_STREAM)) continue;
       const destination = stream.slice(QUEUE_STREAM.length);
-      const route = this.kinds.of(destination) === 'queue' ? this.route(destination) : null;
+      const route = this.kinds.of(destination) === 'queue' ? this.#keptRoute(destination) : null;
       if (route instanceof Queue) route.restore(lanes);
       else this.#logger.warn({ destination }, 'stored messages are of a queue that is none any more: they stay stored');
     }
@@ -610,7 +610,12 @@ export class Router {
     this.relayed?.endSession(sessionId);
   }
 
-  #makeRoute(destination: string): Route {
+  /** As `route`, for what would be lost otherwise: however many queues there are. */
+  #keptRoute(destination: string): Route {
+    return this.#routes.get(destination) ?? this.#makeRoute(destination, true);
+  }
+
+  #makeRoute(destination: string, isKept = false): Route {
     const kind = this.kinds.check(destination);
     if (kind === 'reply') return this.#replyRoute(destination);
     if (kind === 'relayed' && this.relayed !== null) return this.relayed.route;
@@ -622,7 +627,7 @@ export class Router {
     }
     if (kind === 'server') throw this.kinds.unpublishable(destination);
     if (kind === 'unknown' || kind === 'app' || kind === 'user') return this.#unkept[kind];
-    const route = kind === 'topic' ? this.#makeTopic(destination) : this.#makeQueue(destination);
+    const route = kind === 'topic' ? this.#makeTopic(destination) : this.#makeQueue(destination, isKept);
     this.#routes.add(route);
     return route;
   }
@@ -671,10 +676,16 @@ export class Router {
     return isFannedOut ? this.#historyRules.of(destination) : null;
   }
 
-  #makeQueue(destination: string): KeptQueue | Topic | HistoryRoute {
+  /** @throws BrokerError `limit-exceeded` */
+  #makeQueue(destination: string, isKept: boolean): KeptQueue | Topic | HistoryRoute {
     const options = this.#queueRules.of(destination);
     // Patterns reach broadcast queues alone: no other has itself matched against them.
     if (options.mode === 'broadcast') return this.#makeTopic(destination);
+    const { maxQueues } = this.#options.limits;
+    // Those of all nodes are kept elsewhere.
+    if (this.sharedQueues === null && !isKept && !this.#routes.hasRoomForQueue(maxQueues)) {
+      throw new BrokerError('limit-exceeded', `${maxQueues} queues on this server is the limit`);
+    }
     return this.#createQueue(destination, options, QUEUE_STREAM + destination);
   }
 

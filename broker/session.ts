@@ -376,7 +376,10 @@ export class Session
     const quota = this.#quota;
     if (quota === null || quota.onExceeded === 'pause' || !this.#isOpen) return 0;
     const waitMs = quota.admit(bytes, this.#environment.clock.nowMs());
-    if (waitMs > 0) this.#environment.stats.rateLimited++;
+    if (waitMs === 0) return 0;
+    const { stats } = this.#environment;
+    stats.rateLimited++;
+    stats.countRefusal('rate-limited');
     return waitMs;
   }
 
@@ -760,7 +763,10 @@ export class Session
     spec: Omit<SubscriptionSpec, 'head' | 'outbox' | 'sessionId' | 'number'>,
   ): Subscription {
     this.#assertOpen();
-    const { maxSubscriptionsPerSession } = this.options.limits;
+    const { maxSubscriptionsPerSession, maxSubscriptions } = this.options.limits;
+    if (this.#environment.stats.subscriptions >= maxSubscriptions) {
+      throw new BrokerError('limit-exceeded', `${maxSubscriptions} subscriptions on this server is the limit`);
+    }
     if (this.#subscriptions.size >= maxSubscriptionsPerSession) {
       throw new BrokerError(
         'limit-exceeded',
@@ -1003,7 +1009,9 @@ export class Session
 
   #reportRefusal({ code, message }: Pick<Refusal, 'code' | 'message'>, frame?: Frame): void {
     const { remoteAddress, transport } = this.connection;
-    if (code === 'login-limited') this.#environment.stats.loginsLimited++;
+    const { stats } = this.#environment;
+    stats.countRefusal(code);
+    if (code === 'login-limited') stats.loginsLimited++;
     const fields = { session: this.id, remoteAddress, transport, code, command: frame?.command };
     this.#environment.logger.warn(fields, message);
   }

@@ -35,6 +35,8 @@ export class BrokerStats {
   redelivered = 0;
   /** Frames over a rate: refused, or their clients had to wait. */
   rateLimited = 0;
+  /** What clients were refused, by code of BrokerError or ProtocolError; codes that never came are not there. */
+  readonly refused = new Map<string, number>();
   /** CONNECTs refused unasked, after too many wrong credentials. */
   loginsLimited = 0;
   /** SENDs refused as their queue was full. */
@@ -71,6 +73,10 @@ export class BrokerStats {
       'queue-full': this.queueFull,
       'messages-dropped': this.messagesDropped,
     };
+  }
+
+  countRefusal(code: string): void {
+    this.refused.set(code, (this.refused.get(code) ?? 0) + 1);
   }
 
   /** @param by 1 when a connection opens, -1 when it ends */

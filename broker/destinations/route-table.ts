@@ -8,6 +8,8 @@ import type { Route } from './route.js';
 
 /** Looked at for each that is added: more than one, or those that hold something would add up in front of the others. */
 const LOOKS = 2;
+/** Where a queue more is wanted than there may be: each try looks further. */
+const QUEUE_LOOKS = 16;
 
 export class RouteTable {
   readonly #maxUnsubscribed: number;
@@ -55,6 +57,12 @@ export class RouteTable {
   /** A subscriber has gone. */
   unsubscribed(route: Route): void {
     if (route.subscriberCount === 0 && this.#routes.get(route.destination) === route) this.#release(route);
+  }
+
+  /** Whether there are fewer queues than so many, or can be: some of those without a subscriber are looked at. */
+  hasRoomForQueue(maxQueues: number): boolean {
+    for (let k = 0; k < QUEUE_LOOKS && this.#queues >= maxQueues; k++) this.#forgetOldest();
+    return this.#queues < maxQueues;
   }
 
   /** Forgets all that hold nothing. */

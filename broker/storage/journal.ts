@@ -132,6 +132,11 @@ export class Journal implements UnitWriter {
     return this.#problem;
   }
 
+  /** Octets on their way to the store. */
+  get pendingBytes(): number {
+    return this.#pendingBytes;
+  }
+
   /** So much is on its way that publishers should not be read from. */
   get isBehind(): boolean {
     return this.#pendingBytes > this.#parts.maxPendingBytes;

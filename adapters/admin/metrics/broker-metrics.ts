@@ -15,6 +15,30 @@ const OUTBOX_BUCKETS = [256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576, 4
 /** Series are there before their first connection is, or a sum over them would be nothing rather than 0. */
 const NO_CONNECTIONS = { tcp: 0, tls: 0, websocket: 0, 'sockjs-websocket': 0 };
 
+/** Codes of limits, there before they are met. */
+const NO_REFUSALS: Values = Object.fromEntries(
+  [
+    'limit-exceeded',
+    'rate-limited',
+    'connection-limit',
+    'login-limited',
+    'memory-low',
+    'queue-full',
+    'store-full',
+    'slow-consumer',
+    'connect-timeout',
+    'frame-timeout',
+    'heart-beat-timeout',
+    'headers-too-many',
+    'header-too-long',
+    'body-too-long',
+    'destination-invalid',
+    'header-invalid',
+    'selector-invalid',
+    'handler-timeout',
+  ].map((code) => [code, 0]),
+);
+
 type Values = Readonly<Record<string, number>>;
 
 export class BrokerMetrics {
@@ -71,6 +95,15 @@ export class BrokerMetrics {
     }));
     this.#counter('frames_received_total', 'Frames of clients', (stats) => stats.framesIn);
     this.#counter('frames_sent_total', 'Frames written', (stats) => stats.framesOut);
+    this.#counters('refused_total', 'What clients were refused, by code; limits among it', 'code', ({ refused }) => ({
+      ...NO_REFUSALS,
+      ...refused,
+    }));
+    this.#counter(
+      'rate_limited_total',
+      'Frames over a rate: refused, or their clients had to wait',
+      (stats) => stats.rateLimited,
+    );
     this.#counter(
       'logins_limited_total',
       'CONNECTs refused unasked, after too many wrong credentials',
@@ -103,6 +136,11 @@ export class BrokerMetrics {
       (stats) => stats.givenWay,
     );
     this.#counter('queue_full_total', 'Messages refused by full queues', (stats) => stats.queueFull);
+    this.#counter('histories_given_way_total', 'Histories forgotten for room', (stats) => stats.history.givenWay);
+    this.#counters('inbox_total', 'What became of messages for users who were away', 'what', ({ inbox }) => {
+      const { kept, delivered, expired, overflow, refused } = inbox;
+      return { kept, delivered, expired, overflow, refused };
+    });
     this.#counter(
       'history_gaps_total',
       'Times that history was gone before it was read',
@@ -122,6 +160,7 @@ export class BrokerMetrics {
     this.#gauge('temporary_queues', 'Under /temp-queue', (stats) => stats.temporaryQueues);
     this.#gauge('history_messages', 'Messages in histories', (stats) => stats.history.messages);
     this.#gauge('history_bytes', 'Memory of histories', (stats) => stats.history.bytes);
+    this.#gauge('store_pending_bytes', 'On their way to the store', (stats) => stats.storePendingBytes);
     this.#gauge('inbox_messages', 'Messages for users who are away', (stats) => stats.inbox.messages);
     this.#gauge('inbox_bytes', 'Of these', (stats) => stats.inbox.bytes);
     // Named by the configuration, so there are few.
