@@ -425,7 +425,8 @@ function merge(defaults: object, given: object, path: string): object {
   for (const [key, value] of Object.entries(given)) {
     const at = path === '' ? key : `${path}.${key}`;
     if (!Object.hasOwn(defaults, key)) {
-      throw invalid(at, value, `one of ${Object.keys(defaults).join(', ')}`, 'unknown option');
+      // The name alone: what was meant for another place may be a secret.
+      throw invalid(at, key, `one of ${Object.keys(defaults).join(', ')}`, 'unknown option');
     }
     if (value !== undefined) result[key] = checked(result[key], value, at);
   }
@@ -471,10 +472,9 @@ function isOneOf<T extends string>(value: string, allowed: readonly T[]): value 
 }
 
 /** An alias of YAML may make an object that is part of itself. */
+/** What an object holds may be a secret that was meant for another place. */
 function shown(value: unknown): string {
-  try {
-    return JSON.stringify(value);
-  } catch {
-    return Array.isArray(value) ? 'a list' : 'an object';
-  }
+  if (Array.isArray(value)) return value.every((item) => typeof item !== 'object') ? JSON.stringify(value) : 'a list';
+  const isFilled = typeof value === 'object' && value !== null && Object.keys(value).length > 0;
+  return isFilled ? 'an object' : JSON.stringify(value);
 }

@@ -34,7 +34,8 @@ export async function readConfigFile(file: string): Promise<ServerOptions> {
  * @throws OptionsError
  */
 export function parseConfig(text: string, source: string): ServerOptions {
-  const document = parseDocument(text, { prettyErrors: true });
+  // A key that is a list becomes an unknown option; the package would warn on stderr besides.
+  const document = parseDocument(text, { prettyErrors: true, logLevel: 'error' });
   const broken = [...document.errors, ...document.warnings].map((error) => {
     const at = error.linePos?.[0];
     const position = at === undefined ? '' : `line ${String(at.line)}, column ${String(at.col)}: `;

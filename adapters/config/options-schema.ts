@@ -108,10 +108,10 @@ type Issue = z.core.$ZodIssue;
 
 function describe(issue: Issue, given: unknown, above: readonly PropertyKey[]): string[] {
   const path = [...above, ...issue.path];
-  const at = path.length === 0 ? '' : `${path.map(String).join('.')}: `;
+  const at = path.length === 0 ? '' : `${nameOf(path)}: `;
   const value = valueAt(given, path);
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => `${[...path, key].map(String).join('.')}: unknown option`);
+    return issue.keys.map((key) => `${nameOf([...path, key])}: unknown option`);
   }
   // Of "false or an object" the object's own faults say more, once an object was given.
   if (issue.code === 'invalid_union' && typeof value === 'object' && value !== null) {
@@ -119,6 +119,12 @@ function describe(issue: Issue, given: unknown, above: readonly PropertyKey[]): 
     if (branch !== undefined) return branch.flatMap((inner) => describe(inner, given, path));
   }
   return [`${at}got ${shown(value, path)}, wants ${issue.message}`];
+}
+
+/** A key that would not be seen, or not be told from the text around it, is quoted. */
+function nameOf(path: readonly PropertyKey[]): string {
+  const parts = path.map(String);
+  return parts.map((part) => (/^[^\s:"]+$/.test(part) ? part : JSON.stringify(part))).join('.');
 }
 
 function isType(issue: Issue): boolean {

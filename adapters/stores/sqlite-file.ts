@@ -161,7 +161,7 @@ function refuseForeign(file: string, database: Database): void {
 }
 
 function refuseDamaged(file: string, database: Database): void {
-  const result = database.pragma('quick_check(1)', { simple: true }) as string;
+  const result = database.pragma('integrity_check(1)', { simple: true }) as string;
   if (result === 'ok') return;
   throw refusal(file, `is damaged (${result.replaceAll('\n', ' ')}); restore it from a backup, or move it away`);
 }

@@ -32,10 +32,11 @@ t.test('undefined is the default; what was given is copied', async (t) => {
 
 t.test('a wrong option is named by its path, with what it got and what it wants', async (t) => {
   const wrong: readonly [object, RegExp][] = [
-    [{ nodeid: 'x' }, /^unknown option nodeid: got "x", wants one of nodeId, /],
+    [{ refusals: { secret: 'x' } }, /^invalid option refusals: got an object, wants a string$/],
+    [{ nodeid: 'x' }, /^unknown option nodeid: got "nodeid", wants one of nodeId, /],
     [
       { limits: { frame: { maxheaders: 1 } } },
-      /^unknown option limits\.frame\.maxheaders: got 1, wants one of maxHeaders, /,
+      /^unknown option limits\.frame\.maxheaders: got "maxheaders", wants one of maxHeaders, /,
     ],
     [
       { limits: { frame: { maxHeaders: '1' } } },
@@ -81,12 +82,12 @@ t.test('a wrong option is named by its path, with what it got and what it wants'
     [{ queues: [{ mode: 'broadcast' }] }, /queues\[0\]\.pattern: got undefined, wants a destination pattern/],
     [
       { queues: [{ pattern: '/queue/a', onful: 'x' }] },
-      /^unknown option queues\[0\]\.onful: got "x", wants one of mode/,
+      /^unknown option queues\[0\]\.onful: got "onful", wants one of mode/,
     ],
     [{ queues: [{ pattern: '/queue/{x:(a)}' }] }, /queues\[0\]\.pattern: got "\/queue\/\{x:\(a\)\}", wants a pattern/],
     [{ queues: [{ pattern: '/queue/a', deadLetter: '/x' }] }, /queues\[0\]\.deadLetter: got "\/x", wants a topic or/],
     [{ inbox: { rules: {} } }, /inbox\.rules: got \{\}, wants a list/],
-    [{ inbox: { rules: [{ pattern: '/queue/**', ttl: 1 }] } }, /^unknown option inbox\.rules\[0\]\.ttl: got 1/],
+    [{ inbox: { rules: [{ pattern: '/queue/**', ttl: 1 }] } }, /^unknown option inbox\.rules\[0\]\.ttl: got "ttl"/],
     [
       { inbox: { rules: [{ pattern: '/user/queue/**' }] } },
       /inbox\.rules\[0\]\.pattern: got "\/user\/queue\/\*\*", wants what stands behind the user/,

@@ -124,14 +124,14 @@ t.test('any message of a gateway’s client is an action or refused', async (t) 
     if (errors.length > 0) throw new Error(JSON.stringify(errors));
     log.length = 0;
   };
-  await fuzz(t, 'JSON gateway', 150, async (random) => {
+  await fuzz(t, 'JSON gateway over WebSocket', 50, async (random) => {
     await say(
       `ws://127.0.0.1:${port}/json`,
       messages(random, (text) => text),
     );
     assertQuiet();
   });
-  await fuzz(t, 'Socket.IO gateway', 150, async (random) => {
+  await fuzz(t, 'Socket.IO gateway', 100, async (random) => {
     const packet = (text: string): string =>
       random.pick([
         `42["do",${text}]`,

@@ -105,7 +105,7 @@ t.test('any script of frames leaves a broker that works', async (t) => {
   };
   let fixture = new BrokerFixture(options);
   let scripts = 0;
-  await fuzz(t, 'session scripts', 2_000, (random) => {
+  await fuzz(t, 'session scripts, one broker', 1_000, (random) => {
     // Small tables: one broker for a while, then another, as what is kept (queues, durable subscriptions) shapes the rest.
     if (++scripts % 1_000 === 0) fixture = new BrokerFixture(options);
     const clients = [open(random, fixture), open(random, fixture)] as const;

@@ -9,6 +9,15 @@ export interface FuzzRow {
   readonly seed: string;
   /** In a few words; `nothing` when it is so. */
   readonly found: string;
+  /** Of a guided run, and of one without guidance over as many inputs. */
+  readonly guided?: { readonly blocks: number; readonly reached: number; readonly features: number; readonly unguided: Reached };
+  /** After garbage collection, half way and at the end. */
+  readonly heapMiB?: { readonly half: number; readonly end: number };
+}
+
+export interface Reached {
+  readonly reached: number;
+  readonly features: number;
 }
 
 const ARTIFACTS = path.resolve(import.meta.dirname, '../../../test/.artifacts/fuzz');

@@ -176,7 +176,7 @@ export function sessionRoutes(parts: AdminParts): AdminRoute[] {
       role: 'viewer',
       query: subscriptionQuery,
       response: pageOf(subscription),
-      problems: ['cursor-invalid', 'too-busy'],
+      problems: ['not-found', 'cursor-invalid', 'too-busy'],
       handle: ({ query }) =>
         readList(
           pages,

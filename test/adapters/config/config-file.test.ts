@@ -31,6 +31,13 @@ t.test('a fault names the file, the path, what it got and what it wants', async 
   ]);
 });
 
+t.test('an option whose name would not be seen is quoted', async (t) => {
+  t.strictSame(faultsOf('"": 1\nhttp: { "a: b": 1 }\n'), [
+    'hoofbeat.yaml: "": unknown option',
+    'hoofbeat.yaml: http."a: b": unknown option',
+  ]);
+});
+
 t.test('a text that is no YAML is a fault with line and column', async (t) => {
   t.match(faultsOf('http:\n  port: [1'), [/^hoofbeat\.yaml: line 2, column \d+: /]);
 });

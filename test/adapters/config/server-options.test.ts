@@ -129,7 +129,7 @@ t.test('what is no object is one fault', async (t) => {
 
 t.test('an option of the broker that does not exist is refused', async (t) => {
   t.match(faultsOf({ broker: { limits: { maxConections: 1 } } }), [
-    /^broker\.limits\.maxConections: got 1, wants one of /,
+    /^broker\.limits\.maxConections: got "maxConections", wants one of /,
   ]);
 });
 

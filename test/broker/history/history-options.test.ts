@@ -39,7 +39,7 @@ t.test('a wrong rule is named by its path, with what it got and what it wants', 
     [[{ pattern: '/topic/a', maxAgeMs: -1 }], /history\[0\]\.maxAgeMs: got -1, wants a finite number/],
     [[{ pattern: '/topic/a', durable: 'yes' }], /history\[0\]\.durable: got "yes", wants a boolean/],
     [[{ pattern: '/topic/a', keyHeader: 1 }], /history\[0\]\.keyHeader: got 1, wants a string/],
-    [[{ pattern: '/topic/a', size: 1 }], /^unknown option history\[0\]\.size: got 1, wants one of maxMessages, /],
+    [[{ pattern: '/topic/a', size: 1 }], /^unknown option history\[0\]\.size: got "size", wants one of maxMessages, /],
   ];
   for (const [history, message] of wrong) {
     t.throws(() => resolve(history), { code: 'invalid-option', message }, JSON.stringify(history));
