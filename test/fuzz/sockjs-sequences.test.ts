@@ -84,7 +84,7 @@ class BadClient {
   async send(length: number): Promise<void> {
     const text = this.#unsent.slice(0, length);
     this.#unsent = this.#unsent.slice(length);
-    const pieces = this.#random.chance(0.3) ? [...text] : [text];
+    const pieces = this.#random.chance(0.3) ? Array.from(text) : [text];
     await this.#post(JSON.stringify(pieces), [204, 404]);
   }
 

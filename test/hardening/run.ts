@@ -76,6 +76,20 @@ function fuzzTable(rows: readonly FuzzRow[]): string {
   return ['| Target | Inputs | s | Seed | Found |', '| --- | --: | --: | --- | --- |', ...lines].join('\n');
 }
 
+/** What guided runs reached of the blocks of their target, beside as many inputs by the grammar alone. */
+function guidedTable(rows: readonly FuzzRow[]): string {
+  const lines = rows.flatMap(({ target, inputs, guided, heapMiB }) => {
+    if (guided === undefined || heapMiB === undefined) return [];
+    const { blocks, reached, features, unguided } = guided;
+    const figures = [inputs, blocks, reached, unguided.reached, features, unguided.features];
+    const heap = `${heapMiB.half.toFixed(1)} → ${heapMiB.end.toFixed(1)}`;
+    return [`| ${target} | ${figures.map((figure) => figure.toLocaleString('en')).join(' | ')} | ${heap} |`];
+  });
+  const head =
+    '| Target | Inputs | Blocks | Reached | Unguided | Block and step | Unguided | Heap MiB, half way → end |';
+  return [head, '| --- | --: | --: | --: | --: | --: | --: | --- |', ...lines].join('\n');
+}
+
 function faultTable(rows: readonly FaultRow[]): string {
   const cell = (text: string): string => text.replaceAll('|', '\\|');
   const lines = rows.map(
@@ -98,6 +112,7 @@ if (wants('faults') || wants('drain')) {
 if (wants('fuzz')) {
   const runs = process.env['HOOFBEAT_FUZZ_RUNS'] ?? '20';
   if (!run(testFiles('fuzz'), { HOOFBEAT_FUZZ_RUNS: runs })) process.exitCode = 1;
+  if (!run(['dist/test/fuzz/guided/run.js'], { HOOFBEAT_FUZZ_RUNS: runs })) process.exitCode = 1;
 }
 const rows = readAll<Row>(ARTIFACTS);
 const groups = [...new Set(rows.map(({ group }) => group))];
@@ -120,6 +135,8 @@ const report = [
   '## Fuzzing',
   'No crash, no hang, no error other than the refusals that are meant, no buffer beyond its bound. `HOOFBEAT_FUZZ_SEED` repeats a run.',
   fuzzTable(readAll<FuzzRow>(FUZZ_ARTIFACTS)),
+  '**Reached**: blocks of the modules a target names; **block and step**: the same, told apart by how often they ran in one input (1, 2, 3, 4–7, … 128). **Unguided**: as many inputs by the grammar alone.',
+  guidedTable(readAll<FuzzRow>(FUZZ_ARTIFACTS)),
   ...(soaked === null ? [] : [soaked]),
 ];
 const previous = readFileSync(REPORT, 'utf8');

@@ -42,7 +42,7 @@ const fuzz = new GuidedFuzz(target, coverage, {
 });
 const result = await fuzz.run();
 const endMiB = heapMiB();
-await target.stop?.();
+target.stop?.();
 await watchdog.stop();
 const { fault, kept, seconds } = result;
 if (fault !== null) {

@@ -20,5 +20,7 @@ export async function load(
   if (loaded.format !== 'module' || !url.startsWith(root)) return loaded;
   const name = fileURLToPath(url).slice(fileURLToPath(root).length);
   if (!folders.some((folder) => name.startsWith(folder))) return loaded;
-  return { ...loaded, source: instrument(String(loaded.source), name).source };
+  const { source } = loaded;
+  const text = typeof source === 'string' ? source : Buffer.from(source as Uint8Array).toString();
+  return { ...loaded, source: instrument(text, name).source };
 }

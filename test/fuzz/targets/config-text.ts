@@ -73,6 +73,8 @@ export const configText: Target = {
   },
   run(input) {
     check(input.toString());
+    if (Object.hasOwn(Object.prototype, 'port') || ({} as { http?: unknown }).http !== undefined)
+      throw new Error('all objects have changed');
   },
 };
 
@@ -92,9 +94,6 @@ function check(text: string): void {
     if (!(error instanceof OptionsError)) throw error;
     for (const fault of error.faults) checkFault(fault, text);
     return;
-  } finally {
-    if (Object.hasOwn(Object.prototype, 'port') || ({} as { http?: unknown }).http !== undefined)
-      throw new Error('all objects have changed');
   }
   const written = JSON.stringify(options);
   // JSON has no word for these, and no option wants them.

@@ -10,7 +10,7 @@ import { recordingLogger } from '../../../adapters/testing/recorded-log.js';
 import { BrokerFixture } from '../../helpers/broker-fixture.js';
 import { MemoryConnection } from '../../helpers/memory-connection.js';
 import type { SeededRandom } from '../../helpers/seeded-random.js';
-import { restartIds } from './steady-ids.js';
+import { releaseIds, restartIds } from './steady-ids.js';
 import type { Target } from './target.js';
 
 const TYPES = [
@@ -62,6 +62,7 @@ export const jsonGateway: Target = {
     return Buffer.from(Array.from({ length: random.between(1, 6) }, () => message(random)).join('\n'));
   },
   run: check,
+  stop: releaseIds,
 };
 
 function message(random: SeededRandom): string {

@@ -98,8 +98,7 @@ function check(text: string, headers: ReadonlyMap<string, string>): void {
   if (read === null) return;
   const isTrue = read.matches(headers);
   if (read.matches(headers) !== isTrue) throw new Error('another answer the second time');
-  const isFalse = compile(`NOT (${text})`)?.matches(headers) ?? isTooLong(text);
-  if (isFalse === true && isTrue) throw new Error('true, and denied true as well');
+  if (isTrue && compile(`NOT (${text})`)?.matches(headers) === true) throw new Error('true, and denied true as well');
   const same = [
     `(${text})`,
     `NOT (NOT (${text}))`,
@@ -111,7 +110,7 @@ function check(text: string, headers: ReadonlyMap<string, string>): void {
     const compiled = compile(other);
     if (compiled === null) {
       // Parentheses have a depth.
-      if (isTooLong(other) === false && !/\({10}|NOT NOT|--|\+\+/i.test(other.replace(/\s/g, '')))
+      if (!isTooLong(other) && !/\({10}|NOT NOT|--|\+\+/i.test(other.replace(/\s/g, '')))
         throw new Error(`refused: ${other}`);
     } else if (compiled.matches(headers) !== isTrue) throw new Error(`${String(isTrue)}, but not ${other}`);
   }

@@ -6,7 +6,7 @@ import { DEFAULT_FRAME_LIMITS, type StompVersion } from '../../../protocol/index
 import { header, readServerFrames, type ServerFrame } from '../../helpers/server-frames.js';
 import { readFrames, type ReadFrame } from './reference-parser.js';
 import { play, RECORD_SEPARATOR, script, SCRIPT_WORDS, WHOLE, type Life, type Played } from './session-script.js';
-import { restartIds } from './steady-ids.js';
+import { releaseIds, restartIds } from './steady-ids.js';
 import type { Target } from './target.js';
 
 export const session: Target = {
@@ -26,6 +26,7 @@ export const session: Target = {
     if (JSON.stringify(got) !== JSON.stringify(wants))
       throw new Error(`in pieces of ${step}: ${JSON.stringify(got)}, wants ${JSON.stringify(wants)}`);
   },
+  stop: releaseIds,
 };
 
 /** What a client got; of two faults in a frame the cut decides which is met first, so one of the grammar stands for all. */

@@ -2,6 +2,7 @@
 import crypto from 'node:crypto';
 import { syncBuiltinESMExports } from 'node:module';
 
+const { randomBytes } = crypto;
 let next = 0;
 let isSteady = false;
 
@@ -15,6 +16,16 @@ export function restartIds(): void {
     octets.writeUInt32BE(++next, 0);
     return octets;
   };
-  Object.assign(crypto, { randomBytes: steady });
+  replace(steady);
+}
+
+/** Ids are random again, for whatever else runs in this process. */
+export function releaseIds(): void {
+  isSteady = false;
+  replace(randomBytes);
+}
+
+function replace(by: (size: number) => Buffer): void {
+  Object.assign(crypto, { randomBytes: by });
   syncBuiltinESMExports();
 }

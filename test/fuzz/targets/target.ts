@@ -15,6 +15,6 @@ export interface Target {
   generate(random: SeededRandom): Buffer;
   /** @throws whatever is wrong */
   run(input: Buffer): void | Promise<void>;
-  /** Ends what it has started. @throws what is wrong with what is left */
-  stop?(): Promise<void>;
+  /** Puts back what it has changed in the process. */
+  stop?(): void;
 }
