@@ -33,6 +33,7 @@ t.test('what a test does to the whole process, or to the root test, keeps it out
     "process.on('SIGTERM', onSignal);",
     'const { rss } = process.memoryUsage();',
     "  process.env['TZ'] = 'UTC';",
+    '  Date.now = () => 0;',
     't.beforeEach(() => undefined);',
     'await t.plan(3);',
   ]) {

@@ -16,17 +16,20 @@ interface Kind {
   readonly name: string;
   readonly jobs: number;
   readonly limitMs: number;
+  /** Whether short files share a process. */
+  readonly hasBatches: boolean;
   /** Beginnings of the paths of its files. */
   readonly takes: readonly string[];
 }
 
 /** The first that takes a file has it. Lanes run beside each other; all but the last are for files that leave the cores to others. */
 const KINDS: readonly Kind[] = [
-  { name: 'soak', jobs: 1, limitMs: 400_000, takes: ['test/soak/'] },
+  { name: 'soak', jobs: 1, limitMs: 400_000, hasBatches: false, takes: ['test/soak/'] },
   {
     name: 'waiting',
     jobs: 1,
     limitMs: 120_000,
+    hasBatches: false,
     // Less than half a core: they wait for heart-beats, leases, time limits, and for programs to start.
     takes: [
       'test/adapters/admin/tap-stream.',
@@ -50,7 +53,7 @@ const KINDS: readonly Kind[] = [
     ],
   },
   // Two cores: three busy files at a time make each other late.
-  { name: 'busy', jobs: 2, limitMs: 120_000, takes: ['test/'] },
+  { name: 'busy', jobs: 2, limitMs: 120_000, hasBatches: true, takes: ['test/'] },
 ];
 
 /** Enough to make a start of Node small beside it, and little enough to share evenly. */
@@ -65,7 +68,8 @@ const UNKNOWN_SECONDS = 0.5;
  */
 const NEEDS_A_PROCESS = [
   /\bprocess\.(on|once|off|exit|chdir|memoryUsage|cpuUsage|getActiveResourcesInfo)\b/,
-  /\bprocess\.env(\.\w+|\[[^\]]+\]) =[^=]/,
+  /\b(process\.env(\.\w+|\[[^\]]+\])|globalThis\.\w+|Date\.now|Math\.random) =[^=>]/,
+  /\bsetFlagsFromString\b/,
   /^(await |void )?t\.(?!(test|before|teardown)\()/m,
   /\bt\.jobs\b/,
 ];
@@ -87,7 +91,7 @@ export function toLanes(sources: readonly string[], known: Known): Lane[] {
   return KINDS.map((kind) => {
     const own = sources.filter((source) => kindOf.get(source) === kind);
     const isAlone = (source: string): boolean =>
-      kind.name !== 'busy' || secondsOf(source) > SHORT_SECONDS || needsProcess(known.textOf(source));
+      !kind.hasBatches || secondsOf(source) > SHORT_SECONDS || needsProcess(known.textOf(source));
     const alone = own.filter(isAlone).map((source) => [source]);
     const batches = toBatches(
       own.filter((source) => !isAlone(source)),
