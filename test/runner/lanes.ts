@@ -38,7 +38,6 @@ const KINDS: readonly Kind[] = [
       'test/adapters/redis/cluster.',
       'test/adapters/redis/members/cluster-nodes.',
       'test/adapters/redis/members/fenced-node.',
-      'test/adapters/redis/outages.',
       'test/adapters/redis/relay/quiet-channels.',
       'test/adapters/redis/sentinel.',
       'test/adapters/redis/shared-queue-operations.',
