@@ -201,8 +201,8 @@ t.test('a message refused for good moves to the dead letters in one step', async
   t.match(
     store.commits[0]?.operations.filter(({ kind }) => kind !== 'mark'),
     [
-      { kind: 'remove', stream: 'queue:/queue/q' },
       { kind: 'append', stream: 'queue:/queue/DLQ' },
+      { kind: 'remove', stream: 'queue:/queue/q' },
     ],
   );
   await commit();
