@@ -1,8 +1,9 @@
 /**
- * Refuses messages before the disk is full. On a disk without any room SQLite could not write down either what was
+ * Refuses messages before the disk is full, and while the file is not where the next start would look for it: what is written
+ * to a file that was moved or removed is lost with the process. On a disk without any room SQLite could not write down either what was
  * consumed, so that a full store would stay full until somebody enlarges the disk.
  */
-import { statfsSync } from 'node:fs';
+import { statfsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Database, Statement } from 'better-sqlite3';
 import { BrokerError } from '../../broker/errors.js';
@@ -16,21 +17,27 @@ export class SqliteRoom {
   readonly #file: string;
   readonly #directory: string;
   readonly #pageBytes: number;
+  /** Which file it is, wherever it stands. */
+  readonly #inode: bigint;
   readonly #freePages: Statement<[], number>;
 
   constructor(database: Database) {
     this.#file = database.name;
     this.#directory = path.dirname(database.name);
+    this.#inode = statSync(database.name, { bigint: true }).ino;
     this.#pageBytes = database.pragma('page_size', { simple: true }) as number;
     this.#freePages = database.prepare<[], number>('PRAGMA freelist_count').pluck();
   }
 
   /**
    * For messages of so many octets there is room on the disk, or in pages of the file that are free.
-   * @throws BrokerError `store-full`
+   * @throws BrokerError `store-full`, `store-failed`
    */
   require(octets: number): void {
     // A few microseconds: so it is asked each time.
+    if (statSync(this.#file, { bigint: true, throwIfNoEntry: false })?.ino !== this.#inode) {
+      throw new BrokerError('store-failed', `${this.#file}: was moved or removed while it is in use; put it back`);
+    }
     const { bavail, bsize } = statfsSync(this.#directory);
     if (bavail * bsize >= RESERVE_BYTES + octets) return;
     const free = (this.#freePages.get() ?? 0) * this.#pageBytes;
