@@ -32,6 +32,11 @@ abstract class GatewayLine extends Line {
     return destination;
   }
 
+  /** Also one that has ended: what was on its way would be taken for the next one's. */
+  override hasSubscribed(destination: string): boolean {
+    return this.#subscriptions.has(destination);
+  }
+
   unsubscribe(subscription: string): void {
     this.#do('unsubscribe', { destination: subscription });
   }

@@ -56,7 +56,7 @@ function follow({ line, ledger, random, name }: HabitParts): Habit {
       ['/topic/{any}/prices', null],
       [BULK_TOPIC, null],
     ]);
-    if (line.isGateway && subscribed.includes(destination)) return;
+    if (line.hasSubscribed(destination)) return;
     const own = new Map<string, number>();
     const id = line.subscribe(destination, {
       ack: 'auto',
@@ -178,7 +178,8 @@ function ask({ line, ledger, random, name }: HabitParts): Habit {
 
 /** Who is in a room. */
 function watch({ line, random }: HabitParts): Habit {
-  line.subscribe(room(random), { ack: 'auto', onMessage: () => undefined });
+  const own = room(random);
+  if (!line.hasSubscribed(own)) line.subscribe(own, { ack: 'auto', onMessage: () => undefined });
   const watched = line.subscribe(`/topic/$presence${room(random).slice('/topic'.length)}`, {
     ack: 'auto',
     onMessage: () => undefined,

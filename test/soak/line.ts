@@ -71,6 +71,11 @@ export abstract class Line {
     return !this.hasEnded;
   }
 
+  /** A gateway knows a subscription by its destination: a second one there is the first, whatever it asks for. */
+  hasSubscribed(_destination: string): boolean {
+    return false;
+  }
+
   /** Gateways have neither transactions nor two subscriptions to one destination, and no word for leaving. */
   get isGateway(): boolean {
     return this.kind === 'json' || this.kind.startsWith('socketio');
