@@ -11,7 +11,9 @@ function sectionsOf(report: string): Section[] {
 
 /** Whether there is a table with something in it. */
 function hasRows({ text }: Section): boolean {
-  return text.split('\n').filter((line) => line.startsWith('|')).length > 2;
+  const lines = text.split('\n').filter((line) => line.startsWith('|'));
+  const heads = lines.filter((line) => /^\|( *:?-+:? *\|)+$/.test(line)).length;
+  return lines.length > 2 * heads;
 }
 
 /**
