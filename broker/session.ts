@@ -346,7 +346,8 @@ export class Session
     }
     this.#deadlines.noteFrame(this.#parser.heldBytes > 0, stats.framesIn > framesBefore);
     if (hold !== null) {
-      if (stats.messagesIn !== before || this.#transactions !== null) this.#isPublisher = true;
+      // A transaction in which nothing is sent fills nothing.
+      if (stats.messagesIn !== before || (this.#transactions?.bytes ?? 0) > 0) this.#isPublisher = true;
       if (!this.isSuspended) this.#isHeld(hold);
     }
     if (consumed === chunk.length || !this.isSuspended) return;
