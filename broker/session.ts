@@ -54,7 +54,7 @@ import type {
   Principal,
   TransportName,
 } from './ports.js';
-import { QueueTimer } from './destinations/queue-timer.js';
+import { WheelTimer } from './wheel-timer.js';
 import { Portions } from './portions.js';
 import type { PublisherHold } from './publisher-hold.js';
 import type { SessionQuota } from './quotas/session-quota.js';
@@ -411,7 +411,7 @@ export class Session
   pause(ms: number): Promise<void> {
     const { wheel, clock } = this.#environment;
     return new Promise((resolve) => {
-      wheel.schedule(new QueueTimer(resolve), clock.nowMs() + ms);
+      wheel.schedule(new WheelTimer(resolve), clock.nowMs() + ms);
     });
   }
 

@@ -2,7 +2,7 @@
  * One history that nodes share, as this node has it: how far it has come here, the newest of it, and what came out of turn.
  * Messages are taken in the order of their offsets; what is missing is read before anything behind it is shown.
  */
-import { QueueTimer } from '../destinations/queue-timer.js';
+import { WheelTimer } from '../wheel-timer.js';
 import type { Histories } from '../history/histories.js';
 import { HistoryLog } from '../history/history-log.js';
 import type { FilledHistoryRule } from '../history/history-options.js';
@@ -65,7 +65,7 @@ export class SharedHistory {
   #log: HistoryLog;
   #held: HeldMessages[] = [];
   #heldBytes = 0;
-  readonly #holeTimer: QueueTimer;
+  readonly #holeTimer: WheelTimer;
   #reading: Promise<void> | null = null;
   #next: Promise<void> | null = null;
   #loading: Promise<void> = Promise.resolve();
@@ -75,7 +75,7 @@ export class SharedHistory {
     this.#rule = rule;
     this.#parts = parts;
     this.#log = new HistoryLog(destination, '', rule);
-    this.#holeTimer = new QueueTimer(() => {
+    this.#holeTimer = new WheelTimer(() => {
       if (this.#held.length > 0) this.#refreshSoon();
     });
   }

@@ -9,7 +9,7 @@ import type { InboxKeeper } from '../inbox/inbox-keeper.js';
 import { interestIn } from '../inbox/interest.js';
 import { expiryOf } from '../inbox/user-inboxes.js';
 import { isPattern } from '../destinations/pattern.js';
-import { QueueTimer } from '../destinations/queue-timer.js';
+import { WheelTimer } from '../wheel-timer.js';
 import type { Message } from '../message.js';
 import type { InboxAppendResult, InboxSizes, UserMessage } from '../ports.js';
 import { decodeForeign, encodeMessage } from '../storage/message-codec.js';
@@ -44,7 +44,7 @@ export class SharedInboxes implements InboxKeeper {
   #wanting = new Set<SharedMailbox>();
   #isWriting = false;
   #tenure = 0;
-  readonly #again = new QueueTimer(() => {
+  readonly #again = new WheelTimer(() => {
     this.#write();
   });
   /** As they were when the store was asked last. */

@@ -7,7 +7,7 @@ import { DEFAULT_INBOX_BOUNDS } from '../inbox/inbox-options.js';
 import { InboxEntry } from '../inbox/inbox-entry.js';
 import type { Message } from '../message.js';
 import type { Clock, InboxClaimResult, InboxOperation, KeptMessage, Logger } from '../ports.js';
-import { QueueTimer } from '../destinations/queue-timer.js';
+import { WheelTimer } from '../wheel-timer.js';
 import type { BrokerStats } from '../stats.js';
 import { decodeForeign } from '../storage/message-codec.js';
 import type { Journal } from '../storage/journal.js';
@@ -68,7 +68,7 @@ export class SharedMailbox {
   #isWoken = false;
   /** An answer was lost: the store may have given this node what it does not know of. */
   #isUnsure = false;
-  readonly #due = new QueueTimer(() => {
+  readonly #due = new WheelTimer(() => {
     this.wake();
   });
 

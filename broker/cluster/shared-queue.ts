@@ -23,7 +23,7 @@ import type { KeptQueue } from '../destinations/kept-queue.js';
 import { DEFAULT_TERMS, queueTerms } from '../destinations/message-terms.js';
 import { QueueBrowser } from '../destinations/queue-browser.js';
 import { canTake, QueueConsumers } from '../destinations/queue-consumers.js';
-import { QueueTimer } from '../destinations/queue-timer.js';
+import { WheelTimer } from '../wheel-timer.js';
 import type { InspectedQueue } from '../operations/shared-queue-operations.js';
 import { backoffMs, type Refusal } from '../destinations/redelivery.js';
 import { SharedBrowse } from './shared-browse.js';
@@ -96,7 +96,7 @@ export class SharedQueue implements KeptQueue, InspectedQueue {
   #wasExclusive = false;
   #isDispatching = false;
   #isClosed = false;
-  readonly #due = new QueueTimer(() => {
+  readonly #due = new WheelTimer(() => {
     this.wake();
   });
 

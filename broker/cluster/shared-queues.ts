@@ -2,7 +2,7 @@
  * The shared queues that have consumers on this node, and what concerns all of them: being told of what other nodes publish
  * and give back, nodes that come and go, and messages that expire while nobody takes them.
  */
-import { QueueTimer } from '../destinations/queue-timer.js';
+import { WheelTimer } from '../wheel-timer.js';
 import type { QueueOptions } from '../queue-options.js';
 import { WriteUnit } from '../storage/write-unit.js';
 import { SharedQueue, type SharedQueueParts } from './shared-queue.js';
@@ -24,7 +24,7 @@ export class SharedQueues {
   #looks = 0;
   #tenure = 0;
   /** When the next message that was published here expires, by the node's clock. */
-  readonly #expiry = new QueueTimer(() => {
+  readonly #expiry = new WheelTimer(() => {
     this.#findOverdue();
   });
   #stopLooking: (() => void) | null = null;

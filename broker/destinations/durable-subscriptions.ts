@@ -13,7 +13,7 @@ import { DurableSubscription, type DurableBinding, type DurableSpec } from './du
 import type { KeptQueue } from './kept-queue.js';
 import { Queue, type QueueParts } from './queue.js';
 import type { DurableBindings } from './topic.js';
-import { QueueTimer } from './queue-timer.js';
+import { WheelTimer } from '../wheel-timer.js';
 import { SubscriptionIndex } from './subscription-index.js';
 
 export interface DurableSubscriptionsSettings {
@@ -55,7 +55,7 @@ export class DurableSubscriptions implements DurableBindings {
   #looked: Promise<unknown> = Promise.resolve();
   /** Null: there are no other nodes. */
   #confirmWith: ((binding: DurableBinding) => Promise<void>) | null = null;
-  readonly #sweeper = new QueueTimer(() => {
+  readonly #sweeper = new WheelTimer(() => {
     this.#sweep();
   });
 

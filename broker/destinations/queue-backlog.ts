@@ -4,7 +4,7 @@
  * Of stored messages only the next ones are held in memory; those behind them are pages in the store, read when needed.
  */
 import type { Message } from '../message.js';
-import type { QueueTimer } from './queue-timer.js';
+import type { WheelTimer } from '../wheel-timer.js';
 import { DEFAULT_PRIORITY, HIGHEST_PRIORITY } from './message-terms.js';
 
 /** One message of a queue while it waits there. */
@@ -12,7 +12,7 @@ export class QueuedMessage {
   /** Waits in the backlog: false before it is put there and after it was taken. */
   isWaiting = false;
   /** Ends its time to live; null when that is for ever. */
-  expiry: QueueTimer | null = null;
+  expiry: WheelTimer | null = null;
   /** Time of day before which nobody is to get it, in ms since the epoch; 0 is at once. */
   notBeforeEpochMs: number;
 

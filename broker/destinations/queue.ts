@@ -23,7 +23,7 @@ import { QueueBacklog, QueuedMessage, type Pager } from './queue-backlog.js';
 import { QueueBrowser } from './queue-browser.js';
 import { QueueConsumers } from './queue-consumers.js';
 import { QueueStorage } from './queue-storage.js';
-import { QueueTimer } from './queue-timer.js';
+import { WheelTimer } from '../wheel-timer.js';
 import type { OperatedQueue } from '../operations/queue-operations.js';
 import { backoffMs, type Refusal } from './redelivery.js';
 
@@ -99,7 +99,7 @@ export class Queue implements KeptQueue, Pager, OperatedQueue {
   #returning: ReturnedMessage[] = [];
   #isClosed = false;
   /** Of messages whose time has not come. */
-  readonly #timers = new Map<QueuedMessage, QueueTimer>();
+  readonly #timers = new Map<QueuedMessage, WheelTimer>();
   /** Who waits for a page to be read; null while nobody does. */
   #pageWaiters: PageWaiter[] | null = null;
 
@@ -550,7 +550,7 @@ export class Queue implements KeptQueue, Pager, OperatedQueue {
   #watchExpiry(entry: QueuedMessage): void {
     const expiresEpochMs = entry.message.terms?.expiresEpochMs ?? 0;
     if (expiresEpochMs === 0) return;
-    entry.expiry = new QueueTimer(() => {
+    entry.expiry = new WheelTimer(() => {
       if (!entry.isWaiting) return;
       this.#take(entry);
       this.#giveUp(entry, 'expired');
@@ -562,7 +562,7 @@ export class Queue implements KeptQueue, Pager, OperatedQueue {
     if (entry.message.isStored) this.#backlog.keepsApart(entry);
     this.#delayed++;
     this.#delayedBytes += entry.message.weightBytes;
-    const timer = new QueueTimer(() => {
+    const timer = new WheelTimer(() => {
       this.#timers.delete(entry);
       this.#delayed--;
       this.#delayedBytes -= entry.message.weightBytes;
@@ -580,7 +580,7 @@ export class Queue implements KeptQueue, Pager, OperatedQueue {
     this.#schedule(timer, delayMs);
   }
 
-  #schedule(timer: QueueTimer, inMs: number): void {
+  #schedule(timer: WheelTimer, inMs: number): void {
     const { wheel, clock } = this.#parts;
     // Not the wheel's coarse clock, which may be behind: too early would be a broken promise.
     wheel.schedule(timer, clock.nowMs() + Math.max(inMs, 1));

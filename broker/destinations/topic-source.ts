@@ -11,7 +11,7 @@ import type { WriteUnit } from '../storage/write-unit.js';
 import type { MessageSource, Subscription } from '../subscription.js';
 import type { TimerWheel } from '../timer-wheel.js';
 import type { Clock } from '../ports.js';
-import { QueueTimer } from './queue-timer.js';
+import { WheelTimer } from '../wheel-timer.js';
 import { backoffMs, reasonToDrop, type Refusal } from './redelivery.js';
 
 export interface TopicSourceParts {
@@ -31,7 +31,7 @@ interface Waiting {
   messages: ReturnedMessage[];
   bytes: number;
   /** Refused messages whose delay is not over. */
-  readonly delayed: Set<QueueTimer>;
+  readonly delayed: Set<WheelTimer>;
 }
 
 /** What topics hand their messages to: TopicSource, or InboxSource where users have an inbox. */
@@ -147,7 +147,7 @@ export class TopicSource implements LiveSource {
   #delay(subscription: Subscription, { message, deliveryCount }: Delivery, delayMs: number): void {
     const { wheel, clock } = this.#parts;
     const { delayed } = this.#waitingOf(subscription);
-    const timer = new QueueTimer(() => {
+    const timer = new WheelTimer(() => {
       delayed.delete(timer);
       this.#putBack(subscription, [{ message, deliveryCount }]);
       this.ready(subscription);

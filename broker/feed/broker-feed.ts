@@ -2,7 +2,7 @@
  * What the broker tells about itself: `/topic/$broker/events` when something happens, `/topic/$broker/stats` every few
  * seconds. Counts are compared only while somebody is subscribed.
  */
-import { QueueTimer } from '../destinations/queue-timer.js';
+import { WheelTimer } from '../wheel-timer.js';
 import type { ReservedTopics } from '../destinations/reserved-topics.js';
 import { SubscriptionIndex } from '../destinations/subscription-index.js';
 import { Topic } from '../destinations/topic.js';
@@ -53,7 +53,7 @@ const NO_PATTERNS = new SubscriptionIndex<Subscription>('/');
 export class BrokerFeed implements NodeWatchHandler {
   readonly #parts: BrokerFeedParts;
   readonly #topics: Readonly<Record<Kind, Topic>>;
-  readonly #timers: Readonly<Record<Kind, QueueTimer>>;
+  readonly #timers: Readonly<Record<Kind, WheelTimer>>;
   /** Set before the broker starts. */
   #source: FeedSource | null = null;
   #counted: FeedCounts | null = null;
@@ -70,11 +70,11 @@ export class BrokerFeed implements NodeWatchHandler {
     const topic = (kind: Kind): Topic => new Topic(parts.reserved.name(kind), NO_PATTERNS, parts.source);
     this.#topics = { events: topic('events'), stats: topic('stats') };
     this.#timers = {
-      events: new QueueTimer(() => {
+      events: new WheelTimer(() => {
         this.#compare();
         this.#schedule('events');
       }),
-      stats: new QueueTimer(() => {
+      stats: new WheelTimer(() => {
         this.#tell('stats', this.#stats());
         this.#schedule('stats');
       }),

@@ -3,7 +3,7 @@
  * were not published to for longest give way.
  */
 import { SubscriptionIndex } from '../destinations/subscription-index.js';
-import { QueueTimer } from '../destinations/queue-timer.js';
+import { WheelTimer } from '../wheel-timer.js';
 import { BrokerError } from '../errors.js';
 import type { Message } from '../message.js';
 import { OldestFirstMap } from '../oldest-first-map.js';
@@ -54,12 +54,12 @@ export class Histories {
    * though nothing is kept of topics that were never published to.
    */
   #epoch: string;
-  readonly #sweep: QueueTimer;
+  readonly #sweep: WheelTimer;
 
   constructor(parts: HistoriesParts) {
     this.#parts = parts;
     this.#epoch = parts.createEpoch();
-    this.#sweep = new QueueTimer(() => {
+    this.#sweep = new WheelTimer(() => {
       this.#sweepAll();
     });
   }

@@ -10,7 +10,7 @@ import type { WriteUnit } from '../storage/write-unit.js';
 import type { Message } from '../message.js';
 import type { TimerWheel, WheelEntry } from '../timer-wheel.js';
 import { readTerms } from '../destinations/message-terms.js';
-import { QueueTimer } from '../destinations/queue-timer.js';
+import { WheelTimer } from '../wheel-timer.js';
 import { InboxEntry } from './inbox-entry.js';
 import type { InboxKeeper } from './inbox-keeper.js';
 import { InboxRules, type InboxBounds, type InboxOptions } from './inbox-options.js';
@@ -252,7 +252,7 @@ export class UserInboxes implements InboxKeeper {
   #delay(entry: InboxEntry, delayMs: number): void {
     const { wheel, clock } = this.#parts;
     this.#setState(entry, 'delayed');
-    const timer = new QueueTimer(() => {
+    const timer = new WheelTimer(() => {
       if (entry.state === 'delayed') this.#wait(entry);
     });
     wheel.schedule(timer, clock.nowMs() + delayMs);

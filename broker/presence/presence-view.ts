@@ -2,7 +2,7 @@
  * One topic as its watchers see it: the audiences of all nodes put together. Tells who has come and who has gone; a user
  * whose last session ended is there for a while yet, so that a page that is loaded again neither leaves nor joins.
  */
-import { QueueTimer } from '../destinations/queue-timer.js';
+import { WheelTimer } from '../wheel-timer.js';
 import type { TimerWheel } from '../timer-wheel.js';
 import type { Clock } from '../ports.js';
 import type { AudienceChange } from './audience.js';
@@ -30,7 +30,7 @@ export interface PresenceViewParts {
 interface Present {
   /** On all nodes; 0 while the user is leaving. */
   sessions: number;
-  leaving: QueueTimer | null;
+  leaving: WheelTimer | null;
 }
 
 interface NodeAudience {
@@ -138,7 +138,7 @@ export class PresenceView {
       leave();
       return;
     }
-    present.leaving = new QueueTimer(leave);
+    present.leaving = new WheelTimer(leave);
     this.#parts.wheel.schedule(present.leaving, this.#parts.clock.nowMs() + delayMs);
   }
 }

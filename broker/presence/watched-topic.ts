@@ -2,7 +2,7 @@
  * One topic whose presence somebody watches: who of this node is subscribed (for watchers anywhere), what the topic looks
  * like over all nodes (for watchers here), and what watchers here are told.
  */
-import { QueueTimer } from '../destinations/queue-timer.js';
+import { WheelTimer } from '../wheel-timer.js';
 import { SubscriptionIndex } from '../destinations/subscription-index.js';
 import { Topic } from '../destinations/topic.js';
 import type { TopicSource } from '../destinations/topic-source.js';
@@ -56,7 +56,7 @@ export class WatchedTopic {
   /** Of watchers here, and of questions of the application. */
   #claims = 0;
   #toldAnonymous = 0;
-  readonly #counting = new QueueTimer(() => {
+  readonly #counting = new WheelTimer(() => {
     this.#tellCount();
   });
 

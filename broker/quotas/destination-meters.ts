@@ -3,7 +3,7 @@
  * first SEND and forgotten when it says nothing any more. Bounded, as clients name destinations as they like.
  */
 import { OldestFirstMap } from '../oldest-first-map.js';
-import { QueueTimer } from '../destinations/queue-timer.js';
+import { WheelTimer } from '../wheel-timer.js';
 import { SubscriptionIndex } from '../destinations/subscription-index.js';
 import type { Clock } from '../ports.js';
 import type { TimerWheel } from '../timer-wheel.js';
@@ -33,7 +33,7 @@ export class DestinationMeters {
   readonly #rules: SubscriptionIndex<{ readonly order: number; readonly rate: RateOptions }>;
   /** Null: no rule covers it, or one that bounds nothing. */
   readonly #meters = new OldestFirstMap<string, Meter | null>();
-  readonly #timer: QueueTimer = new QueueTimer(() => {
+  readonly #timer: WheelTimer = new WheelTimer(() => {
     this.#sweep();
   });
 

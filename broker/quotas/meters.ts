@@ -2,7 +2,7 @@
  * Meters by name, of users or of addresses: made with the first connection and kept until the last is gone and nothing is
  * left to remember, so that connecting anew clears nothing.
  */
-import { QueueTimer } from '../destinations/queue-timer.js';
+import { WheelTimer } from '../wheel-timer.js';
 import type { Clock } from '../ports.js';
 import type { TimerWheel } from '../timer-wheel.js';
 import { Meter } from './meter.js';
@@ -68,7 +68,7 @@ export class Meters {
     if (meter.connections > 0 || this.#meters.get(name) !== meter) return;
     if (meter.freeAtMs <= clock.nowMs()) this.#meters.delete(name);
     else {
-      const timer = new QueueTimer(() => {
+      const timer = new WheelTimer(() => {
         this.#forget(name, meter);
       });
       wheel.schedule(timer, meter.freeAtMs);

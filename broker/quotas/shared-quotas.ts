@@ -4,7 +4,7 @@
  * enough, and nobody waits for them.
  */
 import type { NodeWatches, NodeWatchHandler } from '../cluster/node-watches.js';
-import { QueueTimer } from '../destinations/queue-timer.js';
+import { WheelTimer } from '../wheel-timer.js';
 import type { Clock } from '../ports.js';
 import type { TimerWheel } from '../timer-wheel.js';
 import type { QuotaKind, QuotaNodes, Quotas } from './quotas.js';
@@ -42,7 +42,7 @@ export class SharedQuotas implements NodeWatchHandler, QuotaNodes {
   readonly #changed = new Map<string, readonly [QuotaKind, string]>();
   /** Whose demand was told the last time. */
   #told = new Set<string>();
-  readonly #timer: QueueTimer = new QueueTimer(() => {
+  readonly #timer: WheelTimer = new WheelTimer(() => {
     this.#tell();
     this.#schedule();
   });

@@ -1,7 +1,7 @@
-/** One message's moment in the broker's wheel: the end of its time to live, or of a delay. */
-import type { WheelEntry } from '../timer-wheel.js';
+/** Something to be done once, at a moment in the broker's wheel: the end of a time to live, of a delay, of a pause. */
+import type { WheelEntry } from './timer-wheel.js';
 
-export class QueueTimer implements WheelEntry {
+export class WheelTimer implements WheelEntry {
   dueMs = 0;
   wheelSlot = -1;
   wheelIndex = -1;

@@ -1,13 +1,13 @@
 import t from 'tap';
-import { QueueTimer } from '../../../broker/destinations/queue-timer.js';
-import { TimerWheel } from '../../../broker/timer-wheel.js';
-import { FakeClock } from '../../helpers/fake-clock.js';
+import { WheelTimer } from '../../broker/wheel-timer.js';
+import { TimerWheel } from '../../broker/timer-wheel.js';
+import { FakeClock } from '../helpers/fake-clock.js';
 
 t.test('a timer runs once each time it is scheduled, also by its own work', async (t) => {
   const clock = new FakeClock();
   const wheel = new TimerWheel(clock);
   let runs = 0;
-  const timer = new QueueTimer(() => {
+  const timer = new WheelTimer(() => {
     runs++;
     if (runs < 3) wheel.schedule(timer, clock.nowMs() + 1_000);
   });
