@@ -48,8 +48,8 @@ export interface MemoryProblem {
 const LOOK_EVERY_MS = 100;
 /** A stage is left only when so much less of the budget is taken than where it begins. */
 const HYSTERESIS = 0.04;
-/** Of V8's limit: near it V8 does little else than look for garbage. */
-const HEAP_PART = 0.85;
+/** Of V8's limit: above it V8 ends a process that finds little garbage several times in a row, before its heap is full. */
+const HEAP_PART = 0.8;
 /** Of the machine or container: the rest is code, stacks, threads, and what the allocator keeps. */
 const TOTAL_PART = 0.8;
 /** Who is paused makes no garbage, and V8 then sees no reason to look for any: so it is asked to, this rarely. */

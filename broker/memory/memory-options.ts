@@ -5,7 +5,7 @@ export interface MemoryOptions {
   readonly enabled: boolean;
   /** Heap and buffers of the process, in octets; 0: four fifths of what the machine has or the container allows. */
   readonly budgetBytes: number;
-  /** Parts of the budget, or of nine tenths of V8's own limit when that is nearer. From here on nobody new is let in, */
+  /** Parts of the budget, or of four fifths of V8's own limit when that is nearer. From here on nobody new is let in, */
   readonly refuseConnectionsAt: number;
   /** who publishes is not read from, */
   readonly pausePublishersAt: number;
@@ -18,7 +18,7 @@ export interface MemoryOptions {
 export const DEFAULT_MEMORY_OPTIONS: MemoryOptions = Object.freeze({
   enabled: true,
   budgetBytes: 0,
-  // Garbage that waits to be collected counts too, and V8 lets it grow to half of what is left: below three quarters of its
+  // Garbage that waits to be collected counts too, and V8 lets it grow to half of what is left: below two thirds of its
   // limit most may be garbage.
   refuseConnectionsAt: 0.84,
   pausePublishersAt: 0.9,

@@ -67,15 +67,14 @@ export class Arena {
     this.ended = new Promise((resolve) => {
       child.on('close', (code, signal) => {
         const why = /heap out of memory/.test(complaints) ? 'out of memory' : complaints.slice(0, 1_000);
-        resolve(`${code ?? signal}: ${why}`);
+        const how = `${code ?? signal}: ${why}`;
+        resolve(how);
+        for (const settle of this.#waiting.values()) settle({ error: `the attacked process ended: ${how}` });
       });
     });
     child.on('message', (reply: { id: number; answer?: unknown; error?: string }) => {
       this.#waiting.get(reply.id)?.(reply);
       this.#waiting.delete(reply.id);
-    });
-    child.on('exit', (code, signal) => {
-      for (const settle of this.#waiting.values()) settle({ error: `the attacked process ended: ${code ?? signal}` });
     });
   }
 
@@ -133,6 +132,9 @@ export class Arena {
   }
 
   #ask(order: Order): Promise<unknown> {
+    if (!this.#child.connected) {
+      return this.ended.then((how) => Promise.reject(new Error(`the attacked process had ended: ${how}`)));
+    }
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, ({ answer, error }) => {

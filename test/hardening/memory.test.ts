@@ -61,7 +61,7 @@ const HOARDS: readonly Hoard[] = [
   {
     name: 'clients that acknowledge nothing, and somebody who publishes without end',
     clients: 30,
-    heapMiB: 40,
+    heapMiB: 56,
     ack: 'client',
     enough: 2,
   },

@@ -13,7 +13,7 @@ export class ScriptedMemory implements ProcessMemory {
   onCollect: () => void = () => undefined;
 
   usage(): MemoryUsage {
-    const heapBytes = this.heapPart * this.heapLimitBytes * 0.85;
+    const heapBytes = this.heapPart * this.heapLimitBytes * 0.8;
     return { heapBytes, totalBytes: this.totalPart * this.totalLimitBytes * 0.8, residentBytes: 0 };
   }
 
