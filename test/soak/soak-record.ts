@@ -70,6 +70,7 @@ export function recordOf(report: SoakReport): SoakRecord {
       'admin requests': sum(Object.values(operator.answers)),
       'sessions ended by the operator': operator.ended,
       'ERRORs sent': stats.errorsSent,
+      ...Object.fromEntries(Object.entries(world.totals.errors).map(([code, count]) => [`ERROR ${code} seen`, count])),
     },
     identities,
     samples,

@@ -1,6 +1,6 @@
 /**
  * The process that is soaked: the whole server, and a side door for the test by which it tells what it holds. With
- * HOOFBEAT_SOAK_PLANT it has a fault of that name, so that each check can be seen to fail (DESIGN.md, 6).
+ * HOOFBEAT_SOAK_PLANT it has a fault of that name, so that each check can be seen to fail (DESIGN.md, 8).
  */
 import { Server } from 'socket.io';
 import { createStompServer, SocketIoGateway, type SocketIoMapping } from '../../adapters/index.js';
