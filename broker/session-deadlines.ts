@@ -111,6 +111,7 @@ export class SessionDeadlines implements WheelEntry {
   /** The session has ended; its client is given time to end as well. */
   linger(): void {
     this.#phase = 'lingering';
+    this.#wheel.touch();
     this.#lingerUntilMs = this.#wheel.nowMs + this.#options.limits.lingerMs;
     this.#wheel.cancel(this);
     this.#wheel.schedule(this, this.#lingerUntilMs);
