@@ -13,7 +13,7 @@ import { until } from '../helpers/until.js';
 import { fuzz } from './fuzz-run.js';
 
 const RECEIVERS = ['xhr_streaming', 'eventsource', 'xhr', 'jsonp?c=f'] as const;
-const BAD_BODIES = ['', '[', '{}', '"x"', '[1,null]', 'd=[', '["\\ud800"]', '[[["x"]]]'] as const;
+const BAD_BODIES = ['', '[', '{}', '[1,null]', 'd=[', '[[["x"]]]'] as const;
 /** A poll that has nothing to take would wait for a heart-beat. */
 const POLL_LIMIT_MS = 60;
 
@@ -53,7 +53,7 @@ class BadClient {
         this.isLossy = true;
         return;
       case 2:
-        await this.#post(this.#random.pick(BAD_BODIES), [400, 404, 413, 500, 204]);
+        await this.#post(this.#random.pick(BAD_BODIES), [400, 404, 413, 500]);
         return;
       case 3:
       case 4:
@@ -99,7 +99,7 @@ class BadClient {
     });
     if (!expected.includes(status)) throw new Error(`${status} for ${JSON.stringify(body)}`);
     if (status === 404) this.isOver = true;
-    if (status !== 204 || body === '["\\ud800"]') this.isLossy = true;
+    if (status !== 204) this.isLossy = true;
   }
 
   /** @param breaksOff the client goes before it has read; else what came within a moment is read */
