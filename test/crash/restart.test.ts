@@ -87,7 +87,8 @@ t.test('an orderly restart keeps what was stored, as it was', async (t) => {
   }
   client.sendFrame('SEND', { destination: '/queue/plain', receipt: 'fleeting' }, 'in memory');
   await client.receipt('fleeting');
-  await publish(client, '/queue/later', 'later', { 'x-delay': '500' });
+  const dueEpochMs = Date.now() + 3_000;
+  await publish(client, '/queue/later', 'later', { AMQ_SCHEDULED_TIME: String(dueEpochMs) });
   client.sendFrame('BEGIN', { transaction: 'open' });
   client.sendFrame('SEND', { destination: '/queue/plain', persistent: 'true', transaction: 'open' }, 'never');
 
@@ -121,6 +122,7 @@ t.test('an orderly restart keeps what was stored, as it was', async (t) => {
   );
   await heir.subscribe('/queue/later', '2');
   t.equal((await heir.frame('MESSAGE')).text, 'later');
+  t.ok(Date.now() >= dueEpochMs, 'not before its time');
   await heir.fence();
   heir.sendFrame('DISCONNECT');
   await stop(t, second);
