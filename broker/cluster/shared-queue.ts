@@ -610,8 +610,8 @@ export class SharedQueue implements KeptQueue, InspectedQueue {
 
   /**
    * Comes back when it cannot be: the store fails, or its dead-letter queue has no room.
-   * @param given of who waits for it, if anybody does. A transaction is refused as a whole; else nobody is, for what becomes
-   * of the letter is not the client's doing
+   * @param given of who waits for it, if anybody does. A transaction is refused as a whole; else nobody is for a dead-letter
+   * queue without room, which is not the client's doing
    */
   #giveUp(entry: Claimed, reason: DeadLetterReason, given: WriteUnit | null): void {
     const unit = given?.holdsBack === true ? given : new WriteUnit(this.#parts.journal);
@@ -628,8 +628,12 @@ export class SharedQueue implements KeptQueue, InspectedQueue {
     );
     this.#discard(entry, reason, unit);
     if (unit === given) return;
-    const done = unit.submit()?.catch(() => undefined);
-    if (done !== undefined && given?.isReceipted === true) given.confirmedBy(done);
+    const done = unit.submit()?.catch((error: unknown) => {
+      if (!(error instanceof BrokerError && error.code === 'queue-full')) throw error;
+    });
+    if (done === undefined) return;
+    if (given === null) done.catch(() => undefined);
+    else given.confirmedBy(done);
   }
 
   /** To its dead-letter destination, or nowhere. */

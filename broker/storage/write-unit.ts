@@ -152,7 +152,7 @@ export class WriteUnit {
     const done =
       this.external === null ? this.#submitHere() : this.#submitElsewhere(this.external, isAwaited || this.holdsBack);
     if (done === undefined) return this.#confirmations === null ? undefined : this.#confirmed();
-    return this.isReceipted ? done.then(() => this.#confirmed()) : done;
+    return this.isReceipted || this.#confirmations !== null ? done.then(() => this.#confirmed()) : done;
   }
 
   async #confirmed(): Promise<void> {

@@ -253,7 +253,13 @@ if (requireProgram(t, 'redis-server')) {
     await other.subscribe('/queue/a', 's', INDIVIDUAL);
     const [message] = await Promise.race([client.messages(1), other.messages(1)]);
     t.equal(`${message?.text ?? ''} ${message?.get('delivery-count') ?? ''}`, 'b 2');
+    const refusing = await connectTo(t, node);
+    await sendTo(refusing, '/queue/c', 'c');
+    await refusing.subscribe('/queue/c', 's', INDIVIDUAL);
+    const c = await refusing.frame('MESSAGE');
     await redis.stop();
+    settle(refusing, 'NACK', c, { requeue: 'false', receipt: 'for good' });
+    await refusing.expectError('store-failed');
     const third = await connectTo(t, node);
     third.sendFrame('SEND', { destination: '/queue/a', receipt: 'r' }, 'x');
     await third.expectError('store-failed');
