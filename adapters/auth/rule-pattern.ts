@@ -4,7 +4,13 @@
  */
 import { BrokerError } from '../../broker/errors.js';
 import { VariableReader } from '../../broker/application/path-variables.js';
-import { compileSegment, hasWildcard, splitSegments, type SegmentTest } from '../../broker/destinations/pattern.js';
+import {
+  compileSegment,
+  hasWildcard,
+  isBeyondTest,
+  splitSegments,
+  type SegmentTest,
+} from '../../broker/destinations/pattern.js';
 
 /** One segment of a rule's pattern. */
 interface RuleSegment {
@@ -108,7 +114,9 @@ function isCovered(rule: RuleSegment, asked: AskedSegment, user: string | null):
 
 function canMeet(rule: RuleSegment, asked: AskedSegment, user: string | null): boolean {
   if (asked.test === null) {
-    return rule.aroundUser === null ? rule.test(asked.text) : isOfUser(rule.aroundUser, asked.text, user);
+    if (rule.aroundUser !== null) return isOfUser(rule.aroundUser, asked.text, user);
+    // A name that is too long to be compared must not be a way around a rule.
+    return rule.matchesAll || rule.test(asked.text) || (rule.isWild && isBeyondTest(rule.text, asked.text));
   }
   if (rule.aroundUser !== null) {
     return user !== null && asked.test(`${rule.aroundUser[0]}${user}${rule.aroundUser[1]}`);

@@ -74,6 +74,11 @@ export function compileSegment(pattern: string): SegmentTest {
   return isRegexSegment(pattern) ? compileRegexSegment(pattern) : compileGlob(pattern.replace(/\{[^{}]+\}/g, '*'));
 }
 
+/** Whether the segment is too long to be compared with the pattern: its test says no, whatever stands in it. */
+export function isBeyondTest(pattern: string, segment: string): boolean {
+  return segment.length > (isRegexSegment(pattern) ? MAX_REGEX_TEXT : MAX_GLOB_TEXT);
+}
+
 /** `*` and `?` by going back to the last star only: linear in practice, at worst pattern × segment. */
 function compileGlob(glob: string): SegmentTest {
   return (segment) => {

@@ -240,6 +240,16 @@ t.test('a long pattern of wildcards is judged at once', async (t) => {
   t.ok(Number(process.hrtime.bigint() - start) < 5e8);
 });
 
+t.test('a name too long to be compared is no way around a rule', async (t) => {
+  const long = 'x'.repeat(300);
+  for (const denied of ['/topic/*', '/topic/{name}', '/topic/a*', '/topic/{name:a.*}']) {
+    const rules: Rule[] = [{ destination: denied, allow: false }, { allow: true }];
+    holds(t, rules, [`- send /topic/a${long}`, `- subscribe /topic/a${long}`, `+ send /queue/a${long}`]);
+  }
+  // What lets in lets in what it has compared.
+  holds(t, [{ destination: '/topic/a*', allow: true }], ['+ send /topic/ab', `- send /topic/a${long}`]);
+});
+
 t.test('of a user destination the rules see both forms in order: a denying rule counts for either', async (t) => {
   const resolved = (rules: readonly Rule[], action: RuleAction, written: string, destination: string): unknown =>
     new RuleAuthorizer({ rules }).isAllowed(request(action, destination, { resolvedFrom: written }));
