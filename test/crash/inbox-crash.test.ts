@@ -12,6 +12,7 @@ import { BrokerProcess } from './broker-process.js';
 
 const SEED = process.env['HOOFBEAT_CRASH_SEED'] ?? randomBytes(4).toString('hex');
 const MESSAGES = 300;
+const PREFETCH = 20;
 const DESTINATION = '/user/bob/queue/orders';
 
 const { HOOFBEAT_TEST_REDIS: REDIS } = process.env;
@@ -63,7 +64,7 @@ t.test(`a user's inbox outlives the broker, and each message is in it once (seed
   sendAll(again);
   for (let k = 1; k <= MESSAGES; k++) await again.receipt(String(k));
   const bob = await connect(t, port, 'bob');
-  await bob.subscribe('/user/queue/orders', 's', { ack: 'client-individual', 'prefetch-count': '20' });
+  await bob.subscribe('/user/queue/orders', 's', { ack: 'client-individual', 'prefetch-count': String(PREFETCH) });
   const acknowledged = random.between(1, MESSAGES - 1);
   const seen: number[] = [];
   for (let settled = 0; settled < acknowledged;) {
@@ -93,7 +94,9 @@ t.test(`a user's inbox outlives the broker, and each message is in it once (seed
     const frame = await last.frame('MESSAGE');
     const number = Number(frame.text);
     left.push(number);
-    if (seen.includes(number)) t.equal(frame.get('redelivered'), 'true', `${number} was delivered before`);
+    // That it was delivered is stored along with what comes next: of what went out behind the last RECEIPT nobody can say.
+    if (number > acknowledged + PREFETCH || !seen.includes(number)) continue;
+    t.equal(frame.get('redelivered'), 'true', `${number} was delivered before`);
   }
   await last.fence();
   t.ok((left[0] ?? 0) > acknowledged, 'what was acknowledged and receipted does not return');
