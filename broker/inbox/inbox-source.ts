@@ -123,12 +123,18 @@ export class InboxSource implements LiveSource {
     });
   }
 
-  refused(subscription: Subscription, deliveries: readonly Delivery[], refusal: Refusal, unit: WriteUnit): void {
+  refused(
+    subscription: Subscription,
+    deliveries: readonly Delivery[],
+    refusal: Refusal,
+    unit: WriteUnit,
+  ): void | Promise<void> {
     const others = deliveries.filter((delivery) => !this.#refuse(delivery, refusal, unit));
-    if (others.length > 0) this.#parts.live.refused(subscription, others, refusal, unit);
+    const rest = others.length > 0 ? this.#parts.live.refused(subscription, others, refusal, unit) : undefined;
     unit.show(() => {
       this.#resume(subscription);
     });
+    return rest;
   }
 
   /** Its ACK or NACK was undone after it had ended. */

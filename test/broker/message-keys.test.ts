@@ -313,7 +313,7 @@ t.test('two units that want the same keys in opposite order do not wait for each
   ];
   first.undoAll();
   t.strictSame(await waiting[0], [{ key: 'a' }, { key: 'c' }, { key: 'b' }]);
-  second.applyAll();
+  void second.applyAll();
   t.strictSame(await waiting[1], []);
 });
 
@@ -322,7 +322,7 @@ t.test('what expired is forgotten when the next key comes', async (t) => {
   for (let k = 0; k < 100; k++) {
     const unit = new WriteUnit(null);
     t.strictSame(all.claim([{ key: String(k) }], unit), [{ key: String(k) }]);
-    unit.applyAll();
+    void unit.applyAll();
     clock.advance(100);
   }
   t.equal(all.size, 10);

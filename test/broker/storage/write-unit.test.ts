@@ -31,7 +31,7 @@ t.test('a unit that holds back shows nothing before it is stored', async (t) => 
   await unit.submit();
   t.strictSame(done, []);
   t.strictSame(written, [unit]);
-  unit.applyAll();
+  void unit.applyAll();
   t.strictSame(done, ['shown', 'applied']);
 });
 
@@ -65,7 +65,7 @@ t.test(
     fill(submitted);
     await submitted.unit.submit();
     t.strictSame(submitted.written[0]?.operations, [{ kind: 'delete', key: 'k' }]);
-    submitted.unit.applyAll();
+    void submitted.unit.applyAll();
     const undone = unitOf();
     fill(undone);
     undone.unit.undoAll();
