@@ -121,8 +121,7 @@ export class Arena {
     const { stallMs, busyMs, rssBeforeBytes, rssBytes } = seen;
     const { trouble, ...times } = witnessed;
     const grownMiB = (rssBytes - rssBeforeBytes) / 2 ** 20;
-    const { mayStall: _, ...described } = attack;
-    const row: Row = { ...described, outcome, without, stallMs, busyMs, grownMiB, ...times };
+    const row: Row = { ...attack, outcome, without, stallMs, busyMs, grownMiB, ...times };
     record(row);
     t.equal(trouble, null, `${attack.name}: the others stay connected`);
     // By its own doing: what other processes of the machine took is no stall of the server's.
