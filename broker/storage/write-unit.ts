@@ -136,7 +136,10 @@ export class WriteUnit {
     (this.#unconfirmed ??= []).push(step);
   }
 
-  /** What `submit` is to wait for as well, when everything else is done; to be said at the latest by a step. */
+  /**
+   * What `submit` is to wait for as well, when everything else is done; to be said before it, or for a RECEIPT at the latest by
+   * a step.
+   */
   confirmedBy(confirmation: Promise<void>): void {
     // It may be refused before anybody asks.
     confirmation.catch(() => undefined);

@@ -4,60 +4,7 @@ import type { SeededRandom } from '../helpers/seeded-random.js';
 import { BrokerFixture, frameText, type FixtureClient } from '../helpers/broker-fixture.js';
 import { header } from '../helpers/server-frames.js';
 import { damage, fuzz } from './fuzz-run.js';
-
-const IDS = ['0', '1', 'a\\cb', '__proto__', '', 'x'.repeat(200)] as const;
-const DESTINATIONS = [
-  '/topic/a',
-  '/topic/a/b',
-  '/topic/*',
-  '/topic/**/b',
-  '/topic/{n\\c[a-z]+}',
-  '/queue/a',
-  '/queue/b',
-  '/user/queue/a',
-  '/user/ann/queue/a',
-  '/temp-queue/t',
-  '/app/none',
-  '/topic/$presence/topic/a',
-  '/history/a',
-  '/nowhere',
-  '',
-  '/topic/../queue/a',
-] as const;
-const ACKS = ['auto', 'client', 'client-individual', 'none'] as const;
-const COMMANDS = [
-  'SEND',
-  'SEND',
-  'SUBSCRIBE',
-  'SUBSCRIBE',
-  'UNSUBSCRIBE',
-  'ACK',
-  'NACK',
-  'BEGIN',
-  'COMMIT',
-  'ABORT',
-  'DISCONNECT',
-  'CONNECT',
-  'FOO',
-] as const;
-const EXTRA: readonly [readonly [string, string], ...(readonly [string, string])[]] = [
-  ['receipt', 'r'],
-  ['transaction', 't'],
-  ['selector', "a = 'b' OR c > 3"],
-  ['selector', '((('],
-  ['persistent', 'true'],
-  ['reply-to', '/temp-queue/t'],
-  ['message-key', 'k'],
-  ['expires', '1'],
-  ['priority', '9'],
-  ['prefetch-count', '1'],
-  ['replay', 'last=2'],
-  ['durable', 'true'],
-  ['x-message-ttl', '-1'],
-  ['content-length', '2'],
-  ['browser', 'true'],
-  ['no-local', 'true'],
-];
+import { ACKS, COMMANDS, DESTINATIONS, EXTRA, IDS, SCRIPT_OPTIONS } from './targets/session-words.js';
 
 function frame(random: SeededRandom, acks: readonly string[]): string {
   const command = random.pick(COMMANDS);
@@ -67,6 +14,7 @@ function frame(random: SeededRandom, acks: readonly string[]): string {
     headers['id'] = command === 'ACK' || command === 'NACK' ? (acks.at(-1) ?? '1-1') : random.pick(IDS);
   if (random.chance(0.4)) headers['ack'] = random.pick(ACKS);
   if (/BEGIN|COMMIT|ABORT/.test(command)) headers['transaction'] = random.pick(['t', 'u']);
+  if (random.chance(0.1)) headers['receipt'] = 'r';
   for (let k = random.between(0, 2); k > 0; k--) {
     const [name, value] = random.pick(EXTRA);
     headers[name] = value;
@@ -97,17 +45,11 @@ function open(random: SeededRandom, fixture: BrokerFixture): FixtureClient {
 }
 
 t.test('any script of frames leaves a broker that works', async (t) => {
-  const options = {
-    limits: { maxTransactionFrames: 4, maxPendingAcks: 3, maxTempQueuesPerSession: 2 },
-    queueDefaults: { maxMessages: 20 },
-    durableSubscriptions: { maxSubscriptions: 20, maxMessages: 10 },
-    history: [{ pattern: '/topic/a/**', maxMessages: 5 }],
-  };
-  let fixture = new BrokerFixture(options);
+  let fixture = new BrokerFixture(SCRIPT_OPTIONS);
   let scripts = 0;
   await fuzz(t, 'session scripts, one broker', 1_000, (random) => {
     // Small tables: one broker for a while, then another, as what is kept (queues, durable subscriptions) shapes the rest.
-    if (++scripts % 1_000 === 0) fixture = new BrokerFixture(options);
+    if (++scripts % 1_000 === 0) fixture = new BrokerFixture(SCRIPT_OPTIONS);
     const clients = [open(random, fixture), open(random, fixture)] as const;
     const acks: string[] = [];
     for (let k = random.between(1, 8); k > 0; k--) {

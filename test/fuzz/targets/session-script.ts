@@ -6,14 +6,9 @@
 import { BrokerFixture, frameText, type FixtureClient } from '../../helpers/broker-fixture.js';
 import type { SeededRandom } from '../../helpers/seeded-random.js';
 import { split } from '../guided/mutate.js';
+import { ACKS, COMMANDS, DESTINATIONS, EXTRA, IDS, SCRIPT_OPTIONS } from './session-words.js';
 
 export const RECORD_SEPARATOR = 0x1e;
-const OPTIONS = {
-  limits: { maxTransactionFrames: 4, maxPendingAcks: 3, maxTempQueuesPerSession: 2 },
-  queueDefaults: { maxMessages: 20 },
-  durableSubscriptions: { maxSubscriptions: 20, maxMessages: 10 },
-  history: [{ pattern: '/topic/a/**', maxMessages: 5 }],
-};
 const MAX_ADVANCE_MS = 30_000;
 
 /** One connection from its beginning to its end. */
@@ -48,7 +43,7 @@ export function play(script: Buffer, cut: Cut): Played {
 }
 
 class Player implements Played {
-  readonly fixture = new BrokerFixture(OPTIONS);
+  readonly fixture = new BrokerFixture(SCRIPT_OPTIONS);
   readonly lives: Life[] = [];
   readonly #current: (Life | undefined)[] = [];
   readonly #lastAck: string[] = [];
@@ -121,70 +116,6 @@ class Player implements Played {
     }
   }
 }
-
-const IDS = ['0', '1', 'a\\cb', '__proto__', '', 'x'.repeat(200)] as const;
-const DESTINATIONS = [
-  '/topic/a',
-  '/topic/a/b',
-  '/topic/*',
-  '/topic/**/b',
-  '/topic/{n\\c[a-z]+}',
-  '/queue/a',
-  '/queue/b',
-  '/user/queue/a',
-  '/user/ann/queue/a',
-  '/temp-queue/t',
-  '/app/none',
-  '/topic/$presence/topic/a',
-  '/topic/$broker/events',
-  '/nowhere',
-  '',
-  '/topic/../queue/a',
-] as const;
-const ACKS = ['auto', 'client', 'client-individual', 'none'] as const;
-const COMMANDS = [
-  'SEND',
-  'SEND',
-  'SEND',
-  'SUBSCRIBE',
-  'SUBSCRIBE',
-  'UNSUBSCRIBE',
-  'ACK',
-  'ACK',
-  'NACK',
-  'BEGIN',
-  'COMMIT',
-  'ABORT',
-  'DISCONNECT',
-  'CONNECT',
-  'FOO',
-] as const;
-const EXTRA: readonly [readonly [string, string], ...(readonly [string, string])[]] = [
-  ['transaction', 't'],
-  ['selector', "a = 'b' OR c > 3"],
-  ['selector', '((('],
-  ['persistent', 'true'],
-  ['reply-to', '/temp-queue/t'],
-  ['message-key', 'k'],
-  ['expires', '1'],
-  ['priority', '9'],
-  ['prefetch-count', '1'],
-  ['replay', 'last=2'],
-  ['durable', 'true'],
-  ['x-message-ttl', '100'],
-  ['x-delay', '100'],
-  ['AMQ_SCHEDULED_DELAY', '100'],
-  ['requeue', 'false'],
-  ['delay', '100'],
-  ['content-length', '2'],
-  ['browser', 'true'],
-  ['no-local', 'true'],
-  ['exclusive', 'true'],
-  ['resume-epoch', 'x'],
-  ['resume-offset', '0'],
-  ['x-expires', '1000'],
-  ['client-id', 'c'],
-];
 
 /** A script by the grammar. */
 export function script(random: SeededRandom): Buffer {
