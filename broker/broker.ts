@@ -1,27 +1,27 @@
 /** One node: takes connections from transports, makes sessions of them, and owns what they share. */
 import { randomBytes } from 'node:crypto';
-import { closeReason, type CloseCode } from './close-reason.js';
-import { HeldMemory, type HeldBytes } from './memory/held-memory.js';
-import { LoadShedding } from './memory/load-shedding.js';
-import { MemoryGuard, type MemoryProblem } from './memory/memory-guard.js';
+import { closeReason } from './close-reason.js';
+import { MemoryWatch } from './memory/memory-watch.js';
 import { PublisherHold } from './publisher-hold.js';
 import { Quotas } from './quotas/quotas.js';
 import { SharedQuotas } from './quotas/shared-quotas.js';
 import type { NodeWatches } from './cluster/node-watches.js';
-import { BrokerError } from './errors.js';
+import { checkPorts, type BrokerPorts } from './broker-ports.js';
+import type { BrokerError } from './errors.js';
+import { healthOf, type Health } from './health.js';
 import { FrameWriter } from './frame-writer.js';
 import { BrokerCluster } from './cluster/broker-cluster.js';
 import { SharedClientIds } from './cluster/client-ids.js';
 import { DurableConfirmations } from './cluster/durable-confirmations.js';
 import { LeaseGuard } from './cluster/lease-guard.js';
 import { NodeQuestions } from './cluster/node-questions.js';
-import { sumOf } from './cluster/node-views.js';
-import { BrokerOperations, type ConnectionProblem } from './operations/broker-operations.js';
+import { BrokerOperations } from './operations/broker-operations.js';
 import type { OperatedSession } from './operations/operated-session.js';
 import { resolveBrokerOptions, type BrokerOptions, type Partially } from './options.js';
 import { Router } from './router.js';
 import { Session, type SessionOrigin } from './session.js';
 import { SessionRegistry } from './session-registry.js';
+import { mergeStats, takeStats, type StatsSnapshot } from './stats-snapshot.js';
 import { BrokerStats } from './stats.js';
 import { TimerWheel } from './timer-wheel.js';
 import { TurnBudget } from './turn-budget.js';
@@ -52,160 +52,27 @@ import { MessageKeys } from './message-keys.js';
 import { MessagePublisher } from './message-publisher.js';
 import { ReplyAddresses } from './destinations/reply-addresses.js';
 import type { PresenceSnapshot } from './presence/watched-topic.js';
-import type { InboxSnapshot } from './inbox/inbox.js';
-import type { DeadLetterReason } from './destinations/dead-letter-reason.js';
 import type { PathVariables } from './application/path-variables.js';
 import type { StandardSchema } from './application/standard-schema.js';
 import type {
-  Authenticator,
-  Authorizer,
+  AcceptConnection,
   BrokerRelay,
   Clock,
-  AcceptConnection,
+  ClusterMembers,
   Connection,
   ConnectionListener,
   ConnectionRefusal,
   EntryTerms,
   Handshake,
-  ClusterMembers,
-  Logger,
-  NodeHistories,
   NodeRelay,
-  NodeRelayCounts,
-  ProcessMemory,
-  RelayProblem,
-  SharedStore,
-  Store,
-  Tracing,
-  TransportName,
 } from './ports.js';
-import { Journal, type StoreProblem } from './storage/journal.js';
+import { Journal } from './storage/journal.js';
 import { MessageNumbers } from './storage/message-numbers.js';
 import type { SessionEnvironment } from './session-environment.js';
 import { paceOf } from './shutdown-options.js';
 
 /** How often a stopping broker looks whether its sessions are gone. */
 const STOP_CHECK_MS = 10;
-
-export interface BrokerPorts {
-  /** Missing: everything is allowed. */
-  readonly authorizer?: Authorizer | null | undefined;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly authenticator: Authenticator;
-  /** Missing: nothing is stored; what asks for it is kept in memory. */
-  readonly store?: Store | SharedStore | null | undefined;
-  /** Missing: every destination is this node's. */
-  readonly relay?: BrokerRelay | null | undefined;
-  /** Missing: there are no other nodes. Not together with `relay`. */
-  readonly nodeRelay?: NodeRelay | null | undefined;
-  /** With `nodeRelay`: which other nodes there are. Missing: nobody asks. */
-  readonly members?: ClusterMembers | null | undefined;
-  /** Histories that nodes share: wanted with `nodeRelay` where there are rules for any, and a store that is shared. */
-  readonly nodeHistories?: NodeHistories | null | undefined;
-  /** Missing: nobody follows messages. */
-  readonly tracing?: Tracing | null | undefined;
-  /** Missing: nobody watches how much the process takes, whatever `memory` of the options says. */
-  readonly memory?: ProcessMemory | null | undefined;
-}
-
-/** Whether a node works, and what does not. */
-export interface Health {
-  readonly isOk: boolean;
-  readonly problems: readonly (
-    | ({ readonly part: 'store' } & StoreProblem)
-    | ({ readonly part: 'relay' | 'cluster' } & RelayProblem)
-    | ({ readonly part: 'connections' } & ConnectionProblem)
-    | ({ readonly part: 'memory' } & MemoryProblem)
-  )[];
-}
-
-/** What the broker counts, at one moment. */
-export interface StatsSnapshot {
-  readonly connections: {
-    readonly current: number;
-    readonly total: number;
-    readonly refused: number;
-    /** Open now; transports without any are left out or 0. */
-    readonly byTransport: Readonly<Partial<Record<TransportName, number>>>;
-    /** Ended by the network since start. */
-    readonly transportErrors: number;
-  };
-  /** Since start: CONNECT and STOMP frames received, CONNECTED written, DISCONNECT received. */
-  readonly stomp: { readonly connect: number; readonly connected: number; readonly disconnect: number };
-  readonly subscriptions: number;
-  /** Under `/temp-queue/`, of all sessions that are open. */
-  readonly temporaryQueues: number;
-  readonly framesIn: number;
-  readonly framesOut: number;
-  readonly messagesIn: number;
-  readonly messagesDropped: number;
-  /** Messages that gave way to newer ones for a slow subscriber, by policy. */
-  readonly givenWay: { readonly 'drop-oldest': number; readonly 'latest-per-key': number };
-  /** Messages that came back and went out again. */
-  readonly redelivered: number;
-  /** Messages given up, by queues and for topic subscriptions that refused them, by reason. */
-  readonly givenUp: Readonly<Record<DeadLetterReason, number>>;
-  /** Of these, the ones that are kept in a dead-letter destination; the others are dropped. */
-  readonly deadLettered: number;
-  /** Times that a dead-letter destination took none: the message stayed in its queue, to be given up later. */
-  readonly deadLettersRefused: number;
-  /** Frames over a rate of `quotas`: refused, or their clients had to wait. */
-  readonly rateLimited: number;
-  /** What clients were refused, by code (README); codes that never came are not there. */
-  readonly refused: Readonly<Record<string, number>>;
-  /** CONNECTs refused unasked, after too many wrong credentials (`auth.guesses`). */
-  readonly loginsLimited: number;
-  /** Times that a client's frames had to wait for a later turn of the event loop (`limits.turnBudgetMs`). */
-  readonly turnsWaited: number;
-  /** Times that a full queue refused a publisher. */
-  readonly queueFull: number;
-  /** On their way to the store (`store.maxPendingBytes`). */
-  readonly storePendingBytes: number;
-  /** What topics keep (`history`). */
-  readonly history: {
-    readonly topics: number;
-    readonly messages: number;
-    /** Memory, near enough; bounded by `limits.maxHistoryBytes`. */
-    readonly bytes: number;
-    /** Histories that were forgotten to keep that bound. */
-    readonly givenWay: number;
-    /** SUBSCRIBEs that asked for what was missed and got all of it, or not. */
-    readonly recovered: number;
-    readonly unrecovered: number;
-    /** Times that messages were gone before a subscription had read them: each was told so. */
-    readonly gaps: number;
-  };
-  /** What is kept for users who are not there (`inbox`). */
-  readonly inbox: InboxSnapshot;
-  /** What went to other nodes and came from them; null without a relay between nodes. */
-  readonly cluster: NodeRelayCounts | null;
-  /** What the process takes of its memory (`memory`); null where nobody watches. */
-  readonly memory: MemorySnapshot | null;
-  /** Messages that had their RECEIPT and were not delivered again, as their `message-key` was seen before. */
-  readonly duplicates: number;
-  readonly errorsSent: number;
-  /** Connections ended since start, by reason. */
-  readonly closed: Readonly<Record<CloseCode, number>>;
-}
-
-/** As of the last look, a tenth of a second ago at most; over several nodes the sums. */
-export interface MemorySnapshot {
-  /** How far load is shed: 0 not at all, 1 connections are refused, 2 publishers paused, 3 messages dropped, 4 sessions ended. */
-  readonly stage: number;
-  /** Of V8's heap, and what may be used of it. */
-  readonly heapBytes: number;
-  readonly heapBudgetBytes: number;
-  /** Heap and buffers, and what they may take. */
-  readonly totalBytes: number;
-  readonly budgetBytes: number;
-  readonly residentBytes: number;
-  /** What for. */
-  readonly held: HeldBytes;
-  /** Publishers that are not read from, now and since start. */
-  readonly pausedPublishers: number;
-  readonly pauses: number;
-}
 
 export class Broker implements HandlerGroup {
   readonly options: BrokerOptions;
@@ -230,7 +97,8 @@ export class Broker implements HandlerGroup {
   /** Null: there are no other nodes. */
   readonly #watches: NodeWatches | null;
   readonly #sharedQuotas: SharedQuotas | null;
-  readonly #held: HeldMemory;
+  /** Null: nobody watches it. */
+  readonly #memory: MemoryWatch | null;
   #isAccepting = false;
   /** Another node has its name: nobody counts on this one. */
   #isReplaced = false;
@@ -246,6 +114,7 @@ export class Broker implements HandlerGroup {
   /** @throws BrokerError `invalid-option` */
   constructor(options: Partially<BrokerOptions>, ports: BrokerPorts) {
     const resolved = resolveBrokerOptions(options);
+    checkPorts(resolved, ports);
     this.options = resolved;
     const stats = new BrokerStats();
     const wheel = new TimerWheel(ports.clock);
@@ -257,7 +126,6 @@ export class Broker implements HandlerGroup {
     const numbers = new MessageNumbers();
     const nextMessageId = (): number => numbers.next();
     const { clock, logger, authenticator, store = null, relay = null, nodeRelay = null, nodeHistories = null } = ports;
-    if (nodeRelay !== null) checkCluster(resolved, relay, nodeHistories);
     const { maxPendingBytes } = resolved.store;
     const journal =
       store === null
@@ -318,29 +186,12 @@ export class Broker implements HandlerGroup {
       journal?.isShared === true
         ? new SharedClientIds({ journal, questions: this.#questions, registry, epochMs: () => clock.epochMs() })
         : null;
-    const shedding = new LoadShedding({
-      registry,
-      histories: router.histories,
-      addWaiting: (bytesOf) => {
-        router.addWaiting(bytesOf);
-      },
-      clock,
-    });
-    const held = new HeldMemory({
-      sessions: () => registry.values(),
-      queueBytes: () => router.queueMemory(),
-      historyBytes: () => router.histories.bytes,
-      inboxBytes: () => router.inbox.snapshot.bytes,
-    });
-    this.#held = held;
-    const onLook = (): void => {
-      held.step();
-    };
     const { memory: processMemory = null } = ports;
-    const memory =
+    this.#memory =
       processMemory === null || !resolved.memory.enabled
         ? null
-        : new MemoryGuard(resolved.memory, { memory: processMemory, clock, logger, relief: shedding, onLook });
+        : new MemoryWatch(resolved.memory, { memory: processMemory, registry, destinations: router, clock, logger });
+    const memory = this.#memory?.guard ?? null;
     const tracesFrames = logger.level === 'debug' || logger.level === 'trace';
     this.#environment = {
       clock,
@@ -664,19 +515,13 @@ export class Broker implements HandlerGroup {
 
   /** Whether everything works. */
   health(): Health {
-    const store = this.#environment.journal?.problem ?? null;
-    const relay = (this.#relay ?? this.#nodeRelay)?.problem ?? null;
-    const cluster = this.#members?.problem ?? null;
-    const { shortage } = this.operations;
-    const memory = this.#environment.memory?.problem ?? null;
-    const problems: Health['problems'] = [
-      ...(store === null ? [] : [{ part: 'store' as const, ...store }]),
-      ...(relay === null ? [] : [{ part: 'relay' as const, ...relay }]),
-      ...(cluster === null ? [] : [{ part: 'cluster' as const, ...cluster }]),
-      ...(shortage === null ? [] : [{ part: 'connections' as const, ...shortage }]),
-      ...(memory === null ? [] : [{ part: 'memory' as const, ...memory }]),
-    ];
-    return { isOk: problems.length === 0, problems };
+    return healthOf({
+      store: this.#environment.journal?.problem ?? null,
+      relay: (this.#relay ?? this.#nodeRelay)?.problem ?? null,
+      cluster: this.#members?.problem ?? null,
+      connections: this.operations.shortage,
+      memory: this.#memory?.guard.problem ?? null,
+    });
   }
 
   /**
@@ -754,58 +599,8 @@ export class Broker implements HandlerGroup {
   }
 
   stats(): StatsSnapshot {
-    const { stats, registry, writer, router } = this.#environment;
-    const { histories } = router;
-    return {
-      connections: {
-        current: registry.size,
-        total: stats.connectionsTotal,
-        refused: stats.connectionsRefused,
-        byTransport: Object.fromEntries(stats.currentByTransport),
-        transportErrors: stats.transportErrors,
-      },
-      stomp: { connect: stats.connectFrames, connected: stats.connectedFrames, disconnect: stats.disconnectFrames },
-      subscriptions: stats.subscriptions,
-      temporaryQueues: router.temporary.size,
-      framesIn: stats.framesIn,
-      framesOut: writer.framesOut,
-      messagesIn: stats.messagesIn,
-      messagesDropped: stats.messagesDropped,
-      givenWay: { ...stats.givenWay },
-      redelivered: stats.redelivered,
-      givenUp: { ...stats.givenUp },
-      deadLettered: stats.deadLettered,
-      deadLettersRefused: stats.deadLettersRefused,
-      rateLimited: stats.rateLimited,
-      refused: Object.fromEntries(stats.refused),
-      loginsLimited: stats.loginsLimited,
-      turnsWaited: this.#environment.budget.waits,
-      queueFull: stats.queueFull,
-      storePendingBytes: this.#environment.journal?.pendingBytes ?? 0,
-      history: {
-        topics: histories.topicCount,
-        messages: histories.messageCount,
-        bytes: histories.bytes,
-        givenWay: stats.historiesGivenWay,
-        recovered: stats.historyRecovered,
-        unrecovered: stats.historyUnrecovered,
-        gaps: stats.historyGaps,
-      },
-      inbox: router.inbox.snapshot,
-      cluster: this.#nodeRelay === null ? null : { ...this.#nodeRelay.counts },
-      memory: this.#memorySnapshot(),
-      duplicates: stats.duplicates,
-      errorsSent: stats.errorsSent,
-      closed: { ...stats.closed },
-    };
-  }
-
-  #memorySnapshot(): MemorySnapshot | null {
-    const { memory } = this.#environment;
-    if (memory === null) return null;
-    const { stage, usage, heapBudgetBytes, budgetBytes, pausedCount, pauses } = memory;
-    const budgets = { heapBudgetBytes: Math.round(heapBudgetBytes), budgetBytes: Math.round(budgetBytes) };
-    return { stage, ...usage, ...budgets, held: this.#held.bytes, pausedPublishers: pausedCount, pauses };
+    const cluster = this.#nodeRelay?.counts ?? null;
+    return takeStats({ environment: this.#environment, cluster, memory: this.#memory?.snapshot ?? null });
   }
 
   /**
@@ -883,15 +678,6 @@ export class Broker implements HandlerGroup {
   }
 }
 
-/** What several nodes say of theirs, this one first. @param sharesInbox each tells of the same inbox */
-function mergeStats(all: readonly StatsSnapshot[], sharesInbox: boolean): StatsSnapshot {
-  const sum = sumOf(all);
-  const [own] = all;
-  if (!sharesInbox || own === undefined) return sum;
-  const { users, messages, bytes } = own.inbox;
-  return { ...sum, inbox: { ...sum.inbox, users, messages, bytes } };
-}
-
 /** Queues, inboxes and client-ids that nodes share are told of what the store says, and of nodes that come and go. */
 function meetNodes(journal: Journal, { router, clientIds }: SessionEnvironment, members: ClusterMembers | null): void {
   const { sharedQueues: queues, durables, inbox } = router;
@@ -944,18 +730,6 @@ function meetNodes(journal: Journal, { router, clientIds }: SessionEnvironment, 
 function confirmDurables({ durables }: Router, questions: NodeQuestions, clock: Clock): void {
   const confirmations = new DurableConfirmations({ questions, clock, learn: (binding) => durables.learn(binding) });
   durables.joinNodes((binding) => confirmations.confirm(binding));
-}
-
-/** @throws BrokerError `invalid-option` for what cannot be had together */
-function checkCluster({ history }: BrokerOptions, relay: BrokerRelay | null, histories: NodeHistories | null): void {
-  if (relay !== null) {
-    throw new BrokerError('invalid-option', 'relay and nodeRelay: got both, wants one of them');
-  }
-  if (history.length === 0 || histories !== null) return;
-  throw new BrokerError(
-    'invalid-option',
-    `invalid option history: got ${history.length} rules, wants none with a relay between nodes that shares no histories: offsets would be a node's own`,
-  );
 }
 
 /** Letters, digits, `-` and `_`; no `-` at its head, as it would be an option where a command line names a session. */

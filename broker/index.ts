@@ -16,7 +16,9 @@ export type {
   SessionPage,
   UserPage,
 } from './cluster/node-views.js';
-export { Broker, type BrokerPorts, type StatsSnapshot } from './broker.js';
+export { Broker } from './broker.js';
+export type { BrokerPorts } from './broker-ports.js';
+export type { StatsSnapshot } from './stats-snapshot.js';
 export type {
   ErrorHandler,
   Handler,

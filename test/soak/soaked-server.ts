@@ -4,7 +4,7 @@
  */
 import { Server } from 'socket.io';
 import { createStompServer, SocketIoGateway, type SocketIoMapping } from '../../adapters/index.js';
-import type { StatsSnapshot } from '../../broker/broker.js';
+import type { StatsSnapshot } from '../../broker/stats-snapshot.js';
 import { plantFault } from './planted-faults.js';
 import { collect, type Look, lookAround, type Memory, resourcesOf } from './server-look.js';
 import { SOCKET_IO_PATH, soakedOptions } from './soaked-options.js';
