@@ -5,11 +5,7 @@
 import {
   Command,
   FrameParser,
-  formatHeartBeat,
-  Headers,
   negotiateHeartBeat,
-  quoteInput,
-  serializeFrame,
   type Frame,
   type NegotiatedHeartBeat,
   type RawFrame,
@@ -21,10 +17,8 @@ import { closeReason, type CloseCode } from './close-reason.js';
 import { COMMAND_HANDLERS } from './commands/command-handlers.js';
 import { handleConnect } from './commands/connect.js';
 import { handleRenewal, isRenewal } from './commands/renew.js';
-import { canBeSoft, describeRefusal, errorFrame, retryHeaders, type Refusal } from './error-frame.js';
 import { withDeadline } from './deadline.js';
 import { isComposite } from './destinations/composite.js';
-import { isPattern } from './destinations/pattern.js';
 import { BrokerError } from './errors.js';
 import { traceFrame } from './frame-trace.js';
 import { after } from './maybe-promise.js';
@@ -35,10 +29,12 @@ import { ReceiptOrder } from './receipt-order.js';
 import { SessionDeadlines, type DeadlineOwner } from './session-deadlines.js';
 import { isTraced } from './trace-headers.js';
 import { WriteUnit, type UnitTerms } from './storage/write-unit.js';
-import { Subscription, type SubscriptionSpec } from './subscription.js';
+import { SessionAnswers } from './session/session-answers.js';
+import { SessionRefusals } from './session/session-refusals.js';
+import { SessionSubscriptions, type RequestedSubscription } from './session/session-subscriptions.js';
+import type { Subscription } from './subscription.js';
 import type { DeliveryHead } from './delivery.js';
 import type { TemporaryQueue } from './destinations/temporary-queues.js';
-import { SubscriptionTable } from './subscription-table.js';
 import { TransactionTable } from './transaction.js';
 import type { SessionHandle, SubscriptionHandle } from './application/session-handle.js';
 import type { CommandContext, Welcome } from './commands/command-context.js';
@@ -65,14 +61,11 @@ import { PLAIN_FRAME_UNITS, workload, WORTH_A_LOOK } from './turn-budget.js';
 
 type State = 'awaiting-connect' | 'authenticating' | 'connected' | 'closing' | 'closed';
 
-const HEART_BEAT = Buffer.from('\n');
 const NO_BEAT: NegotiatedHeartBeat = Object.freeze({ sendEveryMs: 0, receiveEveryMs: 0 });
 const ANONYMOUS: Principal = Object.freeze({ name: null, roles: Object.freeze([]) });
-const NO_BODY = Buffer.alloc(0);
 /** No other command is that long. */
 const LARGE_FRAME_BYTES = 64 * 1024;
 const NOWHERE: SessionOrigin = Object.freeze({ address: null, handshake: null, terms: null });
-const PLAIN_TEXT: [string, string] = ['content-type', 'text/plain;charset=UTF-8'];
 
 /** Where a session comes from. */
 export interface SessionOrigin {
@@ -101,9 +94,10 @@ export class Session
   readonly #outbox: Outbox;
   readonly #parser: FrameParser;
   readonly #deadlines: SessionDeadlines;
-  readonly #subscriptions: SubscriptionTable;
-  /** Keys of those that an operator ended and their client does not know of; null until the first. */
-  #revoked: Set<string> | null = null;
+  readonly #answers: SessionAnswers;
+  readonly #subscriptions: SessionSubscriptions;
+  /** Null until the first: most sessions are never refused anything. */
+  #refusals: SessionRefusals | null = null;
   /** Null when there are no rules. */
   readonly #access: AccessControl | null;
   #state: State = 'awaiting-connect';
@@ -144,10 +138,6 @@ export class Session
   /** What its connection counts for: its address, and its user once that is known. */
   #address: string | null;
   #countedUser: string | null = null;
-  /** Soft refusals within the window that began then. */
-  #refusals = 0;
-  #refusalsSinceMs = 0;
-
   /** Null: it is let in as everybody. */
   readonly #terms: EntryTerms | null;
 
@@ -163,8 +153,9 @@ export class Session
     this.number = environment.stats.connectionsTotal;
     this.connection = connection;
     this.#environment = environment;
-    this.#subscriptions = new SubscriptionTable(options.destinations.separator);
     this.#outbox = new Outbox(connection, options.outbox, this, writer);
+    this.#answers = new SessionAnswers(this, this.#outbox, environment);
+    this.#subscriptions = new SessionSubscriptions(this, this.#outbox, this.#answers, environment);
     this.#parser = new FrameParser({ limits: options.limits.beforeConnected, lenientNul: true });
     this.#deadlines = new SessionDeadlines(this, options, wheel);
     this.#access =
@@ -221,7 +212,7 @@ export class Session
   }
 
   get subscriptionList(): readonly SubscriptionHandle[] {
-    return [...this.subscriptions()].map((subscription) => this.#handleOf(subscription));
+    return this.#subscriptions.handles;
   }
 
   get clientId(): string | undefined {
@@ -229,15 +220,15 @@ export class Session
   }
 
   get selectorBytes(): number {
-    return this.#subscriptions.selectorBytes;
+    return this.#subscriptions.table.selectorBytes;
   }
 
   get patternBytes(): number {
-    return this.#subscriptions.patternBytes;
+    return this.#subscriptions.table.patternBytes;
   }
 
   get subscriptionCount(): number {
-    return this.#subscriptions.size;
+    return this.#subscriptions.table.size;
   }
 
   get transportBytes(): number {
@@ -271,9 +262,7 @@ export class Session
   }
 
   get unsettledBytes(): number {
-    let bytes = 0;
-    for (const { pending } of this.#subscriptions.values()) bytes += pending?.bytes ?? 0;
-    return bytes;
+    return this.#subscriptions.table.unsettledBytes;
   }
 
   // ——— Input ———
@@ -309,7 +298,7 @@ export class Session
 
   #isHeld(hold: PublisherHold | null): boolean {
     if (hold === null || !this.#makesWork() || !hold.isOn || !this.#isOpen) return false;
-    const isConsumer = hold.isForMemory && this.#awaitsAcks();
+    const isConsumer = hold.isForMemory && this.#subscriptions.table.awaitsAcks;
     if (isConsumer && this.#maySip) {
       this.#maySip = false;
       return false;
@@ -326,11 +315,6 @@ export class Session
   /** A frame that has grown so large already is a SEND. */
   #makesWork(): boolean {
     return this.#isPublisher || this.#parser.heldBytes >= LARGE_FRAME_BYTES;
-  }
-
-  #awaitsAcks(): boolean {
-    for (const { pending } of this.#subscriptions.values()) if (pending !== null && pending.size > 0) return true;
-    return false;
   }
 
   #parse(chunk: Buffer, endsMessage: boolean): void {
@@ -579,7 +563,7 @@ export class Session
       return this.router.relayed?.caughtUp(this.id);
     }
     this.#receipts ??= new ReceiptOrder((id, also) => {
-      this.#writeReceipt(id, also);
+      this.#answers.receipt(id, also);
     });
     const owed = this.#receipts.owe(receiptId);
     stored.then(owed.give, (error: unknown) => {
@@ -692,7 +676,7 @@ export class Session
     const handshake = this.#handshake;
     this.#handshake = null;
     if (events.has('connect')) events.emit('connect', { session: this, headers: welcome.headers, handshake });
-    this.#sendIntercepted('CONNECTED', this.#connectedHeaders(welcome));
+    this.#answers.connected(welcome);
     this.#outbox.lastWriteMs = wheel.nowMs;
     this.#setExpiry(principal);
     this.#deadlines.connected(heartBeat);
@@ -709,76 +693,23 @@ export class Session
     if (events.has('connected')) events.emit('connected', { session: this });
   }
 
-  #connectedHeaders({ version, principal, requestId }: Welcome): [string, string][] {
-    const { heartBeat, serverHeader } = this.options;
-    const headers: [string, string][] = [
-      ['version', version],
-      ['heart-beat', formatHeartBeat(version === '1.0' ? { sendMs: 0, receiveMs: 0 } : heartBeat)],
-      ['session', this.id],
-    ];
-    if (serverHeader !== false) headers.push(['server', serverHeader]);
-    // CONNECTED has no escapes: a name that would need one is left out rather than let break the frame.
-    if (principal.name !== null && !/[\r\n\0]/.test(principal.name)) headers.push(['user-name', principal.name]);
-    if (requestId !== undefined) headers.push(['response-id', requestId]);
-    return headers;
-  }
-
   receipt(receiptId: string | undefined, also: readonly (readonly [string, string])[] = []): void {
     if (receiptId === undefined) return;
-    if (this.#receipts === null || this.#receipts.isEmpty) this.#writeReceipt(receiptId, also);
+    if (this.#receipts === null || this.#receipts.isEmpty) this.#answers.receipt(receiptId, also);
     else this.#receipts.add(receiptId, also);
   }
 
-  #writeReceipt(receiptId: string, also: readonly (readonly [string, string])[]): void {
-    this.#sendIntercepted('RECEIPT', [['receipt-id', receiptId], ...also]);
-  }
-
-  /** A frame of the server's own, seen by the outbound interceptors. */
-  #sendIntercepted(command: 'CONNECTED' | 'RECEIPT', headers: (readonly [string, string])[]): void {
-    const { outbound } = this.#environment;
-    if (!outbound.isActive) {
-      this.#send(command, headers);
-      return;
-    }
-    const frame = outbound.pass({ command, headers: new Headers(headers), body: NO_BODY }, this);
-    if (frame !== null) this.#send(command, frame.headers);
-  }
-
   interceptMessage(head: DeliveryHead, message: Message): Message | Buffer | null {
-    const { outbound, tap } = this.#environment;
-    if (!outbound.isActive) {
-      tap?.delivered(this, head, message);
-      return message;
-    }
-    const octets = outbound.passMessage(head, message, this);
-    if (octets !== null) tap?.sent(this, octets);
-    return octets;
+    return this.#answers.intercept(head, message);
   }
 
   onControlWritten(octets: Buffer): void {
     this.#environment.tap?.sent(this, octets);
   }
 
-  createSubscription(
-    key: string,
-    spec: Omit<SubscriptionSpec, 'head' | 'outbox' | 'sessionId' | 'number'>,
-  ): Subscription {
+  createSubscription(key: string, spec: RequestedSubscription): Subscription {
     this.#assertOpen();
-    const { maxSubscriptionsPerSession, maxSubscriptions } = this.options.limits;
-    if (this.#environment.stats.subscriptions >= maxSubscriptions) {
-      throw new BrokerError('limit-exceeded', `${maxSubscriptions} subscriptions on this server is the limit`);
-    }
-    if (this.#subscriptions.size >= maxSubscriptionsPerSession) {
-      throw new BrokerError(
-        'limit-exceeded',
-        `${maxSubscriptionsPerSession} subscriptions on one session is the limit`,
-      );
-    }
-    const head = this.#environment.heads.of(spec.id, this.version, this.connection.framing);
-    const number = this.#subscriptions.nextNumber();
-    const subscription = new Subscription({ ...spec, number, head, outbox: this.#outbox, sessionId: this.id });
-    this.#subscriptions.add(key, subscription);
-    this.#revoked?.delete(key);
+    const subscription = this.#subscriptions.create(key, spec);
     if (subscription.isNoLocal) this.#signsMessages = true;
     return subscription;
   }
@@ -794,54 +725,35 @@ export class Session
   }
 
   findSubscription(key: string): Subscription | undefined {
-    return this.#subscriptions.get(key);
+    return this.#subscriptions.table.get(key);
   }
 
   findSubscriptionOfAck(ackId: string): Subscription | undefined {
-    return this.#subscriptions.ofAck(ackId);
+    return this.#subscriptions.table.ofAck(ackId);
   }
 
   hasEndedSubscription(number?: number): boolean {
-    return this.#subscriptions.hasEnded(number);
+    return this.#subscriptions.table.hasEnded(number);
   }
 
   subscriptions(): Iterable<Subscription> {
-    return this.#subscriptions.values();
+    return this.#subscriptions.table.values();
   }
 
   removeSubscription(key: string): void {
-    const subscription = this.#subscriptions.remove(key);
-    if (subscription === undefined) return;
-    this.router.unsubscribe(subscription);
-    const { events } = this.#environment;
-    if (events.has('unsubscribe'))
-      events.emit('unsubscribe', { session: this, subscription: this.#handleOf(subscription) });
+    this.#subscriptions.remove(key);
   }
 
   revokeSubscription(number: number): boolean {
-    const found = this.#subscriptions.find(number);
-    if (found === null) return false;
-    const [key, { id, destination }] = found;
-    this.removeSubscription(key);
-    (this.#revoked ??= new Set()).add(key);
-    const name = id === null ? '' : ` ${quoteInput(id, 120)}`;
-    const text = `Subscription${name} to ${quoteInput(destination, 120)} was ended by an operator`;
-    this.#tell('/queue/errors', [['code', 'subscription-revoked'], PLAIN_TEXT], text);
-    return true;
+    return this.#subscriptions.revoke(number);
   }
 
   takeRevoked(key: string): boolean {
-    return this.#revoked?.delete(key) === true;
+    return this.#subscriptions.takeRevoked(key);
   }
 
   subscribed(subscription: Subscription): void {
-    const { events } = this.#environment;
-    if (events.has('subscribe'))
-      events.emit('subscribe', { session: this, subscription: this.#handleOf(subscription) });
-  }
-
-  #handleOf({ id, destination }: Subscription): SubscriptionHandle {
-    return { id, destination, session: this };
+    this.#subscriptions.subscribed(subscription);
   }
 
   goodbye(): void {
@@ -868,12 +780,6 @@ export class Session
 
   // ——— Output and end ———
 
-  #send(command: 'CONNECTED' | 'RECEIPT' | 'ERROR', headers: Iterable<readonly [string, string]>, body?: Buffer): void {
-    const { logger, tracesFrames } = this.#environment;
-    if (tracesFrames) logger.debug({ session: this.id, command, headers: [...headers] }, 'frame sent');
-    this.#outbox.enqueueControl(serializeFrame(command, headers, this.version, body));
-  }
-
   onDrain(): void {
     if (!this.#outbox.isEmpty && !this.#outbox.isDirty) {
       this.#outbox.isDirty = true;
@@ -891,7 +797,7 @@ export class Session
     this.#outbox.close(false);
     budget.later(() => {
       const message = `${queuedBytes} octets wait for a client that does not read them`;
-      this.#reportRefusal({ code: 'slow-consumer', message });
+      this.#refusing.report({ code: 'slow-consumer', message });
       this.#cut('slow-consumer');
     });
   }
@@ -906,11 +812,11 @@ export class Session
     const error = new BrokerError('memory-low', message);
     if (this.#orphan === null && this.connection.bufferedBytes === 0 && this.#outbox.isEmpty) {
       // However refusals are told: it is ended.
-      this.#failHard(describeRefusal(error, (unknown) => this.#logInternal(unknown)));
+      this.close(this.#refusing.tellLast(error));
       return;
     }
     // Behind what a client does not read an ERROR would not reach it, and what it was sent is what takes the memory.
-    this.#reportRefusal(error);
+    this.#refusing.report(error);
     this.#cut('memory-low');
     // Nobody else would say that it is over.
     if (this.#orphan !== null) this.#finish(this.#orphan.cause);
@@ -934,87 +840,26 @@ export class Session
 
   /** With octets still on their way the client has its sign of life, and a stalled one gets no pile of them. */
   sendHeartBeat(nowMs: number): void {
-    if (this.#outbox.isEmpty && this.connection.bufferedBytes === 0) this.#outbox.enqueueControl(HEART_BEAT);
+    if (this.#outbox.isEmpty && this.connection.bufferedBytes === 0) this.#answers.heartBeat();
     this.#outbox.lastWriteMs = nowMs;
   }
 
   onCredentialsExpiring(leftMs: number): boolean {
-    const { userPrefix } = this.options.destinations;
-    const hears = ({ destination }: Subscription): boolean =>
-      destination === `${userPrefix}/queue/session` ||
-      (destination.startsWith(`${userPrefix}/`) && isPattern(destination));
-    if (![...this.subscriptions()].some(hears)) return false;
+    if (!this.#subscriptions.hears('/queue/session')) return false;
     const notice = { type: 'credentials-expiring', expiresInMs: Math.round(leftMs) };
-    this.#tell('/queue/session', [['content-type', 'application/json']], JSON.stringify(notice));
+    this.#answers.tell('/queue/session', [['content-type', 'application/json']], JSON.stringify(notice));
     return true;
   }
 
-  /** A message of the server's own to this session alone, where it may have subscribed under `/user`. */
-  #tell(rest: string, headers: [string, string][], body: string): void {
-    const unit = this.createUnit();
-    this.#environment.publisher.tell(this.id, rest, headers, Buffer.from(body), unit);
-    unit.submit()?.catch((error: unknown) => this.#logInternal(error));
-  }
-
-  /** Whatever went wrong, the client is told once, in one ERROR frame, and the connection ends (STOMP 1.2, ERROR). */
+  /** The client is told; unless it may go on, the session ends. */
   #fail(error: unknown, frame?: Frame): void {
     if (!this.#isOpen) return;
-    const refusal = describeRefusal(error, (unknown) => this.#logInternal(unknown));
-    this.#reportRefusal(refusal, frame);
-    const isKept = this.connection.keepsAfterError === true;
-    const mayLive =
-      (isKept || this.options.refusals === 'soft') && this.#state === 'connected' && canBeSoft(refusal, isKept);
-    const isSoft = mayLive && !this.#isTooOften();
-    if (isSoft && !isKept) {
-      this.#refuseSoftly(refusal, frame?.headers.get('receipt'));
-      return;
-    }
-    this.#sendError(refusal, frame);
-    if (!isSoft) this.close(refusal.closeCode);
+    const code = this.#refusing.tell(error, frame, this.#state === 'connected');
+    if (code !== null) this.close(code);
   }
 
-  #failHard(refusal: Refusal): void {
-    this.#reportRefusal(refusal);
-    this.#sendError(refusal);
-    this.close(refusal.closeCode);
-  }
-
-  #sendError(refusal: Refusal, frame?: Frame): void {
-    this.#environment.stats.errorsSent++;
-    const { headers, body } = errorFrame(refusal, frame?.headers);
-    this.#send('ERROR', headers, body);
-  }
-
-  /** Whether the client has been told often enough. */
-  #isTooOften(): boolean {
-    const { maxRefusals, refusalWindowMs } = this.options.quotas;
-    if (maxRefusals === 0) return false;
-    const nowMs = this.#environment.clock.nowMs();
-    if (nowMs - this.#refusalsSinceMs >= refusalWindowMs) this.#refusals = 0;
-    if (this.#refusals++ === 0) this.#refusalsSinceMs = nowMs;
-    return this.#refusals > maxRefusals;
-  }
-
-  /** The connection lives; the client is told where it may have subscribed (DESIGN D9). */
-  #refuseSoftly({ code, text, retryAfterMs }: Refusal, receiptId: string | undefined): void {
-    const headers: [string, string][] = [['code', code], ...retryHeaders({ retryAfterMs }), PLAIN_TEXT];
-    if (receiptId !== undefined) headers.push(['receipt-id', receiptId]);
-    this.#tell('/queue/errors', headers, text);
-  }
-
-  #logInternal(error: unknown): string {
-    const errorId = this.#environment.createId();
-    this.#environment.logger.error({ session: this.id, errorId, err: error }, 'internal error');
-    return errorId;
-  }
-
-  #reportRefusal({ code, message }: Pick<Refusal, 'code' | 'message'>, frame?: Frame): void {
-    const { remoteAddress, transport } = this.connection;
-    const { stats } = this.#environment;
-    stats.countRefusal(code);
-    if (code === 'login-limited') stats.loginsLimited++;
-    const fields = { session: this.id, remoteAddress, transport, code, command: frame?.command };
-    this.#environment.logger.warn(fields, message);
+  get #refusing(): SessionRefusals {
+    return (this.#refusals ??= new SessionRefusals(this.id, this.connection, this.#answers, this.#environment));
   }
 
   /** Ends the session: nothing more is read or delivered; what is queued is written, then the connection closes. */
@@ -1051,7 +896,7 @@ export class Session
 
   /** What only its client can finish: deliveries without their ACK, open transactions. */
   get #holdsSomething(): boolean {
-    return (this.#transactions !== null && this.#transactions.size > 0) || this.#awaitsAcks();
+    return (this.#transactions !== null && this.#transactions.size > 0) || this.#subscriptions.table.awaitsAcks;
   }
 
   /** Told to the client in an ERROR frame, then closed. */
@@ -1125,7 +970,7 @@ export class Session
     this.#transactions?.abortAll();
     this.#environment.quotas.close(this.#address, this.#countedUser);
     this.#address = this.#countedUser = null;
-    for (const subscription of this.#subscriptions.takeAll()) this.router.unsubscribe(subscription, true);
+    this.#subscriptions.release();
     this.router.endSession(this.id);
     this.#memoRoute = this.#memoOctets = null;
   }

@@ -33,6 +33,19 @@ export class SubscriptionTable {
     return this.#patternBytes;
   }
 
+  /** Whether anything was delivered that is not acknowledged. */
+  get awaitsAcks(): boolean {
+    for (const { pending } of this.values()) if (pending !== null && pending.size > 0) return true;
+    return false;
+  }
+
+  /** Octets of it, near enough. */
+  get unsettledBytes(): number {
+    let bytes = 0;
+    for (const { pending } of this.values()) bytes += pending?.bytes ?? 0;
+    return bytes;
+  }
+
   /** Numbers are never used again, so that an ack of an ended subscription finds nothing. */
   nextNumber(): number {
     return ++this.#lastNumber;
