@@ -219,7 +219,7 @@ export class Broker implements HandlerGroup {
       decodesAll: tracesFrames || resolved.userIdHeader,
       options: resolved,
       wheel,
-      writer: new FrameWriter(ports.clock, wheel),
+      writer: new FrameWriter(ports.clock, wheel, resolved.limits.turnBudgetMs),
       router,
       registry,
       stats,

@@ -6,6 +6,7 @@
 import type { Clock, Connection, Framing } from './ports.js';
 import type { Message } from './message.js';
 import type { FlushScheduler, Outbox } from './outbox.js';
+import { DirtyOutboxes } from './dirty-outboxes.js';
 import { SharedBatch } from './shared-batch.js';
 import type { DeliveryHead } from './delivery.js';
 import type { DeliverySampler } from './operations/delivery-sampler.js';
@@ -30,7 +31,7 @@ export class FrameWriter implements FlushScheduler {
   readonly #batch = new SharedBatch();
   #batchArena = this.#arena;
   #batchEnd = 0;
-  #dirty: Outbox[] = [];
+  readonly #dirty: DirtyOutboxes;
   #isScheduled = false;
   /** Null: nobody wants to know how long deliveries take. */
   sampler: DeliverySampler | null = null;
@@ -39,34 +40,38 @@ export class FrameWriter implements FlushScheduler {
   /** Frames written since start, heart-beats not counted. */
   framesOut = 0;
 
-  constructor(clock: Clock, wheel: TimerWheel) {
+  /** @param budgetMs how long one turn writes before everybody is read from again; 1 or more */
+  constructor(clock: Clock, wheel: TimerWheel, budgetMs: number) {
     this.#clock = clock;
     this.#wheel = wheel;
+    this.#dirty = new DirtyOutboxes(clock, budgetMs);
   }
 
   markDirty(outbox: Outbox): void {
-    this.#dirty.push(outbox);
-    if (this.#isScheduled) return;
-    this.#isScheduled = true;
-    this.sampler?.beginTurn();
-    this.#clock.soon(() => {
-      this.flushAll();
-    });
+    this.#dirty.add(outbox);
+    if (!this.#isScheduled) this.#schedule();
   }
 
-  /** Writes out every dirty outbox; what becomes dirty meanwhile waits for the next turn. */
-  flushAll(): void {
-    this.#isScheduled = false;
-    const dirty = this.#dirty;
-    this.#dirty = [];
-    this.#wheel.touch();
-    for (const outbox of dirty) {
-      outbox.isDirty = false;
-      this.flushNow(outbox);
-      outbox.settleAfterFlush();
-    }
-    this.#batch.release();
+  #schedule(): void {
+    this.#isScheduled = true;
+    this.sampler?.beginTurn();
+    this.#clock.soon(this.#flushAll);
   }
+
+  /** Writes out dirty outboxes, as many as the turn allows; what becomes dirty meanwhile waits for the next one. */
+  readonly #flushAll = (): void => {
+    this.#isScheduled = false;
+    this.#wheel.touch();
+    const isMore = this.#dirty.write(this.#wheel.nowMs, this.#flushDirty);
+    this.#batch.release();
+    if (isMore && !this.#isScheduled) this.#schedule();
+  };
+
+  readonly #flushDirty = (outbox: Outbox): void => {
+    outbox.isDirty = false;
+    this.flushNow(outbox);
+    outbox.settleAfterFlush();
+  };
 
   /** Writes what the outbox holds, as far as the transport takes it. */
   flushNow(outbox: Outbox): void {

@@ -134,7 +134,7 @@ export interface LimitOptions {
   readonly frame: FrameLimits;
   /**
    * How long the frames of one turn of the event loop may keep others waiting, in ms; above it a client's further frames
-   * wait for a later turn.
+   * wait for a later turn, and so does writing to further connections.
    */
   readonly turnBudgetMs: number;
   readonly maxConnections: number;
