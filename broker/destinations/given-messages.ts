@@ -9,33 +9,35 @@ interface Given {
 }
 
 export class GivenMessages {
-  readonly #bySubscription = new Map<Subscription, Given[]>();
+  /** Null until the first. */
+  #bySubscription: Map<Subscription, Given[]> | null = null;
 
   /** A message is on its way to a client. */
   add(subscription: Subscription, message: Message): void {
-    let given = this.#bySubscription.get(subscription);
-    if (given === undefined) this.#bySubscription.set(subscription, (given = []));
+    const bySubscription = (this.#bySubscription ??= new Map<Subscription, Given[]>());
+    let given = bySubscription.get(subscription);
+    if (given === undefined) bySubscription.set(subscription, (given = []));
     given.push({ message, place: subscription.outbox.place });
     subscription.outbox.hold(subscription);
   }
 
   /** The outbox has written something. @returns what has left, oldest first */
   takeSent(subscription: Subscription): readonly Message[] {
-    const given = this.#bySubscription.get(subscription);
+    const given = this.#bySubscription?.get(subscription);
     if (given === undefined) return [];
     const { outbox } = subscription;
     let sent = 0;
     while (sent < given.length && outbox.hasSent((given[sent] as Given).place)) sent++;
     const left = given.splice(0, sent);
-    if (given.length === 0) this.#bySubscription.delete(subscription);
+    if (given.length === 0) this.#bySubscription?.delete(subscription);
     else outbox.hold(subscription);
     return left.map(({ message }) => message);
   }
 
   /** The subscription ends. @param unsent what never left @returns everything else that was given to it */
   end(subscription: Subscription, unsent: ReadonlySet<Message>): readonly Message[] {
-    const given = this.#bySubscription.get(subscription) ?? [];
-    this.#bySubscription.delete(subscription);
+    const given = this.#bySubscription?.get(subscription) ?? [];
+    this.#bySubscription?.delete(subscription);
     return given.map(({ message }) => message).filter((message) => !unsent.has(message));
   }
 }

@@ -41,7 +41,7 @@ export interface Residence {
 
 const RESIDENCE: Residence = { maxMessages: 8_192, maxBytes: 8 * 1024 * 1024, readAheadAt: 4_096 };
 
-/** Reads pages; implemented by Queue. */
+/** Reads pages; implemented by PageReader. */
 export interface Pager {
   /** Wants the next stored messages of one priority; to be answered by `QueueBacklog.loaded`. */
   load(priority: number, afterSequence: number): void;
@@ -168,7 +168,7 @@ class Lane {
 
 export class QueueBacklog {
   /** By priority; made at first need. */
-  readonly #lanes: (Lane | undefined)[] = [];
+  #lanes: (Lane | undefined)[] = [];
   #size = 0;
   #bytes = 0;
   /** Of these, the ones in the store alone. */
@@ -310,6 +310,13 @@ export class QueueBacklog {
     this.#size--;
     this.#bytes -= entry.message.weightBytes;
     this.#lane(entry.priority).taken(entry);
+  }
+
+  /** Everything is forgotten. */
+  clear(): void {
+    // A new list, as somebody may be walking the old one.
+    this.#lanes = [];
+    this.#size = this.#bytes = this.#pagedMessages = this.#pagedBytes = 0;
   }
 
   /** In the order of delivery. `take` of the one at hand is allowed meanwhile. */

@@ -8,7 +8,7 @@ import { HIGHEST_PRIORITY } from './message-terms.js';
 import type { QueuedMessage } from './queue-backlog.js';
 import { workload, WORTH_A_LOOK, type TurnBudget } from '../turn-budget.js';
 
-/** What a browser sees of its queue; implemented by Queue. */
+/** What a browser sees of its queue; implemented by WaitingMessages and SharedBrowse. */
 export interface BrowsedQueue {
   readonly destination: string;
   /** Of one priority, those in memory that are newer than message `id`. */

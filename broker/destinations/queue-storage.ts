@@ -27,8 +27,8 @@ export class QueueStorage {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #given = new GivenMessages();
-  /** By priority: what the store knew to be delivered when it was opened. */
-  readonly #marks = new Map<number, number>();
+  /** By priority: what the store knew to be delivered when it was opened; null: nothing. */
+  #marks: Map<number, number> | null = null;
 
   constructor(stream: string, { journal, clock, logger }: QueueStorageParts) {
     this.stream = stream;
@@ -39,7 +39,7 @@ export class QueueStorage {
 
   /** What the store said of one priority: everything up to `sequence` may have been delivered. */
   restoreMark(priority: number, sequence: number): void {
-    if (sequence > 0) this.#marks.set(priority, sequence);
+    if (sequence > 0) (this.#marks ??= new Map<number, number>()).set(priority, sequence);
   }
 
   append(message: Message, unit: WriteUnit, apply: () => void, undo: () => void): void {
@@ -144,7 +144,7 @@ export class QueueStorage {
     message.isStored = true;
     const isPlain = priority === DEFAULT_PRIORITY && expiresEpochMs === 0 && notBeforeEpochMs === 0;
     message.terms = isPlain ? DEFAULT_TERMS : { priority, expiresEpochMs, notBeforeEpochMs };
-    const wasDelivered = sequence <= (this.#marks.get(priority) ?? 0);
+    const wasDelivered = sequence <= (this.#marks?.get(priority) ?? 0);
     return new QueuedMessage(message, wasDelivered ? Math.max(1, deliveryCount) : deliveryCount);
   }
 }

@@ -50,14 +50,19 @@ export interface BrowsedPage {
   readonly next: BrowsePlace | null;
 }
 
-/** What of a queue is worked on from outside; implemented by Queue. */
-export interface OperatedQueue extends BrowsedQueue, QueueDetails {
+/** What waits in a queue, as it is worked on from outside; implemented by WaitingMessages. */
+export interface OperatedMessages extends BrowsedQueue {
   /** Those whose time has not come. */
   delayedEntries(): Iterable<QueuedMessage>;
   /** Takes out one that waits, for its turn or for its time; it comes back when the unit cannot be stored. */
   withdraw(entry: QueuedMessage, unit: WriteUnit): void;
   /** Has the next page of one priority read into memory. @returns false when there is none. @throws BrokerError `store-failed` */
   loadPage(priority: number): Promise<boolean>;
+}
+
+/** Implemented by Queue. */
+export interface OperatedQueue extends QueueDetails {
+  readonly waiting: OperatedMessages;
 }
 
 export interface QueueOperationsParts {
@@ -94,6 +99,7 @@ export interface MoveResult {
 
 /** In one unit of the store: a few milliseconds. */
 const STEP = 500;
+
 export class LocalQueueOperations implements QueueOperations {
   readonly #queue: OperatedQueue;
   readonly #parts: QueueOperationsParts;
@@ -128,7 +134,7 @@ export class LocalQueueOperations implements QueueOperations {
 
   /** Of one priority, by number: from memory, and from the store what is there alone. */
   async #next({ priority, number }: BrowsePlace, limit: number): Promise<readonly QueuedMessage[]> {
-    const queue = this.#queue;
+    const queue = this.#queue.waiting;
     const found = new Map<number, QueuedMessage>();
     const pagedBehind = queue.pagedBehind(priority);
     for (const entry of queue.waitingAfter(priority, number)) {
@@ -156,27 +162,27 @@ export class LocalQueueOperations implements QueueOperations {
     let purged = 0;
     const drop = async (entries: readonly QueuedMessage[]): Promise<boolean> => {
       await this.#withUnit((unit) => {
-        for (const entry of entries) this.#queue.withdraw(entry, unit);
+        for (const entry of entries) this.#queue.waiting.withdraw(entry, unit);
       });
       purged += entries.length;
       return true;
     };
     const end = this.#parts.nextMessageId();
-    const delayed = [...this.#queue.delayedEntries()].filter(({ message }) => message.id < end);
+    const delayed = [...this.#queue.waiting.delayedEntries()].filter(({ message }) => message.id < end);
     await this.#eachStep(end, drop);
     if (delayed.length > 0) await drop(delayed.filter((entry) => this.#isDelayed(entry)));
     return purged;
   }
 
   #isDelayed(wanted: QueuedMessage): boolean {
-    for (const entry of this.#queue.delayedEntries()) if (entry === wanted) return true;
+    for (const entry of this.#queue.waiting.delayedEntries()) if (entry === wanted) return true;
     return false;
   }
 
   async remove(numbers: ReadonlySet<number>): Promise<number> {
     const entries = this.#inMemory(numbers);
     await this.#withUnit((unit) => {
-      for (const entry of entries) this.#queue.withdraw(entry, unit);
+      for (const entry of entries) this.#queue.waiting.withdraw(entry, unit);
     });
     return entries.length;
   }
@@ -217,17 +223,17 @@ export class LocalQueueOperations implements QueueOperations {
         result.stoppedBy = error;
         return;
       }
-      this.#queue.withdraw(entry, unit);
+      this.#queue.waiting.withdraw(entry, unit);
       result.moved++;
     }
   }
 
   #inMemory(numbers: ReadonlySet<number>): readonly QueuedMessage[] {
-    const entries = [...this.#queue.delayedEntries()].filter(({ message }) => numbers.has(message.id));
+    const entries = [...this.#queue.waiting.delayedEntries()].filter(({ message }) => numbers.has(message.id));
     for (let priority = HIGHEST_PRIORITY; priority >= 0; priority--) {
       // Each where it would stand: nobody walks a million for a hand of numbers.
       for (const number of numbers) {
-        for (const entry of this.#queue.waitingAfter(priority, number - 1)) {
+        for (const entry of this.#queue.waiting.waitingAfter(priority, number - 1)) {
           if (entry.message.id === number) entries.push(entry);
           break;
         }
@@ -245,13 +251,13 @@ export class LocalQueueOperations implements QueueOperations {
       let last = 0;
       for (;;) {
         const entries: QueuedMessage[] = [];
-        for (const entry of this.#queue.waitingAfter(priority, last)) {
+        for (const entry of this.#queue.waiting.waitingAfter(priority, last)) {
           if (entry.message.id >= end || entries.length === STEP) break;
           entries.push(entry);
         }
         if (entries.length === 0) {
-          const isOver = this.#queue.pagedBehind(priority) >= end;
-          if (isOver || !(await this.#queue.loadPage(priority))) break;
+          const isOver = this.#queue.waiting.pagedBehind(priority) >= end;
+          if (isOver || !(await this.#queue.waiting.loadPage(priority))) break;
           continue;
         }
         last = (entries.at(-1) as QueuedMessage).message.id;
