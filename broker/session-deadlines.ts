@@ -108,11 +108,11 @@ export class SessionDeadlines implements WheelEntry {
     if (this.#phase === 'connected' && !isPlanned) this.#reschedule();
   }
 
-  /** The session has ended; its client is given time to end as well. */
-  linger(): void {
+  /** The session has ended; its client is given `limits.lingerMs` to end as well. @param leastMs that time at least */
+  linger(leastMs = 0): void {
     this.#phase = 'lingering';
     this.#wheel.touch();
-    this.#lingerUntilMs = this.#wheel.nowMs + this.#options.limits.lingerMs;
+    this.#lingerUntilMs = this.#wheel.nowMs + Math.max(leastMs, this.#options.limits.lingerMs);
     this.#wheel.cancel(this);
     this.#wheel.schedule(this, this.#lingerUntilMs);
   }

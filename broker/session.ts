@@ -874,7 +874,8 @@ export class Session
       this.#finish(this.#orphan.cause);
       return;
     }
-    this.#deadlines.linger();
+    // To cut it sooner than a stop does would reset its connection, and with it what it has not read: why it was closed.
+    this.#deadlines.linger(code === 'server-shutdown' ? this.options.shutdown.deadlineMs : 0);
     this.#environment.clock.soon(() => {
       this.#endIfWritten();
     });

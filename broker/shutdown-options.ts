@@ -37,8 +37,9 @@ export function paceOf(
   { sessionsPerSecond, spreadMs, settleMs }: ShutdownOptions,
   sessions: number,
   deadlineMs: number,
-): { readonly perSecond: number; readonly settleMs: number } {
+): { readonly perSecond: number; readonly settleMs: number; readonly toldWithinMs: number } {
   const spread = Math.max(1, Math.min(spreadMs, deadlineMs / 2));
   const perSecond = Math.max(sessionsPerSecond, (sessions * 1_000) / spread);
-  return { perSecond, settleMs: Math.min(settleMs, deadlineMs / 4) };
+  // What is left is for the close frames to arrive.
+  return { perSecond, settleMs: Math.min(settleMs, deadlineMs / 4), toldWithinMs: (deadlineMs * 3) / 4 };
 }

@@ -13,6 +13,9 @@ import { isTypedCommand, TypedLines } from './typed-lines.js';
 import { WebSocketReader } from './websocket-reader.js';
 import { WEBSOCKET_FRAMING } from './websocket-framing.js';
 
+/** How long the socket may stay behind the last close frame, when the session has ended: then it is cut. */
+const END_TIMEOUT_MS = 5_000;
+
 /** The `ws` socket that knows its connection: the listeners below are shared, an idle connection holds no closure. */
 export class EndpointSocket extends WebSocket {
   owner: WebSocketConnection | null = null;
@@ -56,6 +59,7 @@ export class WebSocketConnection extends SocketConnection {
   readonly #lenientNul: boolean;
   #cause: Error | undefined;
   #closedByUs = false;
+  #cutting: NodeJS.Timeout | null = null;
 
   constructor(ws: EndpointSocket, socket: Socket, options: WebSocketConnectionOptions) {
     super(socket, options.framing ?? WEBSOCKET_FRAMING);
@@ -117,6 +121,8 @@ export class WebSocketConnection extends SocketConnection {
     this.#closedByUs = true;
     this.ws.close(status, text);
     this.#closedByUs = false;
+    // Else whoever listens knows how long its client may take.
+    if (this.listener === null) this.#cutLater();
   }
 
   /** A message that needed `ws`. */
@@ -139,6 +145,7 @@ export class WebSocketConnection extends SocketConnection {
   onCloseBegun(): void {
     if (this.#closedByUs) return;
     this.discards = true;
+    this.#cutLater();
     // The error that made `ws` close is told only after it did.
     queueMicrotask(() => {
       this.end(this.#cause);
@@ -151,7 +158,16 @@ export class WebSocketConnection extends SocketConnection {
   }
 
   onClose(): void {
+    if (this.#cutting !== null) clearTimeout(this.#cutting);
     this.end(this.#cause ?? this.socket.errored ?? undefined);
+  }
+
+  /** Nobody but us waits for the end of the socket. */
+  #cutLater(): void {
+    if (this.socket.destroyed) return;
+    this.#cutting ??= setTimeout(() => {
+      this.ws.terminate();
+    }, END_TIMEOUT_MS);
   }
 
   #receiveMaybeTyped(data: Buffer, isBinary: boolean): void {

@@ -11,7 +11,8 @@ import { LoadClient } from '../crash/load-client.js';
 export interface CrowdOrder {
   readonly over: 'websocket' | 'tcp';
   readonly count: number;
-  readonly port: number;
+  /** Of one server, or of several nodes: each client begins with another, and goes on to the next after each connection. */
+  readonly ports: readonly number[];
   /** Of message ids. */
   readonly name: string;
   /** stompjs' own default is 5,000, again and again (LINEAR). */
@@ -58,10 +59,12 @@ abstract class Member {
   protected readonly name: string;
   #lostMs = 0;
   #number = 0;
+  #turn: number;
   protected isConnected = false;
 
   constructor(order: CrowdOrder, index: number) {
     this.order = order;
+    this.#turn = index;
     this.name = `${order.name}-${index}`;
     const every = order.sendEveryMs;
     setTimeout(() => setInterval(() => this.#sendOne(), every), (every * index) / order.count);
@@ -69,6 +72,12 @@ abstract class Member {
 
   abstract connect(): void;
   protected abstract publish(body: string, onReceipt: () => void): void;
+
+  /** Where to connect now. */
+  protected nextPort(): number {
+    const { ports } = this.order;
+    return ports[this.#turn++ % ports.length] ?? 0;
+  }
 
   protected onConnected(): void {
     this.isConnected = true;
@@ -98,9 +107,9 @@ class StompjsMember extends Member {
 
   constructor(order: CrowdOrder, index: number) {
     super(order, index);
-    const { port, reconnectDelayMs, maxReconnectDelayMs } = order;
+    const { reconnectDelayMs, maxReconnectDelayMs } = order;
     this.#client = new Client({
-      webSocketFactory: () => new WebSocket(`ws://127.0.0.1:${port}/ws`, ['v12.stomp']) as never,
+      webSocketFactory: () => new WebSocket(`ws://127.0.0.1:${this.nextPort()}/ws`, ['v12.stomp']) as never,
       reconnectDelay: reconnectDelayMs,
       reconnectTimeMode: maxReconnectDelayMs > 0 ? ReconnectionTimeMode.EXPONENTIAL : ReconnectionTimeMode.LINEAR,
       maxReconnectDelay: maxReconnectDelayMs,
@@ -135,7 +144,7 @@ class TcpMember extends Member {
   }
 
   async #open(): Promise<void> {
-    const client = await LoadClient.open(this.order.port, {
+    const client = await LoadClient.open(this.nextPort(), {
       onMessage: () => state.heard++,
       onFault: (text) => state.errors.push(text),
       onEnd: () => {

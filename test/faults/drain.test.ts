@@ -8,9 +8,9 @@ import type { ServerOptions } from '../../adapters/index.js';
 import { LoadClient } from '../crash/load-client.js';
 import { SERVER_OPTIONS } from '../crash/workload.js';
 import { temporaryDirectory } from '../helpers/cli.js';
-import { until } from '../helpers/until.js';
 import { CheckedLoad } from './checked-load.js';
-import { Crowd, type CrowdOrder, type CrowdReport } from './crowd.js';
+import { missing, tell } from './crowd-outcome.js';
+import { Crowd, type CrowdOrder } from './crowd.js';
 import { IS_LONG, recordFault } from './fault-record.js';
 import { type Ports, Served } from './served.js';
 
@@ -32,7 +32,7 @@ function optionsFor({ tcp, http }: Pick<Ports, 'tcp' | 'http'>): ServerOptions {
     ...SERVER_OPTIONS,
     tcp: { port: tcp },
     http: { port: http },
-    broker: { ...SERVER_OPTIONS.broker, shutdown, limits: { lingerMs: 60_000 } },
+    broker: { ...SERVER_OPTIONS.broker, shutdown },
   };
 }
 
@@ -40,8 +40,8 @@ async function gatherCrowds(t: Test, { tcp, http }: Ports): Promise<readonly Cro
   const common = { ...RECONNECT, sendEveryMs: SEND_EVERY_MS };
   // In the long run the light clients of one process are as many as the real ones of two.
   const orders: CrowdOrder[] = [
-    ...['a', 'b'].slice(0, IS_LONG ? 2 : 1).map((name) => ({ over: 'websocket' as const, port: http, name })),
-    { over: 'tcp' as const, port: tcp, name: 'c' },
+    ...['a', 'b'].slice(0, IS_LONG ? 2 : 1).map((name) => ({ over: 'websocket' as const, ports: [http], name })),
+    { over: 'tcp' as const, ports: [tcp], name: 'c' },
   ].map((order, _, all) => ({
     ...common,
     ...order,
@@ -50,39 +50,6 @@ async function gatherCrowds(t: Test, { tcp, http }: Ports): Promise<readonly Cro
   const crowds: Crowd[] = [];
   for (const order of orders) crowds.push(await Crowd.gather(t, order));
   return crowds;
-}
-
-/** Takes everything out of the crowd's queue. @returns bodies that are missing, once nothing comes any more */
-async function missing(port: number, confirmed: ReadonlySet<string>): Promise<string[]> {
-  const left = new Set(confirmed);
-  const client = await LoadClient.open(port, {
-    onMessage: ({ body }) => left.delete(body.toString()),
-    onFault: () => undefined,
-    onEnd: () => undefined,
-  });
-  client.send('SUBSCRIBE', { id: '0', destination: '/queue/crowd' });
-  await until('the crowd’s messages', () => left.size === 0).catch(() => undefined);
-  await client.leave();
-  return [...left];
-}
-
-function quantile(sorted: readonly number[], share: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
-}
-
-function tell(reports: readonly CrowdReport[]): { readonly losses: string; readonly back: string } {
-  const losses = new Map<string, number>();
-  for (const report of reports) {
-    for (const [how, times] of Object.entries(report.losses)) losses.set(how, (losses.get(how) ?? 0) + times);
-  }
-  const times = reports.flatMap(({ backMs }) => backMs).sort((a, b) => a - b);
-  const [p50, p95, max] = [quantile(times, 0.5), quantile(times, 0.95), times.at(-1) ?? 0].map((ms) =>
-    (ms / 1e3).toFixed(1),
-  );
-  return {
-    losses: [...losses].map(([how, count]) => `${count} × ${how}`).join(', '),
-    back: `back after p50 ${p50} s, p95 ${p95} s, max ${max} s`,
-  };
 }
 
 /** A topic that everybody hears, meanwhile. @returns ends it */

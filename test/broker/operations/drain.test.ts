@@ -175,3 +175,43 @@ t.test('an operator drains in the same way: ACKs first', (t) => {
   t.equal(client.isGone, true);
   t.end();
 });
+
+t.test('on a machine that is busy the pace is kept by the clock, and all are told in time', async (t) => {
+  const fixture = new BrokerFixture({ shutdown: { sessionsPerSecond: 100, spreadMs: 60_000, deadlineMs: 60_000 } });
+  const clients = connectMany(fixture, 3_000);
+  const stopped = fixture.broker.stop();
+  fixture.clock.turn();
+  t.equal(gone(clients), 10);
+  fixture.clock.stall(1_000);
+  t.equal(gone(clients), 110, 'a tick that is late tells those of all its time');
+  // Half the deadline would have been enough for all of them.
+  for (let k = 0; k < 4; k++) fixture.clock.stall(10_000);
+  t.equal(gone(clients), 3_000);
+  await stopped;
+});
+
+t.test('who holds something is told at three quarters of the deadline at the latest', async (t) => {
+  const fixture = new BrokerFixture({ shutdown: { settleMs: 2_000, deadlineMs: 8_000 } });
+  const holder = fixture.connect();
+  holdMessage(holder);
+  const stopped = fixture.broker.stop();
+  fixture.clock.turn();
+  t.equal(holder.isGone, false);
+  fixture.clock.stall(6_000);
+  t.equal(holder.connection.closedWith?.webSocketStatus, 1001);
+  fixture.clock.advance(20);
+  await stopped;
+});
+
+t.test('who is slow to answer its close is cut at the deadline of the stop, not before', async (t) => {
+  const fixture = new BrokerFixture({ limits: { lingerMs: 500 }, shutdown: { deadlineMs: 8_000 } });
+  const slow = fixture.connect();
+  slow.connection.answersClose = false;
+  const stopped = fixture.broker.stop();
+  fixture.clock.advance(7_900);
+  t.equal(slow.connection.closedWith?.webSocketStatus, 1001);
+  t.equal(slow.isGone, false);
+  fixture.clock.advance(200);
+  await stopped;
+  t.equal(slow.isGone, true);
+});
