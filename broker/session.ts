@@ -232,7 +232,7 @@ export class Session
   }
 
   get transportBytes(): number {
-    return this.connection.bufferedBytes;
+    return this.connection.ownBufferedBytes ?? this.connection.bufferedBytes;
   }
 
   get acceptedMs(): number {

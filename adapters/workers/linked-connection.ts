@@ -68,8 +68,23 @@ export class LinkedConnection implements Connection {
   }
 
   get bufferedBytes(): number {
-    const ownBytes = this.#ownBytes();
-    return this.#link.isCongested ? ownBytes + CONGESTED_BYTES : ownBytes;
+    const { ownBufferedBytes } = this;
+    return this.#link.isCongested ? ownBufferedBytes + CONGESTED_BYTES : ownBufferedBytes;
+  }
+
+  /** Never too little; exact once everything older than the last few writes is dealt with. */
+  get ownBufferedBytes(): number {
+    if (this.#olderBytes + this.#newerBytes > 0) {
+      const { processedBytes } = this.#link;
+      if (processedBytes >= this.#newerEnd) {
+        this.#olderBytes = this.#newerBytes = 0;
+      } else if (processedBytes >= this.#olderEnd) {
+        this.#olderBytes = this.#newerBytes;
+        this.#olderEnd = this.#newerEnd;
+        this.#newerBytes = 0;
+      }
+    }
+    return this.#olderBytes + this.#newerBytes + this.#remoteBytes;
   }
 
   takeHandshake(): Handshake | null {
@@ -161,10 +176,10 @@ export class LinkedConnection implements Connection {
   /** The worker has dealt with what this waited for. */
   settleDrain(): void {
     if (!this.#awaitsDrain) return;
-    const ownBytes = this.#ownBytes();
+    const { ownBufferedBytes } = this;
     // The worker tells when that has left.
     if (this.#remoteBytes > 0) return;
-    if (ownBytes > 0) {
+    if (ownBufferedBytes > 0) {
       this.#link.awaitDrain(this);
       return;
     }
@@ -174,22 +189,7 @@ export class LinkedConnection implements Connection {
 
   /** The link as a whole has room again. */
   onLinkDrain(): void {
-    if (this.#ownBytes() === 0) this.#listener?.onDrain();
-  }
-
-  /** Never too little; exact once everything older than the last few writes is dealt with. */
-  #ownBytes(): number {
-    if (this.#olderBytes + this.#newerBytes > 0) {
-      const { processedBytes } = this.#link;
-      if (processedBytes >= this.#newerEnd) {
-        this.#olderBytes = this.#newerBytes = 0;
-      } else if (processedBytes >= this.#olderEnd) {
-        this.#olderBytes = this.#newerBytes;
-        this.#olderEnd = this.#newerEnd;
-        this.#newerBytes = 0;
-      }
-    }
-    return this.#olderBytes + this.#newerBytes + this.#remoteBytes;
+    if (this.ownBufferedBytes === 0) this.#listener?.onDrain();
   }
 
   #sent(lengthBytes: number): void {

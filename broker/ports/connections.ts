@@ -56,6 +56,8 @@ export interface Connection {
   readonly framing: Framing;
   /** Octets taken by `write` and not yet by the operating system. Read before every write: must cost nothing. */
   readonly bufferedBytes: number;
+  /** This client's part of `bufferedBytes`, which says more while a way that many share is full. Missing: all of it. */
+  readonly ownBufferedBytes?: number | undefined;
   /**
    * False when memory given to `write` is not looked at after the call, although octets of it may be buffered: they were
    * copied. Missing is true. Asked only where `bufferedBytes` is above 0.

@@ -78,12 +78,15 @@ async function open(t: Test, options: Partially<BrokerOptions> = {}) {
   );
   await broker.start();
   t.teardown(() => broker.stop(0));
+  /** What sessions are said to have with the transport, each time that the link is full. */
+  const heldWhenFull: number[] = [];
   const linked: LinkedWorker = new LinkedWorker(near, {
     accept: (connection) => broker.accept(connection),
     framings,
     onReady: () => undefined,
     onFailed: () => undefined,
     onCongestion: () => {
+      if (linked.isCongested) heldWhenFull.push(...[...broker.operations.sessions()].map((each) => each.transportBytes));
       if (linked.isCongested) linked.hold();
       else linked.release();
     },
@@ -102,7 +105,7 @@ async function open(t: Test, options: Partially<BrokerOptions> = {}) {
     await opened.until('CONNECTED');
     return opened;
   };
-  return { broker, linked, worker, client, log, near };
+  return { broker, linked, worker, client, log, near, heldWhenFull };
 }
 
 async function subscribe(client: Client, destination: string, headers: Readonly<Record<string, string>> = {}) {
@@ -155,7 +158,7 @@ t.test('messages of many senders arrive in the order of each, whatever their siz
 });
 
 t.test('a body of 10 MB passes both ways, to several subscribers', async (t) => {
-  const { client } = await open(t);
+  const { client, heldWhenFull } = await open(t);
   const subscribers = [await client(), await client(), await client()];
   for (const subscriber of subscribers) await subscribe(subscriber, '/topic/large');
   const body = Buffer.alloc(10 * MIB, 'Pferd ').toString();
@@ -164,6 +167,8 @@ t.test('a body of 10 MB passes both ways, to several subscribers', async (t) => 
     await subscriber.until('MESSAGE');
     t.ok(subscriber.bodies()[0] === body, 'unchanged');
   }
+  t.ok(heldWhenFull.length > 0, 'the link was full');
+  t.ok(Math.max(...heldWhenFull) < 40 * MIB, 'of which nobody is said to have more than there is');
 });
 
 t.test('what many subscribers get alike crosses the link once, and counts as if each had its own', async (t) => {
