@@ -11,8 +11,9 @@ import {
   type StompServerPorts,
 } from './stomp-server.js';
 import { SystemClock } from './system-clock.js';
+import { SystemMemory } from './system-memory.js';
 import type { WorkerOptions } from './worker-main.js';
-import { pickFreePort, WorkerPool } from './workers/index.js';
+import { pickFreePort, PoolMemory, WorkerPool } from './workers/index.js';
 
 const PROGRAM = fileURLToPath(new URL('./worker-main.js', import.meta.url));
 /** A worker tells at the latest after so much how far it is: a small part of what it takes to fill a connection. */
@@ -35,11 +36,17 @@ export function createClusteredServer(
     throw new OptionsError([`workers: got ${resolved.workers}, wants 1 with gateways: they are where the broker is`]);
   }
   const clock: Clock = ports.clock ?? new SystemClock();
+  let pool: WorkerPool | null = null;
+  const memory = new PoolMemory({
+    own: ports.memory ?? new SystemMemory(),
+    workers: () => pool?.states ?? [],
+    collect: () => pool?.collect(),
+  });
   return new ComposedServer(
     resolved,
-    ports,
-    ({ accept, logger }) =>
-      new WorkerPool({
+    { ...ports, memory },
+    ({ accept, logger, report }) =>
+      (pool = new WorkerPool({
         workers: resolved.workers,
         program: PROGRAM,
         prepareOptions: () => workerOptions(resolved),
@@ -48,18 +55,20 @@ export function createClusteredServer(
         accept,
         clock,
         logger,
+        onShortage: report,
         onHopeless,
-      }),
+      })),
   );
 }
 
 /** What a worker needs of the options: no secret is among it. */
-async function workerOptions({ http, tcp, log, broker }: ResolvedServerOptions): Promise<WorkerOptions> {
+async function workerOptions({ http, tcp, log, admin, broker }: ResolvedServerOptions): Promise<WorkerOptions> {
   const { maxBodyBytes } = broker.limits.frame;
   return {
     http: http === false ? false : { ...http, port: await portOf(http) },
     tcp: tcp === false ? false : { ...tcp, port: await portOf(tcp) },
     log,
+    watchesDelay: admin !== false,
     broker: { limits: { frame: { maxBodyBytes } } },
   };
 }

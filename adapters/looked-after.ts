@@ -8,6 +8,7 @@ import { LiveConfiguration } from './live-configuration.js';
 import { packageVersion } from './package-version.js';
 import type { ReloadableAccess } from './reloadable-access.js';
 import { SystemClock } from './system-clock.js';
+import type { WorkerState } from './workers/index.js';
 
 export interface LookedAfterParts {
   readonly broker: Broker;
@@ -16,6 +17,8 @@ export interface LookedAfterParts {
   readonly clock: Clock | undefined;
   /** Where it listens at the moment. */
   readonly addresses: () => readonly ListenAddress[];
+  /** Processes that hold clients' sockets, where it is not this one. */
+  readonly workers?: (() => readonly WorkerState[]) | undefined;
   /** Reads the configuration again, with defaults. Null: it was given as an object, and cannot have changed. */
   readonly read: (() => Promise<ResolvedServerOptions>) | null;
 }
@@ -51,6 +54,7 @@ export function lookAfter(options: ResolvedServerOptions, parts: LookedAfterPart
       version: packageVersion(),
       startedEpochMs: clock.epochMs(),
       workers: options.workers,
+      workerStates: parts.workers ?? (() => []),
       get addresses() {
         return addresses();
       },

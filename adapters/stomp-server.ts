@@ -20,6 +20,7 @@ import { type LookedAfter, lookAfter } from './looked-after.js';
 import { watchedSocketBudget } from './open-files.js';
 import type { ReloadableAccess } from './reloadable-access.js';
 import { SystemClock } from './system-clock.js';
+import type { WorkerState } from './workers/index.js';
 
 /** What an embedding application may bring instead of what the options would make; the logger is pino's. */
 export interface StompServerPorts extends CompositionPorts<ServerLogger> {
@@ -77,6 +78,8 @@ export function resolveFor(options: ServerOptions, ports: StompServerPorts): Res
 
 /** How clients get in: by listeners of this process, or of others. */
 export interface WaysIn {
+  /** Processes that hold clients' sockets; missing where this one does. */
+  readonly states?: readonly WorkerState[];
   /** All or none. @throws Error of one line naming host, port and cause */
   open(): Promise<readonly ListenAddress[]>;
   stopAccepting(): Promise<void>;
@@ -156,6 +159,7 @@ export class ComposedServer implements StompServer {
       clock,
       logger: this.#logger,
       addresses: () => this.#addresses,
+      workers: () => this.#waysIn.states ?? [],
       read: readOptions === undefined ? null : async () => resolveFor(await readOptions(), ports),
     });
     const { admin } = this.#lookedAfter;

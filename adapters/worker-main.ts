@@ -5,15 +5,21 @@
 import { rmSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { pathToFileURL } from 'node:url';
+import { EventLoopWatch } from './admin/event-loop-watch.js';
 import type { ListenerOptions } from './endpoint-composition.js';
 import type { ResolvedServerOptions } from './config/index.js';
 import { composeHttp, composeTcp, FRAMINGS } from './listener-composition.js';
 import { Listeners } from './listeners.js';
 import { createLogger } from './logging/index.js';
 import { watchedSocketBudget } from './open-files.js';
+import { SystemMemory } from './system-memory.js';
+import { WorkerReporter } from './worker-reporter.js';
 import { LINK_FD, SockJsRelay, WorkerEnd, type WorkerSetup } from './workers/index.js';
 
-export interface WorkerOptions extends ListenerOptions, Pick<ResolvedServerOptions, 'log'> {}
+export interface WorkerOptions extends ListenerOptions, Pick<ResolvedServerOptions, 'log'> {
+  /** Whether anybody looks at how late event loops are. */
+  readonly watchesDelay: boolean;
+}
 
 /** How long an ending worker looks whether its broker is gone too. */
 const ORPHAN_WAIT_MS = 100;
@@ -23,6 +29,13 @@ function runWorker(socket: Socket): void {
   const parent = process.ppid;
   let isLeaving = false;
   let listeners: Listeners | null = null;
+  const eventLoop = new EventLoopWatch();
+  let watchesDelay = false;
+  const reporter = new WorkerReporter({
+    memory: new SystemMemory(),
+    nowMs: () => performance.now(),
+    delay: () => (watchesDelay ? eventLoop.delay() : null),
+  });
   const end = new WorkerEnd(socket, {
     framings: FRAMINGS,
     onSetup(given) {
@@ -35,8 +48,10 @@ function runWorker(socket: Socket): void {
         // Nobody else is left to tidy up behind it.
         if (process.ppid !== parent) rmSync(setup.directory, { recursive: true, force: true });
       });
+      ({ watchesDelay } = setup.options);
+      if (watchesDelay) eventLoop.start();
       listeners = new Listeners(end.accept);
-      listen(setup, listeners, end).catch((error: unknown) => {
+      listen(setup, { listeners, end, reporter }).catch((error: unknown) => {
         end.failed(error instanceof Error ? error.message : String(error));
       });
     },
@@ -47,13 +62,22 @@ function runWorker(socket: Socket): void {
       isLeaving = true;
       void listeners?.close().finally(() => process.exit(0));
     },
+    onAsk(collects) {
+      return reporter.report(collects);
+    },
     onLinkEnd() {
       process.exit(1);
     },
   });
 }
 
-async function listen(setup: WorkerSetup<WorkerOptions>, listeners: Listeners, end: WorkerEnd): Promise<void> {
+interface WorkerParts {
+  readonly listeners: Listeners;
+  readonly end: WorkerEnd;
+  readonly reporter: WorkerReporter;
+}
+
+async function listen(setup: WorkerSetup<WorkerOptions>, { listeners, end, reporter }: WorkerParts): Promise<void> {
   const { worker, workers, directory, options } = setup;
   const logger = createLogger(options.log).child({ worker });
   const relay = new SockJsRelay({
@@ -62,7 +86,11 @@ async function listen(setup: WorkerSetup<WorkerOptions>, listeners: Listeners, e
     directory,
     take: (request, response) => http.some(({ transport }) => transport.take(request, response)),
   });
-  const budget = watchedSocketBudget(logger);
+  const budget = watchedSocketBudget(logger, (shortage) => {
+    reporter.shortage = shortage;
+    end.report(reporter.report(false));
+  });
+  reporter.budget = budget;
   const tcp = await composeTcp(options, logger, budget);
   const http = await composeHttp(options, logger, { passOn: relay.passOn, budget });
   await relay.listen();

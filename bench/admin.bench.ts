@@ -86,6 +86,7 @@ const server = {
   version: 'bench',
   startedEpochMs: clock.epochMs(),
   workers: 1,
+  workerStates: () => [],
   addresses: [],
   endpoints: [],
   configuration: () => ({}),

@@ -6,7 +6,7 @@ import type { CloseCode } from './close-reason.js';
 import { sumOf } from './cluster/node-views.js';
 import type { DeadLetterReason } from './destinations/dead-letter-reason.js';
 import type { InboxSnapshot } from './inbox/inbox.js';
-import type { MemorySnapshot } from './memory/memory-watch.js';
+import { type MemorySnapshot, withWorstStage } from './memory/memory-watch.js';
 import type { NodeRelayCounts, TransportName } from './ports.js';
 import type { SessionEnvironment } from './session-environment.js';
 
@@ -138,9 +138,16 @@ export function takeStats({ environment, cluster, memory }: StatsSources): Stats
 
 /** What several nodes say of theirs, this one first. @param sharesInbox each tells of the same inbox */
 export function mergeStats(all: readonly StatsSnapshot[], sharesInbox: boolean): StatsSnapshot {
-  const sum = sumOf(all);
+  const sum = withMemory(sumOf(all), all);
   const [own] = all;
   if (!sharesInbox || own === undefined) return sum;
   const { users, messages, bytes } = own.inbox;
   return { ...sum, inbox: { ...sum.inbox, users, messages, bytes } };
+}
+
+/** A stage is no sum. */
+function withMemory(sum: StatsSnapshot, all: readonly StatsSnapshot[]): StatsSnapshot {
+  if (sum.memory === null) return sum;
+  const each = all.flatMap(({ memory }) => (memory === null ? [] : [memory]));
+  return { ...sum, memory: withWorstStage(sum.memory, each) };
 }

@@ -32,11 +32,36 @@ export interface ServedEndpoint {
   readonly isSockJs: boolean;
 }
 
+/** A process that holds clients' sockets for the broker. */
+export interface WorkerProcessState {
+  /** 1 and up. */
+  readonly worker: number;
+  /** Null: it has died and is started again. */
+  readonly processId: number | null;
+  readonly isListening: boolean;
+  readonly connections: number;
+  /** Null: it has told nothing yet. */
+  readonly report: {
+    /** Of V8's heap what counts towards its limit. */
+    readonly heapBytes: number;
+    readonly heapLimitBytes: number;
+    /** Heap and buffers. */
+    readonly totalBytes: number;
+    readonly residentBytes: number;
+    readonly cpuMs: number;
+    readonly delay: { readonly recentP99Ms: number; readonly recentMaxMs: number } | null;
+    /** Null: without a bound. */
+    readonly sockets: { readonly open: number; readonly max: number } | null;
+  } | null;
+}
+
 /** The server that is looked after. */
 export interface AdministeredServer {
   readonly version: string;
   readonly startedEpochMs: number;
   readonly workers: number;
+  /** Empty where the broker's process has the sockets. */
+  workerStates(): readonly WorkerProcessState[];
   readonly addresses: readonly ListenAddress[];
   readonly endpoints: readonly ServedEndpoint[];
   /** As resolved, with secrets hidden. */

@@ -97,7 +97,7 @@ export async function registerAdmin(
   }
   if (!parts.access.isClosed) registerConsole(app, parts);
   if (options.metrics === 'open' || (options.metrics === 'token' && !parts.access.isClosed)) {
-    const metrics = new BrokerMetrics(parts.broker, parts.server.version);
+    const metrics = new BrokerMetrics(parts.broker, parts.server);
     app.addHook('onClose', async () => {
       metrics.stop();
     });

@@ -140,6 +140,53 @@ export const health = z.object({
   problems: z.array(z.object({ part: text, code: text, message: text, since: time })),
 });
 
+/** As `MemorySnapshot` of the broker has it. */
+const memory = z
+  .object({
+    stage: z
+      .int()
+      .min(0)
+      .max(4)
+      .describe('0: enough; 1: connections are refused, 2: publishers paused, 3: messages dropped, 4: sessions ended'),
+    used: z.number().min(0).describe('Part that is taken of what is nearest to its end; 1 is all of it'),
+    scarce: z
+      .enum(['heap', 'total', 'worker-heap'])
+      .describe('What that is: the heap of the broker, or of a worker, or the memory of all processes'),
+    heapBytes: bytes.describe("Of V8's heap in the broker's process"),
+    heapBudgetBytes: bytes,
+    totalBytes: bytes.describe('Heap and buffers, of all processes of the server'),
+    budgetBytes: bytes,
+    residentBytes: bytes.describe('As the system sees it, of all processes'),
+    held: z
+      .object({ outboxes: bytes, transports: bytes, inputs: bytes, queues: bytes, histories: bytes, inboxes: bytes })
+      .describe('What it is held for; what waits for several clients counts for each'),
+    pausedPublishers: count.describe('Not read from at the moment'),
+    pauses: count.describe('Times that it came to that'),
+  })
+  .nullable()
+  .describe('Null: nobody watches it');
+
+const workerProcess = z.object({
+  worker: z.int().min(1),
+  processId: z.int().nullable().describe('Null: it has died and is started again'),
+  isListening: z.boolean(),
+  connections: count,
+  report: z
+    .object({
+      heapBytes: bytes.describe("Of V8's heap what counts towards its limit"),
+      heapLimitBytes: bytes.describe('V8 ends the process when its heap grows beyond'),
+      totalBytes: bytes.describe('Heap and buffers'),
+      residentBytes: bytes,
+      cpuMs: z.int().min(0).describe('Of all processors, since it began'),
+      delay: z.object({ recentP99Ms: z.number(), recentMaxMs: z.number() }).nullable().describe('Of its event loop'),
+      sockets: z
+        .object({ open: count, max: count.describe('What its open files (ulimit -n) leave for sockets') })
+        .nullable(),
+    })
+    .nullable()
+    .describe('As of the last quarter of a second; null: it has told nothing yet'),
+});
+
 export const stats = z.object({
   server: z.object({
     nodeId: text.describe('Of the node that answers'),
@@ -148,6 +195,7 @@ export const stats = z.object({
     uptimeMs: z.int().min(0),
     processId: z.int(),
     workers: z.int().min(1),
+    workerProcesses: z.array(workerProcess).describe("Those that have the clients' sockets; none with one worker"),
     memory: z.object({ rssBytes: bytes, heapUsedBytes: bytes, externalBytes: bytes }),
     cpuMs: z.int().min(0).describe('Of all processors, since the process began'),
     eventLoopDelay: z.object({
@@ -175,7 +223,7 @@ export const stats = z.object({
     .object({ queuedBytes: bytes, transportBytes: bytes, largestBytes: bytes.describe('Of one session') })
     .describe('What waits for all clients together; as of the last second'),
   drain: z.object({ isActive: z.boolean(), perSecond: z.number(), remaining: count }),
-  broker: z.looseObject({}).describe('Every counter of the broker, as `broker.stats()` has them'),
+  broker: z.looseObject({ memory }).describe('Every counter of the broker, as `broker.stats()` has them'),
 });
 
 /** Of what was asked of all nodes. */

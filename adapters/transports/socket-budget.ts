@@ -14,6 +14,11 @@ export class SocketBudget {
     this.#onChange = onChange;
   }
 
+  /** Taken and not given back. */
+  get open(): number {
+    return this.#open;
+  }
+
   /** @returns false: the socket is to be closed, and not to be given back */
   take(): boolean {
     if (this.#open < this.max) {

@@ -4,7 +4,7 @@
  */
 
 /** Told in `hello`; both ends are of one release, so another number means that the installation was changed underneath. */
-export const LINK_VERSION = 1;
+export const LINK_VERSION = 2;
 
 export const RecordType = {
   /** First in each direction; the number is LINK_VERSION. */
@@ -47,12 +47,17 @@ export const RecordType = {
   ended: 18,
   /** Broker → worker. Nothing is owed any more. */
   answered: 19,
+
+  /** Broker → worker. How is it? Flag 1: and garbage is to be collected first. */
+  ask: 20,
+  /** Worker → broker. JSON of WorkerReport: when it is asked, and when something became short. */
+  report: 21,
 } as const;
 
 export type RecordType = (typeof RecordType)[keyof typeof RecordType];
 
 export const HEAD_BYTES = 10;
-const LAST_TYPE = RecordType.answered;
+const LAST_TYPE = RecordType.report;
 /** Beyond what any limit lets through: whatever claims it is not a record. */
 const MAX_PAYLOAD_BYTES = 1024 * 1024 * 1024;
 

@@ -22,6 +22,23 @@ export interface WorkerSetup<Options> {
   readonly options: Options;
 }
 
+/** What a worker tells of its process. */
+export interface WorkerReport {
+  /** As of MemoryUsage, of this process alone. */
+  readonly heapBytes: number;
+  readonly heapLimitBytes: number;
+  readonly totalBytes: number;
+  readonly residentBytes: number;
+  /** Of all processors, since it began. */
+  readonly cpuMs: number;
+  /** How late its event loop was of late; null: nobody wants to know. */
+  readonly delay: { readonly recentP99Ms: number; readonly recentMaxMs: number } | null;
+  /** Sockets of its listeners, and how many its open files allow; null: there is no bound. */
+  readonly sockets: { readonly open: number; readonly max: number } | null;
+  /** Why connections are closed at once; null: they are not. One line for people. */
+  readonly shortage: string | null;
+}
+
 export type ReadyWorker = readonly ListenAddress[];
 
 export function encodeJson(value: object): Buffer {

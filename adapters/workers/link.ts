@@ -16,6 +16,11 @@ export interface LinkHandler {
   onEnd(cause?: Error): void;
 }
 
+/** What the other end tells of itself is no work, and most worth knowing while there is too much of it. */
+function isNews(type: RecordType): boolean {
+  return type === RecordType.buffered || type === RecordType.report;
+}
+
 interface HeldRecord {
   readonly type: RecordType;
   readonly flag: number;
@@ -173,7 +178,7 @@ export class Link {
     this.#isScheduled = this.#isUrgent = false;
   }
 
-  /** Records wait, in order, until `release`; what the other end tells of its own progress does not. */
+  /** Records wait, in order, until `release`; what the other end tells of its own progress and state does not. */
   hold(): void {
     this.#isHolding = true;
   }
@@ -253,7 +258,7 @@ export class Link {
       this.#uncountedBytes += HEAD_BYTES + payload.length;
       this.processedBytes = payload.readDoubleLE(0);
       this.#handler.onProcessed();
-    } else if (type !== RecordType.buffered && (this.#isHolding || this.#held.length > 0)) {
+    } else if ((this.#isHolding || this.#held.length > 0) && !isNews(type)) {
       this.#held.push({ type, flag, number, payload });
       this.#heldBytes += HEAD_BYTES + payload.length;
     } else {

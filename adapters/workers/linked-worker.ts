@@ -4,7 +4,14 @@
 import type { Socket } from 'node:net';
 import type { AcceptConnection, Framing, ListenAddress } from '../../broker/ports.js';
 import { RecordType } from './link-codec.js';
-import { decodeJson, encodeJson, type OpenedConnection, type ReadyWorker, type WorkerSetup } from './link-messages.js';
+import {
+  decodeJson,
+  encodeJson,
+  type OpenedConnection,
+  type ReadyWorker,
+  type WorkerReport,
+  type WorkerSetup,
+} from './link-messages.js';
 import { Link, type LinkHandler } from './link.js';
 import { LastWrite } from './last-write.js';
 import { LinkedConnection, type ConnectionLink } from './linked-connection.js';
@@ -22,6 +29,7 @@ export interface LinkedWorkerOwner {
   onReady(worker: LinkedWorker, addresses: readonly ListenAddress[]): void;
   /** It cannot listen; the text is for people. */
   onFailed(worker: LinkedWorker, text: string): void;
+  onReport(worker: LinkedWorker, report: WorkerReport): void;
   /** More is on its way to it than it deals with, or no longer. */
   onCongestion(worker: LinkedWorker): void;
   /** The link is broken, and every connection on it has ended. */
@@ -58,6 +66,15 @@ export class LinkedWorker implements ConnectionLink, LinkHandler {
 
   setUp(setup: WorkerSetup<object>): void {
     this.#link.send(RecordType.setup, 0, 0, encodeJson(setup));
+  }
+
+  /** It reports how it is. @param collects has it collect garbage before, as far as it likes to */
+  ask(collects: boolean): void {
+    this.#link.send(RecordType.ask, collects ? 1 : 0, 0);
+  }
+
+  get connectionCount(): number {
+    return this.#connections.size;
   }
 
   stopAccepting(): void {
@@ -136,6 +153,9 @@ export class LinkedWorker implements ConnectionLink, LinkHandler {
         return;
       case RecordType.ready:
         this.#owner.onReady(this, decodeJson(payload) as ReadyWorker);
+        return;
+      case RecordType.report:
+        this.#owner.onReport(this, decodeJson(payload) as WorkerReport);
         return;
       case RecordType.failed:
         this.#owner.onFailed(this, payload.toString());

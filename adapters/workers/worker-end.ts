@@ -6,7 +6,7 @@ import type { Socket } from 'node:net';
 import { closeReason, type CloseReason } from '../../broker/close-reason.js';
 import type { Connection, ConnectionListener, Framing, ListenAddress } from '../../broker/ports.js';
 import { RecordType } from './link-codec.js';
-import { decodeJson, encodeJson, type OpenedConnection, type WorkerSetup } from './link-messages.js';
+import { decodeJson, encodeJson, type OpenedConnection, type WorkerReport, type WorkerSetup } from './link-messages.js';
 import { Link, UNCOPIED_BYTES, type LinkHandler } from './link.js';
 import { ServedConnection, type ServedConnectionOwner } from './served-connection.js';
 
@@ -24,6 +24,8 @@ export interface WorkerEndOwner {
   onSetup(setup: WorkerSetup<unknown>): void;
   onStopAccepting(): void;
   onLeave(): void;
+  /** The broker wants to know how this process is. @param collects garbage is to be collected first */
+  onAsk(collects: boolean): WorkerReport;
   /** The broker is gone. */
   onLinkEnd(cause?: Error): void;
 }
@@ -49,6 +51,10 @@ export class WorkerEnd implements LinkHandler, ServedConnectionOwner {
 
   ready(addresses: readonly ListenAddress[]): void {
     this.#link.send(RecordType.ready, 0, 0, encodeJson(addresses));
+  }
+
+  report(report: WorkerReport): void {
+    this.#link.send(RecordType.report, 0, 0, encodeJson(report));
   }
 
   failed(text: string): void {
@@ -112,6 +118,8 @@ export class WorkerEnd implements LinkHandler, ServedConnectionOwner {
       this.#owner.onStopAccepting();
     } else if (type === RecordType.leave) {
       this.#owner.onLeave();
+    } else if (type === RecordType.ask) {
+      this.report(this.#owner.onAsk(flag === 1));
     } else {
       // Also for one that is gone: it may be repeated to others.
       if (type === RecordType.write) this.#lastWrite = payload;

@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { AcceptConnection, Clock, Framing, ListenAddress, Logger } from '../../broker/ports.js';
+import type { WorkerReport } from './link-messages.js';
 import type { LinkedWorker, LinkedWorkerOwner } from './linked-worker.js';
 import { MAX_YOUNG_DEATHS, RestartPolicy } from './restart-policy.js';
 import { WorkerProcess } from './worker-process.js';
@@ -22,6 +23,8 @@ export interface WorkerPoolParts {
   readonly accept: AcceptConnection;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Workers close connections at once, and why, in one line; null: it is over. */
+  readonly onShortage: (shortage: string | null) => void;
   /** Workers die as soon as they are started: called once, with one line for people. */
   readonly onHopeless: (text: string) => void;
 }
@@ -30,9 +33,23 @@ export interface WorkerPoolParts {
 const START_MS = 30_000;
 /** A worker that deals with nothing for so long, though there is something, hangs. */
 const HANGING_MS = 15_000;
-const WATCH_EVERY_MS = 1_000;
+/** Workers are asked as often how they are: in between one of them takes up some tens of MB at most. */
+const WATCH_EVERY_MS = 250;
 /** From the last word to SIGKILL. */
 const LEAVE_MS = 2_000;
+
+/** A worker as operators see it. */
+export interface WorkerState {
+  /** 1 and up. */
+  readonly worker: number;
+  /** Null: it has died and is started again. */
+  readonly processId: number | null;
+  readonly isListening: boolean;
+  /** That the broker knows of. */
+  readonly connections: number;
+  /** As of the last quarter of a second; null: it has told nothing yet. */
+  readonly report: WorkerReport | null;
+}
 
 interface Slot {
   readonly number: number;
@@ -54,6 +71,8 @@ export class WorkerPool implements LinkedWorkerOwner {
   #opening: { resolve(addresses: readonly ListenAddress[]): void; reject(error: Error): void } | null = null;
   #isEnding = false;
   #stopWatching: () => void = () => undefined;
+  /** As it was told last. */
+  #shortage: string | null = null;
 
   constructor(parts: WorkerPoolParts) {
     this.#parts = parts;
@@ -72,6 +91,22 @@ export class WorkerPool implements LinkedWorkerOwner {
   /** Those that run now. */
   get pids(): readonly number[] {
     return this.#slots.flatMap(({ process }) => (process?.pid === undefined ? [] : [process.pid]));
+  }
+
+  /** All of them, whether they run or not. */
+  get states(): readonly WorkerState[] {
+    return this.#slots.map(({ number, process }) => ({
+      worker: number,
+      processId: process?.pid ?? null,
+      isListening: process?.isReady === true,
+      connections: process?.link.connectionCount ?? 0,
+      report: process?.report ?? null,
+    }));
+  }
+
+  /** Has all of them collect garbage. */
+  collect(): void {
+    for (const { process } of this.#slots) if (process?.isReady === true) process.link.ask(true);
   }
 
   /**
@@ -125,6 +160,13 @@ export class WorkerPool implements LinkedWorkerOwner {
     if (this.#slots.every((slot) => slot.process?.isReady === true)) this.#opening?.resolve(addresses);
   }
 
+  onReport(link: LinkedWorker, report: WorkerReport): void {
+    const process = this.#processOf(link);
+    if (process === null) return;
+    process.report = report;
+    this.#tellShortage();
+  }
+
   onFailed(link: LinkedWorker, text: string): void {
     if (this.#opening !== null) this.#opening.reject(new Error(text));
     else this.#parts.logger.error({ worker: this.#processOf(link)?.slot }, text);
@@ -175,6 +217,7 @@ export class WorkerPool implements LinkedWorkerOwner {
   #exited(slot: Slot, process: WorkerProcess, how: string): void {
     slot.process = null;
     process.link.destroy();
+    this.#tellShortage();
     if (this.#opening !== null) {
       this.#opening.reject(new Error(`worker ${slot.number} ${how} before it listened`));
       return;
@@ -198,6 +241,18 @@ export class WorkerPool implements LinkedWorkerOwner {
     return this.#slots.find(({ process }) => process?.link === link)?.process ?? null;
   }
 
+  /** Of one of them is enough: whoever connects may come to that one. */
+  #tellShortage(): void {
+    const short = this.#slots.flatMap(({ number, process }) => {
+      const shortage = process?.report?.shortage ?? null;
+      return shortage === null ? [] : [`worker ${number}: ${shortage}`];
+    });
+    const shortage = short.length === 0 ? null : short.join('; ');
+    if (shortage === this.#shortage) return;
+    this.#shortage = shortage;
+    this.#parts.onShortage(shortage);
+  }
+
   /** Whoever hangs is ended, since everybody waits for it. */
   #watch(): void {
     const nowMs = this.#parts.clock.nowMs();
@@ -209,6 +264,7 @@ export class WorkerPool implements LinkedWorkerOwner {
         slot.processedBytes = processedBytes;
         slot.sinceMs = nowMs;
       }
+      if (process.isReady) process.link.ask(false);
       const isLate = nowMs - slot.sinceMs > (process.isReady ? HANGING_MS : START_MS);
       if (!isLate && (process.isReady || nowMs - process.startedMs < START_MS)) continue;
       const what = process.isReady ? 'worker hangs and is ended' : 'worker does not start and is ended';

@@ -1,6 +1,7 @@
 /** One worker as the broker's process sees it: a child process, its link, and when it was started. */
 import cluster, { type Worker } from 'node:cluster';
 import type { Socket } from 'node:net';
+import type { WorkerReport } from './link-messages.js';
 import { LinkedWorker, type LinkedWorkerOwner } from './linked-worker.js';
 
 /** Where a worker finds its end of the link among its file descriptors. */
@@ -14,6 +15,8 @@ export class WorkerProcess {
   /** Resolves when the process is gone, with what is to be said about it. */
   readonly exited: Promise<string>;
   isReady = false;
+  /** The last one; null: it has told nothing yet. */
+  report: WorkerReport | null = null;
   readonly #worker: Worker;
 
   /** @param program the compiled file that a worker runs */

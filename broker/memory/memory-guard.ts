@@ -1,6 +1,6 @@
 /**
- * The memory budget of a node: looks several times a second how much the process takes, and sheds load in stages rather
- * than let it end. Who sheds what is LoadShedding's and the sessions' business; here is when.
+ * The memory budget of a node: looks several times a second how much its processes take, and sheds load in stages rather
+ * than let one end. Who sheds what is LoadShedding's and the sessions' business; here is when.
  */
 import { BrokerError } from '../errors.js';
 import type { Clock, Logger, MemoryUsage, ProcessMemory } from '../ports.js';
@@ -15,6 +15,9 @@ export const MEMORY_STAGES = [
   'disconnecting',
 ] as const;
 const [REFUSING, PAUSING, DROPPING, DISCONNECTING] = [1, 2, 3, 4];
+
+/** What is nearest to its end: the broker's heap, that of a worker, or all memory. */
+export type ScarceMemory = 'heap' | 'total' | 'worker-heap';
 
 /** What gives memory back. */
 export interface Relief {
@@ -89,6 +92,7 @@ export class MemoryGuard {
   #stop: (() => void) | null = null;
   #usage: MemoryUsage;
   #used = 0;
+  #scarce: ScarceMemory = 'heap';
   #stage = 0;
   #sinceEpochMs = 0;
   #stageSinceMs = 0;
@@ -123,6 +127,11 @@ export class MemoryGuard {
     return this.#used;
   }
 
+  /** Which one that is. */
+  get scarce(): ScarceMemory {
+    return this.#scarce;
+  }
+
   /** Place in MEMORY_STAGES. */
   get stage(): number {
     return this.#stage;
@@ -130,7 +139,9 @@ export class MemoryGuard {
 
   get problem(): MemoryProblem | null {
     if (this.#stage < REFUSING) return null;
-    const message = `Memory is short: ${WORDS[this.#stage] ?? ''}`;
+    const worker = this.#scarceWorker;
+    const whose = worker === undefined ? 'Memory' : `Memory of worker ${worker}`;
+    const message = `${whose} is short: ${WORDS[this.#stage] ?? ''}`;
     return { code: 'memory-low', message, sinceEpochMs: this.#sinceEpochMs };
   }
 
@@ -209,12 +220,25 @@ export class MemoryGuard {
   #measure(): void {
     const usage = this.#parts.memory.usage();
     this.#usage = usage;
-    this.#used = Math.max(usage.heapBytes / this.heapBudgetBytes, usage.totalBytes / this.budgetBytes);
+    const { fullestWorker: worker = null } = usage;
+    const parts: Readonly<Record<ScarceMemory, number>> = {
+      heap: usage.heapBytes / this.heapBudgetBytes,
+      total: usage.totalBytes / this.budgetBytes,
+      'worker-heap': worker === null ? 0 : worker.heapBytes / (worker.heapLimitBytes * HEAP_PART),
+    };
+    this.#scarce = parts.total > parts.heap ? 'total' : 'heap';
+    if (parts['worker-heap'] > parts[this.#scarce]) this.#scarce = 'worker-heap';
+    this.#used = parts[this.#scarce];
     let stage = 0;
     for (const [k, from] of this.#thresholds.entries()) {
       if (this.#used >= from - (k > 0 && k <= this.#stage ? HYSTERESIS : 0)) stage = k;
     }
     if (stage !== this.#stage) this.#enter(stage);
+  }
+
+  /** Whose heap is the one that is scarce. */
+  get #scarceWorker(): number | undefined {
+    return this.#scarce === 'worker-heap' ? this.#usage.fullestWorker?.worker : undefined;
   }
 
   #enter(stage: number): void {
@@ -227,7 +251,16 @@ export class MemoryGuard {
     if (!wasPausing && this.isPausing) this.#reliefAtMs = this.#stageSinceMs + PATIENCE_MS;
     const { heapBytes, totalBytes, residentBytes } = this.#usage;
     const [heapBudgetBytes, budgetBytes] = [Math.round(this.heapBudgetBytes), Math.round(this.budgetBytes)];
-    const fields = { stage: MEMORY_STAGES[stage], heapBytes, heapBudgetBytes, totalBytes, budgetBytes, residentBytes };
+    const worker = this.#scarceWorker;
+    const fields = {
+      stage: MEMORY_STAGES[stage],
+      heapBytes,
+      heapBudgetBytes,
+      totalBytes,
+      budgetBytes,
+      residentBytes,
+      ...(worker === undefined ? {} : { worker }),
+    };
     if (isWorse) logger.warn(fields, `memory is short: ${WORDS[stage] ?? ''}`);
     else logger.info(fields, stage === 0 ? 'memory is enough again' : `memory is less short: ${WORDS[stage] ?? ''}`);
   }

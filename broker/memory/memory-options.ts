@@ -1,11 +1,14 @@
-/** Options of the memory budget: how much the process may take, and from which part of that on the broker sheds load. */
+/** Options of the memory budget: how much the server's processes may take, and from which part of that on the broker sheds load. */
 
 export interface MemoryOptions {
   /** False: nothing is watched, and the process ends when memory does. */
   readonly enabled: boolean;
-  /** Heap and buffers of the process, in octets; 0: four fifths of what the machine has or the container allows. */
+  /** Heap and buffers of the process, and of its workers, in octets; 0: four fifths of what the machine has or the container allows. */
   readonly budgetBytes: number;
-  /** Parts of the budget, or of four fifths of V8's own limit when that is nearer. From here on nobody new is let in, */
+  /**
+   * Parts of the budget, or of four fifths of V8's own limit, of the process or of a worker, when that is nearer. From here
+   * on nobody new is let in,
+   */
   readonly refuseConnectionsAt: number;
   /** who publishes is not read from, */
   readonly pausePublishersAt: number;

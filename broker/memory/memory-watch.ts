@@ -7,17 +7,23 @@ import type { Clock, Logger, ProcessMemory } from '../ports.js';
 import type { SessionRegistry } from '../session-registry.js';
 import { HeldMemory, type HeldBytes } from './held-memory.js';
 import { LoadShedding } from './load-shedding.js';
-import { MemoryGuard } from './memory-guard.js';
+import { MemoryGuard, type ScarceMemory } from './memory-guard.js';
 import type { MemoryOptions } from './memory-options.js';
 
-/** As of the last look, a tenth of a second ago at most; over several nodes the sums. */
+/**
+ * As of the last look, a tenth of a second ago at most. Over several nodes the sums; `stage`, `used` and `scarce` are of
+ * the node that is worst off.
+ */
 export interface MemorySnapshot {
   /** How far load is shed: 0 not at all, 1 connections are refused, 2 publishers paused, 3 messages dropped, 4 sessions ended. */
   readonly stage: number;
-  /** Of V8's heap, and what may be used of it. */
+  /** Part of its budget that is taken of what is nearest to its end, and which that is; 1 is all. */
+  readonly used: number;
+  readonly scarce: ScarceMemory;
+  /** Of V8's heap in the broker's process, and what may be used of it. */
   readonly heapBytes: number;
   readonly heapBudgetBytes: number;
-  /** Heap and buffers, and what they may take. */
+  /** Heap and buffers of all processes of the server, and what they may take. */
   readonly totalBytes: number;
   readonly budgetBytes: number;
   readonly residentBytes: number;
@@ -70,8 +76,31 @@ export class MemoryWatch {
   }
 
   get snapshot(): MemorySnapshot {
-    const { stage, usage, heapBudgetBytes, budgetBytes, pausedCount, pauses } = this.guard;
-    const budgets = { heapBudgetBytes: Math.round(heapBudgetBytes), budgetBytes: Math.round(budgetBytes) };
-    return { stage, ...usage, ...budgets, held: this.#held.bytes, pausedPublishers: pausedCount, pauses };
+    const { stage, used, scarce, usage, heapBudgetBytes, budgetBytes, pausedCount, pauses } = this.guard;
+    return {
+      stage,
+      used,
+      scarce,
+      heapBytes: Math.round(usage.heapBytes),
+      heapBudgetBytes: Math.round(heapBudgetBytes),
+      totalBytes: Math.round(usage.totalBytes),
+      budgetBytes: Math.round(budgetBytes),
+      residentBytes: usage.residentBytes,
+      held: this.#held.bytes,
+      pausedPublishers: pausedCount,
+      pauses,
+    };
   }
+}
+
+/** @param sum of the numbers of `all` */
+export function withWorstStage(sum: MemorySnapshot, all: readonly MemorySnapshot[]): MemorySnapshot {
+  let worst: MemorySnapshot | undefined;
+  for (const each of all) {
+    const isWorse = worst === undefined || each.stage > worst.stage;
+    if (isWorse || (each.stage === worst?.stage && each.used > worst.used)) worst = each;
+  }
+  if (worst === undefined) return sum;
+  const { stage, used, scarce } = worst;
+  return { ...sum, stage, used, scarce };
 }

@@ -15,6 +15,12 @@ const FILES = 256;
 const FLOOD = 600;
 const TOKEN = 'a-token-of-this-test-alone';
 
+const ADMIN = {
+  port: 0,
+  tokens: [{ name: 'x', role: 'viewer', token: TOKEN }],
+  console: false,
+} as const;
+
 interface Flooder {
   readonly socket: Socket;
   isGone: boolean;
@@ -37,7 +43,7 @@ t.test(`${FLOOD} connections to a server that may open ${FILES} files`, async (t
   const options = {
     tcp: { port: 0 },
     http: { port: 0 },
-    admin: { port: 0, tokens: [{ name: 'x', role: 'viewer', token: TOKEN }], console: false },
+    admin: ADMIN,
     broker: { limits: { connectTimeoutMs: 600_000 } },
   } as const;
   const wrapper = ['prlimit', `--nofile=${FILES}:${FILES}`] as const;
@@ -87,5 +93,89 @@ t.test(`${FLOOD} connections to a server that may open ${FILES} files`, async (t
     fault: `${FLOOD} connections, ulimit -n ${FILES}`,
     defence: 'adapters/open-files.ts, adapters/transports/socket-budget.ts',
     outcome: `${refused} closed at once, who was there goes on and stores; ${spentMs.toFixed(0)} ms CPU in 300 ms of it; one line in the log, health says connections-exhausted, over when they are gone`,
+  });
+});
+
+interface ShownStats {
+  readonly server: {
+    readonly workerProcesses: readonly {
+      readonly worker: number;
+      readonly processId: number;
+      readonly connections: number;
+      readonly report: {
+        readonly totalBytes: number;
+        readonly residentBytes: number;
+        readonly sockets: { readonly open: number; readonly max: number };
+      } | null;
+    }[];
+  };
+  readonly broker: { readonly memory: { readonly totalBytes: number; readonly residentBytes: number } };
+}
+
+t.test('workers have a bound each: health says which one is full, and all of them are shown', async (t) => {
+  if (!requireProgram(t, 'prlimit')) return;
+  const options = {
+    tcp: { port: 0 },
+    http: false,
+    data: false,
+    workers: 2,
+    admin: ADMIN,
+    broker: { limits: { connectTimeoutMs: 600_000 } },
+  } as const;
+  const wrapper = ['prlimit', `--nofile=${FILES}:${FILES}`] as const;
+  const { ports } = await Served.start(t, temporaryDirectory(t), options, { wrapper });
+  const origin = `http://127.0.0.1:${ports.admin}`;
+  const get = async (path: string): Promise<unknown> => (await ask(origin, 'GET', path, { token: TOKEN })).body;
+  const stats = async (): Promise<ShownStats> => (await get('/stats')) as ShownStats;
+  const workers = async (): Promise<ShownStats['server']['workerProcesses']> => (await stats()).server.workerProcesses;
+  await until('both have reported', async () => (await workers()).every(({ report }) => report !== null));
+  const { server, broker } = await stats();
+  t.strictSame(
+    server.workerProcesses.map(({ worker }) => worker),
+    [1, 2],
+  );
+  const sum = (of: 'totalBytes' | 'residentBytes'): number =>
+    server.workerProcesses.reduce((total, { report }) => total + (report?.[of] ?? 0), 0);
+  t.ok(broker.memory.totalBytes > sum('totalBytes'), 'the budget is about all processes');
+  t.ok(broker.memory.residentBytes > sum('residentBytes'));
+
+  const flooders = flood(ports.tcp, FLOOD);
+  t.teardown(() => {
+    for (const { socket } of flooders) socket.destroy();
+  });
+  const shortage = {
+    part: 'connections',
+    code: 'connections-exhausted',
+    message: /worker [12]: all \d+ sockets .*256/,
+  };
+  await until('health says so', async () => {
+    const { isReady, problems } = (await get('/health')) as { isReady: boolean; problems: { code: string }[] };
+    return !isReady && problems.some(({ code }) => code === shortage.code);
+  });
+  t.match(await get('/health'), { isReady: false, problems: [shortage] });
+  const { text: metrics } = await ask(origin, 'GET', '//metrics', { token: TOKEN });
+  const valueOf = (name: string, worker: number): number =>
+    Number(new RegExp(`^hoofbeat_worker_${name}\\{worker="${worker}"\\} (\\S+)$`, 'm').exec(metrics)?.[1]);
+  for (const worker of [1, 2]) {
+    t.equal(valueOf('up', worker), 1);
+    t.ok(valueOf('sockets', worker) >= 0 && valueOf('sockets', worker) <= valueOf('max_sockets', worker));
+    t.ok(valueOf('max_sockets', worker) < FILES);
+    for (const name of ['heap_bytes', 'memory_bytes', 'resident_bytes', 'cpu_seconds_total']) {
+      t.ok(valueOf(name, worker) > 0, name);
+    }
+    t.ok(valueOf('heap_limit_bytes', worker) > valueOf('heap_bytes', worker));
+    t.ok(valueOf('event_loop_delay_seconds', worker) >= 0);
+  }
+  // Who takes how many is the system's.
+  for (const name of ['connections', 'sockets']) t.ok(valueOf(name, 1) + valueOf(name, 2) > 0, name);
+  for (const { socket } of flooders) socket.destroy();
+  await until('there is room again', async () => ((await get('/health')) as { isReady: boolean }).isReady);
+
+  const [first] = await workers();
+  if (first === undefined) throw new Error('there is no worker');
+  process.kill(first.processId, 'SIGKILL');
+  await until('another one in its place', async () => {
+    const [again] = await workers();
+    return again !== undefined && again.report !== null && again.processId !== first.processId;
   });
 });

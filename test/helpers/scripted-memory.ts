@@ -8,13 +8,18 @@ export class ScriptedMemory implements ProcessMemory {
   heapPart = 0;
   /** Of all that may be taken. */
   totalPart = 0;
+  /** Of another process, with a limit of 1,000; null: there is none. */
+  workerHeapBytes: number | null = null;
   collections = 0;
   /** What a collection does. */
   onCollect: () => void = () => undefined;
 
   usage(): MemoryUsage {
     const heapBytes = this.heapPart * this.heapLimitBytes * 0.8;
-    return { heapBytes, totalBytes: this.totalPart * this.totalLimitBytes * 0.8, residentBytes: 0 };
+    const fullestWorker =
+      this.workerHeapBytes === null ? null : { worker: 2, heapBytes: this.workerHeapBytes, heapLimitBytes: 1_000 };
+    const totalBytes = this.totalPart * this.totalLimitBytes * 0.8;
+    return { heapBytes, totalBytes, residentBytes: 0, fullestWorker };
   }
 
   collect(): void {

@@ -5,6 +5,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Broker } from '../../../broker/broker.js';
 import type { StatsSnapshot } from '../../../broker/index.js';
+import type { AdministeredServer, WorkerProcessState } from '../admin-parts.js';
 
 const PREFIX = 'hoofbeat_';
 /** Within one turn of the event loop to hopelessly late, in seconds. */
@@ -39,22 +40,29 @@ const NO_REFUSALS: Values = Object.fromEntries(
   ].map((code) => [code, 0]),
 );
 
+type Report = NonNullable<WorkerProcessState['report']>;
+
 type Values = Readonly<Record<string, number>>;
 
 export class BrokerMetrics {
   readonly #registry = new Registry();
   readonly #broker: Broker;
+  readonly #server: Pick<AdministeredServer, 'version' | 'workerStates'>;
   /** Of the scrape at hand: one look for all. */
   #stats: StatsSnapshot;
+  #workers: readonly WorkerProcessState[] = [];
 
-  constructor(broker: Broker, version: string) {
+  constructor(broker: Broker, server: Pick<AdministeredServer, 'version' | 'workerStates'>) {
     this.#broker = broker;
+    this.#server = server;
     this.#stats = broker.stats();
     collectDefaultMetrics({ register: this.#registry });
     this.#addConnections();
     this.#addMessages();
     this.#addContents();
-    this.#addState(version);
+    this.#addState(server.version);
+    this.#addMemory();
+    this.#addWorkers();
     this.#observe();
   }
 
@@ -64,6 +72,7 @@ export class BrokerMetrics {
 
   scrape(): Promise<string> {
     this.#stats = this.#broker.stats();
+    this.#workers = this.#server.workerStates();
     // For the next scrape: one that waited for a store in trouble would tell nobody of the trouble.
     this.#broker.operations.readQueues().catch(() => undefined);
     return this.#registry.metrics();
@@ -180,6 +189,10 @@ export class BrokerMetrics {
       const broken = Object.fromEntries(problems.map(({ part }) => [part, 1]));
       return { store: 0, relay: 0, cluster: 0, connections: 0, memory: 0, ...broken };
     });
+    this.#gauges('build_info', 'Always 1; the version is a label', 'version', () => ({ [version]: 1 }));
+  }
+
+  #addMemory(): void {
     this.#gauge(
       'memory_stage',
       '0: enough; 1: connections are refused, 2: publishers paused, 3: messages dropped, 4: sessions ended',
@@ -202,7 +215,42 @@ export class BrokerMetrics {
       ({ memory }) => memory?.pausedPublishers ?? 0,
     );
     this.#counter('publisher_pauses_total', 'Times that it came to that', ({ memory }) => memory?.pauses ?? 0);
-    this.#gauges('build_info', 'Always 1; the version is a label', 'version', () => ({ [version]: 1 }));
+  }
+
+  /** Without workers there are no series. Those of a worker that has died are not there until it is back. */
+  #addWorkers(): void {
+    const worker = (name: string, help: string, read: (state: WorkerProcessState) => number): void => {
+      this.#gauges(`worker_${name}`, help, 'worker', () =>
+        Object.fromEntries(this.#workers.map((state) => [String(state.worker), read(state)])),
+      );
+    };
+    const told = (read: (report: Report) => number | undefined) => (): Values =>
+      Object.fromEntries(
+        this.#workers.flatMap(({ worker: number, report }) => {
+          const value = report === null ? undefined : read(report);
+          return value === undefined ? [] : [[String(number), value]];
+        }),
+      );
+    const report = (name: string, help: string, read: (report: Report) => number | undefined): void => {
+      this.#gauges(`worker_${name}`, help, 'worker', told(read));
+    };
+    worker('up', '1: the worker process runs and listens', ({ isListening }) => Number(isListening));
+    worker('connections', 'Connections that a worker process holds', ({ connections }) => connections);
+    report('heap_bytes', 'Of its heap what counts towards its limit', ({ heapBytes }) => heapBytes);
+    report('heap_limit_bytes', 'V8 ends the worker process beyond', ({ heapLimitBytes }) => heapLimitBytes);
+    report('memory_bytes', 'Heap and buffers of a worker process', ({ totalBytes }) => totalBytes);
+    report('resident_bytes', 'Its memory as the system sees it', ({ residentBytes }) => residentBytes);
+    report('sockets', 'Sockets of its listeners that are open', ({ sockets }) => sockets?.open);
+    report('max_sockets', 'How many of them its open files allow', ({ sockets }) => sockets?.max);
+    report('event_loop_delay_seconds', 'How late its event loop was in the last second or two, 99 %', ({ delay }) =>
+      delay === null ? undefined : delay.recentP99Ms / 1_000,
+    );
+    this.#counters(
+      'worker_cpu_seconds_total',
+      'Processor time of a worker process',
+      'worker',
+      told(({ cpuMs }) => cpuMs / 1_000),
+    );
   }
 
   #observe(): void {

@@ -1,5 +1,5 @@
 /** Counters: those that Spring's WebSocketMessageBrokerStats logs, all of the broker's own, and what the process takes. */
-import type { AdminParts } from '../admin-parts.js';
+import type { AdminParts, WorkerProcessState } from '../admin-parts.js';
 import { type AdminRoute, route } from '../admin-route.js';
 import { stats } from '../schemas.js';
 
@@ -28,6 +28,7 @@ export function statsRoutes({ broker, clock, eventLoop, outboxes, server }: Admi
             uptimeMs: Math.max(0, Math.round(clock.epochMs() - server.startedEpochMs)),
             processId: process.pid,
             workers: server.workers,
+            workerProcesses: server.workerStates().map(shown),
             memory: { rssBytes: rss, heapUsedBytes: heapUsed, externalBytes: external },
             cpuMs: Math.round((user + system) / 1_000),
             eventLoopDelay: eventLoop.delay(),
@@ -42,6 +43,12 @@ export function statsRoutes({ broker, clock, eventLoop, outboxes, server }: Admi
       },
     }),
   ];
+}
+
+function shown({ report, ...state }: WorkerProcessState) {
+  if (report === null) return { ...state, report };
+  const { heapBytes, heapLimitBytes, totalBytes, residentBytes, cpuMs, delay, sockets } = report;
+  return { ...state, report: { heapBytes, heapLimitBytes, totalBytes, residentBytes, cpuMs, delay, sockets } };
 }
 
 type Counted = ReturnType<AdminParts['broker']['stats']>;

@@ -3,6 +3,7 @@ import t, { type Test } from 'tap';
 import { Broker, type BrokerOptions, type Partially } from '../../../broker/index.js';
 import { recordingLogger, type LogLine } from '../../../adapters/testing/recorded-log.js';
 import { SystemClock } from '../../../adapters/system-clock.js';
+import type { WorkerReport } from '../../../adapters/workers/link-messages.js';
 import { LinkedWorker } from '../../../adapters/workers/linked-worker.js';
 import { WorkerEnd } from '../../../adapters/workers/worker-end.js';
 import type { Handshake } from '../../../broker/ports.js';
@@ -14,6 +15,16 @@ import { socketPair } from '../../helpers/socket-pair.js';
 
 const MIB = 1024 * 1024;
 const framings = { raw: RAW };
+const REPORT: WorkerReport = {
+  heapBytes: 2,
+  heapLimitBytes: 100,
+  totalBytes: 3,
+  residentBytes: 4,
+  cpuMs: 5,
+  delay: null,
+  sockets: { open: 1, max: 2 },
+  shortage: null,
+};
 
 /** A client whose connection a worker holds. */
 class Client {
@@ -80,13 +91,16 @@ async function open(t: Test, options: Partially<BrokerOptions> = {}) {
   t.teardown(() => broker.stop(0));
   /** What sessions are said to have with the transport, each time that the link is full. */
   const heldWhenFull: number[] = [];
+  const reports: WorkerReport[] = [];
   const linked: LinkedWorker = new LinkedWorker(near, {
     accept: (connection) => broker.accept(connection),
     framings,
     onReady: () => undefined,
+    onReport: (_link, report) => reports.push(report),
     onFailed: () => undefined,
     onCongestion: () => {
-      if (linked.isCongested) heldWhenFull.push(...[...broker.operations.sessions()].map((each) => each.transportBytes));
+      if (linked.isCongested)
+        heldWhenFull.push(...[...broker.operations.sessions()].map((each) => each.transportBytes));
       if (linked.isCongested) linked.hold();
       else linked.release();
     },
@@ -97,6 +111,7 @@ async function open(t: Test, options: Partially<BrokerOptions> = {}) {
     onSetup: () => undefined,
     onStopAccepting: () => undefined,
     onLeave: () => undefined,
+    onAsk: (collects) => (collects ? { ...REPORT, heapBytes: 1 } : REPORT),
     onLinkEnd: () => undefined,
   });
   const client = async (login = 'guest'): Promise<Client> => {
@@ -105,7 +120,7 @@ async function open(t: Test, options: Partially<BrokerOptions> = {}) {
     await opened.until('CONNECTED');
     return opened;
   };
-  return { broker, linked, worker, client, log, near, heldWhenFull };
+  return { broker, linked, worker, client, log, near, heldWhenFull, reports };
 }
 
 async function subscribe(client: Client, destination: string, headers: Readonly<Record<string, string>> = {}) {
@@ -254,6 +269,22 @@ t.test('clients that send more than the broker takes on are not read, until it d
   await reached(() => !flooding.connection.isPaused, 'reading again');
   await subscriber.until('MESSAGE', sent);
   t.equal(subscriber.bodies().length, sent);
+});
+
+t.test('a worker tells how it is when it is asked, also while frames are held back', async (t) => {
+  const { linked, worker, reports, client } = await open(t);
+  await client();
+  linked.hold();
+  linked.ask(false);
+  await reached(() => reports.length === 1, 'the report');
+  t.strictSame(reports, [REPORT]);
+  linked.ask(true);
+  await reached(() => reports.length === 2, 'another');
+  t.equal(reports[1]?.heapBytes, 1);
+  worker.report({ ...REPORT, shortage: 'files' });
+  await reached(() => reports.length === 3, 'what nobody asked for');
+  t.equal(reports[2]?.shortage, 'files');
+  t.equal(linked.connectionCount, 1);
 });
 
 t.test('while more is on its way to the worker than is good, publishers wait and nobody is cut', async (t) => {

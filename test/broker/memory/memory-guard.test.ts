@@ -82,6 +82,20 @@ t.test('what is nearer to its end counts: the heap, or all of it', async (t) => 
   t.equal(small.tick(0)[0], 4, 'beyond the budget that was given');
 });
 
+t.test('a worker whose heap is near its end counts as well, and is named', async (t) => {
+  const { guard, memory, clock, log } = new Watched();
+  memory.workerHeapBytes = 700;
+  clock.advance(100);
+  t.strictSame([guard.stage, guard.scarce, guard.used], [1, 'worker-heap', 0.875]);
+  t.equal(guard.problem?.message, 'Memory of worker 2 is short: connections are refused');
+  t.match(log.at(-1)?.fields, { stage: 'refusing-connections', worker: 2 });
+  memory.heapPart = 0.95;
+  clock.advance(100);
+  t.strictSame([guard.stage, guard.scarce], [3, 'heap']);
+  t.match(guard.problem, { message: 'Memory is short: messages are dropped' });
+  t.notOk('worker' in (log.at(-1)?.fields ?? {}));
+});
+
 t.test('some connections are let in even so, for consumers may be what is missing', async (t) => {
   const watched = new Watched();
   t.equal(watched.guard.refusal(), null);
