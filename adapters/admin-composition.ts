@@ -8,7 +8,6 @@ import { composeJwt, loadKeys } from './access.js';
 // File by file: what serves HTTP is loaded when somebody opens it, as most servers start without it.
 import { AdminAccess } from './admin/admin-access.js';
 import { AuditLog } from './admin/audit-log.js';
-import { EventLoopWatch } from './admin/event-loop-watch.js';
 import { OutboxWatch } from './admin/outbox-watch.js';
 import { PageReader } from './admin/paging/page-reader.js';
 import type {
@@ -21,6 +20,7 @@ import type {
   VerifyToken,
 } from './admin/index.js';
 import { readTls } from './listener-composition.js';
+import { EventLoopWatch } from './event-loop-watch.js';
 import { type AdminTokenOptions, MIN_TOKEN_LENGTH, OptionsError, type ResolvedAdminOptions } from './config/index.js';
 import { bindFault } from './listeners.js';
 import { attachEndpoints } from './transports/index.js';

@@ -5,8 +5,8 @@
 import { rmSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { pathToFileURL } from 'node:url';
-import { EventLoopWatch } from './admin/event-loop-watch.js';
 import type { ListenerOptions } from './endpoint-composition.js';
+import { EventLoopWatch } from './event-loop-watch.js';
 import type { ResolvedServerOptions } from './config/index.js';
 import { composeHttp, composeTcp, FRAMINGS } from './listener-composition.js';
 import { Listeners } from './listeners.js';

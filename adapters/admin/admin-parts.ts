@@ -4,7 +4,6 @@ import type { Broker } from '../../broker/broker.js';
 import type { Authenticator, Clock, EntryTerms, ListenAddress, Logger } from '../../broker/ports.js';
 import type { AdminAccess } from './admin-access.js';
 import type { AuditLog } from './audit-log.js';
-import type { EventLoopWatch } from './event-loop-watch.js';
 import type { OutboxWatch } from './outbox-watch.js';
 import type { PageReader } from './paging/page-reader.js';
 
@@ -30,6 +29,16 @@ export interface ReloadResult {
 export interface ServedEndpoint {
   readonly path: string;
   readonly isSockJs: boolean;
+}
+
+/** How late the event loop is: since the start, and lately. */
+export interface EventLoopDelay {
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly maxMs: number;
+  /** Lately: since it was asked last, a second at least. */
+  readonly recentP99Ms: number;
+  readonly recentMaxMs: number;
 }
 
 /** A process that holds clients' sockets for the broker. */
@@ -93,7 +102,7 @@ export interface AdminParts {
   readonly access: AdminAccess;
   readonly audit: AuditLog;
   readonly pages: PageReader;
-  readonly eventLoop: EventLoopWatch;
+  readonly eventLoop: { delay(): EventLoopDelay };
   readonly outboxes: OutboxWatch;
   readonly server: AdministeredServer;
   /** Null: there is none. */

@@ -6,6 +6,7 @@ export type {
   AdminParts,
   ConfigurationChange,
   ConsolePorts,
+  EventLoopDelay,
   ReloadResult,
   ServedEndpoint,
 } from './admin-parts.js';
@@ -19,7 +20,6 @@ export {
   type WebSocketDescription,
   type WebSocketEvent,
 } from './documents/websocket-extension.js';
-export { EventLoopWatch } from './event-loop-watch.js';
 export { OutboxWatch } from './outbox-watch.js';
 export { PageReader } from './paging/page-reader.js';
 export { PROBLEM_CODES, type ProblemBody, type ProblemCode } from './problem.js';

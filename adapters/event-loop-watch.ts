@@ -1,14 +1,6 @@
 /** How late the event loop is: what pool sizes and queued tasks are to a server with threads (Spring S13.4). */
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
-
-export interface EventLoopDelay {
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  readonly maxMs: number;
-  /** Lately: since it was asked last, a second at least. */
-  readonly recentP99Ms: number;
-  readonly recentMaxMs: number;
-}
+import type { EventLoopDelay } from './admin/index.js';
 
 /** How often it is looked at; the delay is what comes on top. */
 const RESOLUTION_MS = 20;
