@@ -4,6 +4,7 @@ import { RAW } from '../helpers/memory-connection.js';
 import { SeededRandom } from '../helpers/seeded-random.js';
 import { header } from '../helpers/server-frames.js';
 import type { Framing } from '../../broker/ports.js';
+import { seedOf } from '../helpers/seed.js';
 
 const ARENA_BYTES = 1024 * 1024;
 
@@ -146,7 +147,7 @@ t.test('subscribers that wait for the same under the same id get the very same o
 });
 
 t.test('octets for several are right for each, whoever is slow', async (t) => {
-  const seed = process.env['HOOFBEAT_FUZZ_SEED'] ?? String(Date.now());
+  const seed = seedOf('HOOFBEAT_FUZZ_SEED');
   t.comment(`seed ${seed}`);
   const random = new SeededRandom(seed);
   const fixture = new BrokerFixture({ outbox: { highWaterBytes: 300_000 } });

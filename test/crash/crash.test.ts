@@ -4,11 +4,11 @@
  * HOOFBEAT_TEST_REDIS has everything kept there: then each life is another node, with the same promises.
  */
 import t, { type Test } from 'tap';
-import { randomBytes } from 'node:crypto';
 import { temporaryDirectory } from '../helpers/cli.js';
 import { killFirstStart, runCrashes, type CrashReport } from './crash-run.js';
+import { seedOf } from '../helpers/seed.js';
 
-const SEED = process.env['HOOFBEAT_CRASH_SEED'] ?? randomBytes(4).toString('hex');
+const SEED = seedOf('HOOFBEAT_CRASH_SEED');
 const KILLS = Number(process.env['HOOFBEAT_CRASH_KILLS'] ?? 8);
 const { HOOFBEAT_TEST_REDIS: REDIS } = process.env;
 /** Violations told, and events for each of them. */

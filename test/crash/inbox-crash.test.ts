@@ -4,13 +4,13 @@
  * everything kept there.
  */
 import t, { type Test } from 'tap';
-import { randomBytes } from 'node:crypto';
 import { temporaryDirectory } from '../helpers/cli.js';
 import { RawClient } from '../helpers/raw-client.js';
 import { SeededRandom } from '../helpers/seeded-random.js';
 import { BrokerProcess } from './broker-process.js';
+import { seedOf } from '../helpers/seed.js';
 
-const SEED = process.env['HOOFBEAT_CRASH_SEED'] ?? randomBytes(4).toString('hex');
+const SEED = seedOf('HOOFBEAT_CRASH_SEED');
 const MESSAGES = 300;
 const PREFETCH = 20;
 const DESTINATION = '/user/bob/queue/orders';

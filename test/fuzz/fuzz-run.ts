@@ -2,13 +2,13 @@
  * A fuzzer of our own beside fast-check's properties: so many inputs that making and shrinking them would be what takes the
  * time. HOOFBEAT_FUZZ_RUNS multiplies the number, HOOFBEAT_FUZZ_SEED repeats a run; a failure names the seed of its input.
  */
-import { randomBytes } from 'node:crypto';
 import type { Test } from 'tap';
 import { recordFuzz } from '../hardening/fuzz-record.js';
 import { SeededRandom } from '../helpers/seeded-random.js';
+import { seedOf } from '../helpers/seed.js';
 
 const FACTOR = Number(process.env['HOOFBEAT_FUZZ_RUNS'] ?? 1);
-const SEED = process.env['HOOFBEAT_FUZZ_SEED'] ?? randomBytes(4).toString('hex');
+const SEED = seedOf('HOOFBEAT_FUZZ_SEED');
 /** Inputs that share a seed: making one costs as much as many inputs. */
 const BATCH = 100;
 

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import type { Test } from 'tap';
 
 const FACTOR = Number(process.env['HOOFBEAT_FUZZ_RUNS'] ?? 1);
-const SEED = process.env['HOOFBEAT_FUZZ_SEED'];
+const SEED = process.env['HOOFBEAT_FUZZ_SEED'] ?? process.env['HOOFBEAT_SEED'];
 
 /** Fails the test with the smallest counterexample and its seed. */
 export function check<T>(t: Test, property: fc.IProperty<T>, runs: number): void {

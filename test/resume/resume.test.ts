@@ -4,10 +4,10 @@
  * HOOFBEAT_RESUME_SEED repeats a run, as far as sockets let it.
  */
 import t, { type Test } from 'tap';
-import { randomBytes } from 'node:crypto';
 import { runResume, type ResumeReport, type ResumeSpec } from './resume-run.js';
+import { seedOf } from '../helpers/seed.js';
 
-const SEED = process.env['HOOFBEAT_RESUME_SEED'] ?? randomBytes(4).toString('hex');
+const SEED = seedOf('HOOFBEAT_RESUME_SEED');
 const SUBSCRIBERS = Number(process.env['HOOFBEAT_RESUME_SUBSCRIBERS'] ?? 100);
 const MESSAGES = Number(process.env['HOOFBEAT_RESUME_MESSAGES'] ?? 1_500);
 const DEADLINE_MS = 90_000 + (SUBSCRIBERS * MESSAGES) / 10;

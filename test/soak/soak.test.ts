@@ -4,15 +4,15 @@
  * HOOFBEAT_SOAK_SEED repeats what is drawn, as far as sockets let it.
  */
 import t from 'tap';
-import { randomBytes } from 'node:crypto';
 import { temporaryDirectory } from '../helpers/cli.js';
 import { holds, rightOf } from './identities.js';
 import { trendOf } from './memory-trend.js';
 import { LINE_KINDS } from './open-line.js';
 import { recordOf, writeSoakRecord } from './soak-record.js';
 import { runSoak } from './soak-run.js';
+import { seedOf } from '../helpers/seed.js';
 
-const SEED = process.env['HOOFBEAT_SOAK_SEED'] ?? randomBytes(4).toString('hex');
+const SEED = seedOf('HOOFBEAT_SOAK_SEED');
 const TOTAL_MS = Number(process.env['HOOFBEAT_SOAK_SECONDS'] ?? 180) * 1_000;
 /** Of traffic in one round. */
 const BUSY_MS = TOTAL_MS > 1_800_000 ? 30_000 : 12_000;

@@ -1,11 +1,11 @@
 /** Topics, users, presence and queues of a cluster, all under load at once while something breaks, and what must hold then. */
-import { randomBytes } from 'node:crypto';
 import type { Test } from 'tap';
 import { load, LoadNode, type Place } from './load-node.js';
 import { type LoadedPlace, QueueLoad } from './queue-load.js';
+import { seedOf } from '../../helpers/seed.js';
 
 /** HOOFBEAT_FAULTS_SEED repeats what clients do with queues, as far as sockets let it. */
-const SEED = process.env['HOOFBEAT_FAULTS_SEED'] ?? randomBytes(4).toString('hex');
+const SEED = seedOf('HOOFBEAT_FAULTS_SEED');
 /** RECEIPTs in queues before and behind a fault. */
 export const ENOUGH = 60;
 /** Long enough for a machine that does much else: nobody is to be given up. */

@@ -5,6 +5,7 @@ import { BrokerFixture, frameText, type FixtureClient } from '../../helpers/brok
 import { PresenceWatcher } from '../../helpers/presence-watcher.js';
 import { SeededRandom } from '../../helpers/seeded-random.js';
 import { header } from '../../helpers/server-frames.js';
+import { seedOf } from '../../helpers/seed.js';
 
 const ROOM = '/topic/rooms/1';
 const AT = '/topic/$presence/rooms/1';
@@ -265,7 +266,7 @@ t.test('a separator and prefixes of other brokers are understood', async (t) => 
 });
 
 t.test('PROPERTY: whatever comes and goes, watchers believe what is true', async (t) => {
-  const seed = process.env['HOOFBEAT_FUZZ_SEED'] ?? String(Date.now());
+  const seed = seedOf('HOOFBEAT_FUZZ_SEED');
   t.comment(`seed ${seed}`);
   for (let round = 0; round < 30; round++) run(new SeededRandom(`${seed}-${round}`), t, `seed ${seed}, round ${round}`);
 });

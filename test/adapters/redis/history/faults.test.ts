@@ -3,7 +3,6 @@
  * random: everybody sees one sequence without a hole, with all that was receipted. HOOFBEAT_HISTORY_SEED repeats a run, as far
  * as sockets let it.
  */
-import { randomBytes } from 'node:crypto';
 import t from 'tap';
 import { requireProgram } from '../../../helpers/programs.js';
 import { SeededRandom } from '../../../helpers/seeded-random.js';
@@ -15,8 +14,9 @@ import {
   SteadyPublisher,
   TOPIC,
 } from './history-nodes.js';
+import { seedOf } from '../../../helpers/seed.js';
 
-const SEED = process.env['HOOFBEAT_HISTORY_SEED'] ?? randomBytes(4).toString('hex');
+const SEED = seedOf('HOOFBEAT_HISTORY_SEED');
 const STEPS = Number(process.env['HOOFBEAT_HISTORY_STEPS'] ?? 24);
 /** Of a step, by what has been receipted: no step waits for time. */
 const MESSAGES_PER_STEP = 60;
