@@ -8,6 +8,8 @@ const DEADLINE_MS = 20_000;
 const BASE = ['--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
 /** What each kind prints when it takes commands. */
 const READY = /Ready to accept connections|monitor master/;
+/** It answers already, mostly that it is not ready. */
+const LOADING = /Reading RDB|Loading RDB/;
 
 /** Files and authority of a server that speaks TLS alone. */
 export interface RedisTls {
@@ -68,14 +70,23 @@ export class RedisProcess {
     return `redis://127.0.0.1:${this.port}`;
   }
 
-  async start(): Promise<void> {
+  /** Running again, its data not read yet, which takes a while with `--key-load-delay` (µs for each). */
+  startLoading(): Promise<void> {
+    return this.#launch(LOADING);
+  }
+
+  start(): Promise<void> {
+    return this.#launch(READY);
+  }
+
+  async #launch(sign: RegExp): Promise<void> {
     const child = spawn('redis-server', this.#args, { stdio: ['ignore', 'pipe', 'inherit'] });
     this.#child = child;
     let printed = '';
     const ready = new Promise<void>((resolve, reject) => {
       child.stdout.setEncoding('utf8').on('data', (text: string) => {
         printed += text;
-        if (READY.test(printed)) resolve();
+        if (sign.test(printed)) resolve();
       });
       child.on('close', (code) => {
         reject(new Error(`redis-server ended with ${code}: ${printed}`));

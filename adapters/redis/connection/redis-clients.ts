@@ -12,6 +12,7 @@ import {
   type RedisReconnectOptions,
 } from './redis-connection.js';
 import { RedisKeys } from './redis-keys.js';
+import { whyUnusable } from './server-state.js';
 import { SentinelWatch } from './sentinel-watch.js';
 
 /** One of three: a server by `url`, the master that Sentinels know, or a Redis Cluster. */
@@ -86,7 +87,9 @@ export class RedisClients {
     const { connectTimeoutMs, pingIntervalMs, reconnect } = this.#options;
     const create = async (options: ClientOptions): Promise<Redis> => this.#create(options, where);
     const watch = this.#watch ?? undefined;
-    const ports = { create, clock: this.#clock, reconnect, pingIntervalMs, connectTimeoutMs, watch };
+    // A master that a failover has just made a replica is not taken; without Sentinels it may be so on purpose.
+    const refuse = (info: string): string | null => whyUnusable(info, this.#watch !== null);
+    const ports = { create, clock: this.#clock, reconnect, pingIntervalMs, connectTimeoutMs, watch, refuse };
     return new RedisConnection({ connectionName: name }, events, ports);
   }
 
@@ -112,7 +115,6 @@ export class RedisClients {
     const { sentinelUsername, sentinelPassword, tls } = this.#options;
     return {
       ...address,
-      enableReadyCheck: false,
       ...(sentinelUsername === '' ? {} : { username: sentinelUsername }),
       ...(sentinelPassword === '' ? {} : { password: sentinelPassword }),
       ...(tls === null ? {} : { tls: tls.ca === undefined ? {} : { ca: tls.ca } }),
@@ -154,7 +156,6 @@ export class RedisClients {
     return {
       sentinels: [...sentinels.slice(first), ...sentinels.slice(0, first)],
       name: sentinelName,
-      // A master that has just become a replica is not taken.
       role: 'master',
       connectTimeout: timeoutMs,
       sentinelCommandTimeout: timeoutMs,
@@ -180,7 +181,7 @@ export class RedisClients {
 
   async #askNode(node: RedisAddress): Promise<ClusterView> {
     const timeoutMs = Math.min(this.#options.connectTimeoutMs, MAX_ASK_MS);
-    const limits = { connectTimeout: timeoutMs, commandTimeout: timeoutMs, enableReadyCheck: false };
+    const limits = { connectTimeout: timeoutMs, commandTimeout: timeoutMs };
     const client = new this.#Class({ ...ONE_LIFE, ...this.#credentials(), ...node, ...limits });
     const problems: Error[] = [];
     client.on('error', (error) => {

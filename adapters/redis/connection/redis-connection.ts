@@ -4,6 +4,7 @@
  */
 import type { Redis, RedisOptions } from 'ioredis';
 import type { Clock } from '../../../broker/ports.js';
+import { textOf } from './deferred.js';
 
 /** Without what decides the type of every reply. */
 export type ClientOptions = Omit<RedisOptions, 'replyMapping'>;
@@ -30,6 +31,8 @@ export interface RedisConnectionPorts {
   readonly pingIntervalMs: number;
   /** From dialling until commands are taken, greeting and passcode included. */
   readonly connectTimeoutMs: number;
+  /** Says from what INFO answers why a server cannot be used now; null: it can. Missing: it is not asked. */
+  readonly refuse?: ((info: string) => string | null) | undefined;
   /** Told of this connection from its first attempt until its end, and may drop it. */
   readonly watch?: { add(connection: RedisConnection): void; delete(connection: RedisConnection): void } | undefined;
 }
@@ -39,6 +42,8 @@ export const ONE_LIFE: ClientOptions = {
   lazyConnect: true,
   retryStrategy: () => null,
   enableOfflineQueue: false,
+  // The package would wait for up to ten seconds before it asks again, and tell nobody what it waits for.
+  enableReadyCheck: false,
   autoResubscribe: false,
   autoResendUnfulfilledCommands: false,
   maxRetriesPerRequest: 0,
@@ -125,12 +130,11 @@ export class RedisConnection {
   #use(client: Redis): void {
     this.#client = client;
     client.on('ready', () => {
-      if (this.#client !== client) return;
-      this.#stopTimers();
-      this.#isUp = true;
-      this.#failures = 0;
-      this.#watch(client);
-      this.#events.onUp(client);
+      void this.#whyNot(client).then((why) => {
+        if (this.#client !== client) return;
+        if (why === null) this.#onReady(client);
+        else this.drop(why);
+      });
     });
     client.on('connect', () => {
       muffle(client);
@@ -148,6 +152,28 @@ export class RedisConnection {
     });
     // What is wrong is told by the events.
     client.connect().catch(() => undefined);
+  }
+
+  /** Asked before anything else: a server that loads its data takes connections. */
+  async #whyNot(client: Redis): Promise<Error | null> {
+    const { refuse } = this.#ports;
+    if (refuse === undefined) return null;
+    try {
+      const why = refuse(await client.info());
+      return why === null ? null : new Error(why);
+    } catch (error) {
+      // Who may not ask finds out by its commands.
+      if (/^NOPERM/.test(textOf(error))) return null;
+      return error instanceof Error ? error : new Error(String(error));
+    }
+  }
+
+  #onReady(client: Redis): void {
+    this.#stopTimers();
+    this.#isUp = true;
+    this.#failures = 0;
+    this.#watch(client);
+    this.#events.onUp(client);
   }
 
   #onEnd(): void {
