@@ -153,7 +153,7 @@ export class ClusterAttachment {
     const { router, events } = this.#parts;
     await relay.start({
       onMessage: (destination, octets) => {
-        router.receive(destination, octets);
+        router.arrivals.receive(destination, octets);
       },
       onAvailable: (available) => {
         const { gaps, dropped } = relay.counts;

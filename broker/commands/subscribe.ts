@@ -64,7 +64,7 @@ function subscribe(context: CommandContext, frame: Frame, destination: string): 
     const durableKey = durable.key;
     const spec = { id, destination, ackMode, window, isExclusive, selector, durableKey, ...flags };
     const { plan, subscription } = orLeave(context, spec, () => ({
-      plan: context.router.planReplay(destination, resume, durableKey !== null),
+      plan: context.router.replays.plan(destination, resume, durableKey !== null),
       subscription: context.createSubscription(key, spec),
     }));
     // Nothing can be published between the two, and the first MESSAGE has to stand behind RECEIPT (conformance S-15).
@@ -82,9 +82,9 @@ function joinNodes(
   { key, ready }: PreparedDurable,
 ): void | Promise<void> {
   return after(ready, () => {
-    const joined = context.router.join(destination, key, context.id);
+    const joined = context.router.claims.join(destination, key, context.id);
     return joined?.catch((error: unknown) => {
-      context.router.leave(destination, key, context.id);
+      context.router.claims.leave(destination, key, context.id);
       throw error;
     });
   });
@@ -97,8 +97,8 @@ function prepareReplay(
   resume: ResumeRequest | null,
   durableKey: string | null,
 ): void | Promise<void> {
-  return router.prepareReplay(destination, resume, durableKey)?.catch((error: unknown) => {
-    router.leave(destination, durableKey, id);
+  return router.replays.prepare(destination, resume, durableKey)?.catch((error: unknown) => {
+    router.claims.leave(destination, durableKey, id);
     throw error;
   });
 }
@@ -112,7 +112,7 @@ function orLeave<T>(
   try {
     return make();
   } catch (error) {
-    router.leave(destination, durableKey, id);
+    router.claims.leave(destination, durableKey, id);
     throw error;
   }
 }

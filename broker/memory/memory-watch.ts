@@ -38,8 +38,10 @@ export interface MemorySnapshot {
 export interface DestinationMemory {
   readonly histories: { readonly bytes: number; shed(): void };
   readonly inbox: { readonly snapshot: { readonly bytes: number } };
-  /** Octets of messages in memory, of one queue after the other; live. */
-  queueMemory(): IterableIterator<number>;
+  readonly known: {
+    /** Octets of messages in memory, of one queue after the other; live. */
+    queueMemory(): IterableIterator<number>;
+  };
   /** Adds to each session's octets what its subscriptions wait to acknowledge first. */
   addWaiting(bytesOf: Map<string, number>): void;
 }
@@ -63,7 +65,7 @@ export class MemoryWatch {
     };
     const held = new HeldMemory({
       sessions: () => registry.values(),
-      queueBytes: () => destinations.queueMemory(),
+      queueBytes: () => destinations.known.queueMemory(),
       historyBytes: () => histories.bytes,
       inboxBytes: () => inbox.snapshot.bytes,
     });

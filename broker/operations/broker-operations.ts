@@ -89,21 +89,21 @@ export class BrokerOperations {
 
   /** Topics and queues that are remembered, at most; those of sessions (`/user`, `/temp-queue`) are not among them. */
   get destinationCount(): number {
-    return this.#environment.router.destinationCount;
+    return this.#environment.router.known.count;
   }
 
   /** Of these, the queues for one consumer each. */
   get queueCount(): number {
-    return this.#environment.router.queueCount;
+    return this.#environment.router.known.queueCount;
   }
 
   /** In the order they were first used; live. */
   destinations(): IterableIterator<DestinationDetails> {
-    return this.#environment.router.destinationDetails();
+    return this.#environment.router.known.details();
   }
 
   destination(name: string): DestinationDetails | undefined {
-    return this.#environment.router.destinationDetailsOf(name);
+    return this.#environment.router.known.detailsOf(name);
   }
 
   /**
@@ -122,9 +122,9 @@ export class BrokerOperations {
         router.publish(router.brokerRoute(target), message, unit);
       },
     };
-    const shared = router.inspectedQueue(destination);
+    const shared = router.known.inspectedQueue(destination);
     if (shared !== null && journal !== null) return new SharedQueueOperations(shared, { ...parts, journal });
-    const queue = router.operatedQueue(destination);
+    const queue = router.known.operatedQueue(destination);
     return queue === null ? null : new LocalQueueOperations(queue, parts);
   }
 
@@ -134,7 +134,7 @@ export class BrokerOperations {
    */
   async readQueues(): Promise<void> {
     const { router, journal } = this.#environment;
-    if (journal?.isShared === true) await readSizes([...router.inspectedQueues()], journal);
+    if (journal?.isShared === true) await readSizes([...router.known.inspectedQueues()], journal);
   }
 
   /** Of `/app`, in the order they were registered. */
