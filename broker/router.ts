@@ -5,77 +5,39 @@
 import { BrokerError } from './errors.js';
 import { quoteInput, type Headers } from '../protocol/index.js';
 import { isPattern } from './destinations/pattern.js';
-import { DurableSubscriptions } from './destinations/durable-subscriptions.js';
-import { DestinationKinds } from './destinations/destination-kinds.js';
+import type { DurableSubscriptions } from './destinations/durable-subscriptions.js';
+import type { DestinationKinds } from './destinations/destination-kinds.js';
 import { readTerms } from './destinations/message-terms.js';
 import { Queue, QUEUE_STREAM } from './destinations/queue.js';
-import type { ReplyAddresses } from './destinations/reply-addresses.js';
-import { TemporaryQueue, TemporaryQueues } from './destinations/temporary-queues.js';
-import { UserDestinations } from './destinations/user-destinations.js';
+import { TemporaryQueue, type TemporaryQueues } from './destinations/temporary-queues.js';
+import type { UserDestinations } from './destinations/user-destinations.js';
 import type { Histories } from './history/histories.js';
 import type { ReplayPlan } from './history/replay-plan.js';
-import { Inbox } from './inbox/inbox.js';
-import { ServerTopics } from './server-topics.js';
-import { Cluster } from './cluster/cluster.js';
-import { ClusterUsers } from './cluster/cluster-users.js';
-import { RemoteReplies } from './cluster/remote-replies.js';
+import type { Inbox } from './inbox/inbox.js';
+import type { ServerTopics } from './server-topics.js';
+import type { Cluster } from './cluster/cluster.js';
+import type { ClusterUsers } from './cluster/cluster-users.js';
 import type { SharedHistories } from './cluster/shared-histories.js';
 import type { SharedQueues } from './cluster/shared-queues.js';
-import { RelayedDestinations, type RelayedPlace } from './relay/relayed-destinations.js';
-import { Arrivals } from './routing/arrivals.js';
-import { KnownDestinations } from './routing/known-destinations.js';
-import { NodeClaims } from './routing/node-claims.js';
-import { Queues } from './routing/queues.js';
-import { Replays } from './routing/replays.js';
-import { RouteMaker } from './routing/route-maker.js';
-import { Topics } from './routing/topics.js';
-import type { UserRegistry } from './application/user-registry.js';
+import type { RelayedDestinations, RelayedPlace } from './relay/relayed-destinations.js';
+import type { Arrivals } from './routing/arrivals.js';
+import { composeRouting, type RoutingParts } from './routing/compose-routing.js';
+import type { KnownDestinations } from './routing/known-destinations.js';
+import type { NodeClaims } from './routing/node-claims.js';
+import type { Replays } from './routing/replays.js';
+import type { RouteMaker } from './routing/route-maker.js';
+import type { Topics } from './routing/topics.js';
 import type { Route } from './destinations/route.js';
-import { RouteTable } from './destinations/route-table.js';
+import type { RouteTable } from './destinations/route-table.js';
 import type { Message } from './message.js';
 import type { BrokerOptions } from './options.js';
-import type { BrokerRelay, Clock, Logger, NodeHistories, NodeRelay, StoreContents } from './ports.js';
-import type { Journal } from './storage/journal.js';
+import type { Logger, StoreContents } from './ports.js';
 import { lanesByStream } from './storage/lanes-by-stream.js';
 import type { WriteUnit } from './storage/write-unit.js';
 import type { BrokerStats } from './stats.js';
 import type { Subscription } from './subscription.js';
-import type { TurnBudget } from './turn-budget.js';
-import type { TimerWheel } from './timer-wheel.js';
-
-export interface RouterParts {
-  readonly stats: BrokerStats;
-  readonly users: UserRegistry;
-  readonly wheel: TimerWheel;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly budget: TurnBudget;
-  /** Null: nothing is stored. */
-  readonly journal: Journal | null;
-  readonly nextMessageId: () => number;
-  /** The user of a session; null: anonymous. */
-  readonly userOf: (sessionId: string) => string | null;
-  /** Whether this node has the session. */
-  readonly isHere: (sessionId: string) => boolean;
-  readonly replyAddresses: ReplyAddresses;
-  /** Names one incarnation of a history: letters, digits, `-` and `_` only, never the same again. */
-  readonly createEpoch: () => string;
-  /** Of this node, in what it tells about itself. */
-  readonly nodeId: string;
-  /** Null: every destination is this node's. */
-  readonly relay: BrokerRelay | null;
-  /** Null: there are no other nodes. */
-  readonly nodeRelay: NodeRelay | null;
-  /** Null: what a topic keeps is this node's own. */
-  readonly nodeHistories: NodeHistories | null;
-  /** Ends a session with ERROR. */
-  readonly refuse: (sessionId: string, error: BrokerError) => void;
-  /** A topic subscription whose client leaves too much unacknowledged. */
-  readonly onOverflow: (subscription: Subscription) => void;
-}
 
 export class Router {
-  readonly #options: BrokerOptions;
   readonly #stats: BrokerStats;
   readonly #logger: Logger;
   readonly #routes: RouteTable;
@@ -113,133 +75,29 @@ export class Router {
   /** Null: what topics keep is this node's own, or nothing. */
   readonly sharedHistories: SharedHistories | null;
 
-  constructor(options: BrokerOptions, parts: RouterParts) {
-    const { stats, clock, wheel, nextMessageId, replyAddresses, logger, journal, relay, budget: turns } = parts;
-    const { nodeRelay, userOf, nodeHistories, createEpoch, onOverflow } = parts;
-    this.#options = options;
-    this.#stats = stats;
-    this.#logger = logger;
-    const cluster = nodeRelay === null ? null : new Cluster(nodeRelay, turns);
-    this.cluster = cluster;
-    const remoteReplies = cluster === null ? null : new RemoteReplies(cluster, replyAddresses);
-    // In force with the first connection. Refused, replies that are sent on other nodes do not come here.
-    cluster?.join(replyAddresses.channel)?.catch(() => undefined);
-    const routes = new RouteTable(options.limits.maxCachedRoutes);
-    this.#routes = routes;
-    const routeOf = (destination: string): Route => this.route(destination);
-    const making = { wheel, clock, stats, logger, turns, journal, nextMessageId };
-    const queues = new Queues(options, {
-      ...making,
-      routes,
-      keptRoute: (destination) => this.#maker.kept(destination),
-      findShared: (stream) => this.known.queueOf(stream),
-    });
-    this.sharedQueues = queues.shared;
-    this.kinds = new DestinationKinds(
-      options,
-      queues.rules,
-      (destination) => relay !== null && relay.covers(destination),
-    );
-    this.durables = this.#makeDurables(queues);
-    const { kinds, durables } = this;
-    const kept = { nodeHistories, createEpoch, onOverflow };
-    const topics = new Topics(options, { ...making, ...kept, kinds, durables, routes, routeOf, cluster });
-    this.#topics = topics;
-    this.histories = topics.histories;
-    this.sharedHistories = topics.sharedHistories;
-    this.temporary = new TemporaryQueues({
-      addresses: replyAddresses,
-      queueParts: queues.parts,
-      queueDefaults: options.queueDefaults,
-      maxPerSession: options.limits.maxTempQueuesPerSession,
-    });
-    this.inbox = this.#makeInbox(parts);
-    this.users = this.#makeUsers(parts.users);
-    this.clusterUsers = cluster === null ? null : this.#shareUsers(cluster, parts);
-    this.relayed = relay === null ? null : this.#relayTo(relay, parts);
-    this.serverTopics = this.#makeServerTopics(parts);
-    const { relayed, serverTopics } = this;
-    const { compat } = options;
-    const made = { compat, kinds, routes, topics, queues, relayed, replyAddresses, remoteReplies, stats };
-    this.#maker = new RouteMaker(made);
-    const sharesQueues = queues.shared !== null;
-    this.known = new KnownDestinations({ kinds, routes, durables, routeOf, sharesQueues });
-    const arriving = { kinds, serverTopics, cluster, replyAddresses, routeOf, nextMessageId, logger };
-    this.arrivals = new Arrivals(arriving);
-    this.claims = new NodeClaims({ kinds, topics, durables, serverTopics, cluster, userOf });
-    this.replays = new Replays({ kinds, topics, routeOf });
-  }
-
-  #makeDurables(queues: Queues): DurableSubscriptions {
-    const { queueDefaults, limits, destinations, durableSubscriptions } = this.#options;
-    const { maxSubscriptions, maxMessages, maxBytes, onFull } = durableSubscriptions;
-    return new DurableSubscriptions(
-      {
-        separator: destinations.separator,
-        queue: { ...queueDefaults, maxMessages, maxBytes, onFull, durable: false },
-        maxSubscriptions,
-        maxSelectorBytes: limits.maxSelectorBytes,
-        createQueue: (destination, stream, own) => queues.create(destination, own, stream),
-      },
-      queues.parts,
-    );
-  }
-
-  #makeInbox(parts: RouterParts): Inbox {
-    return new Inbox(this.#options, {
-      ...parts,
-      live: this.#topics.source,
-      find: (user, rest, message) => this.users.find(user, rest, message),
-      deliver: (user, rest, message) => this.users.publishToAll(user, rest, message),
-      isReady: (user, rest, isHeld) => {
-        for (const subscription of this.users.matching(user, rest)) if (!isHeld(subscription)) return true;
-        return false;
-      },
-    });
-  }
-
-  #makeUsers(registry: UserRegistry): UserDestinations {
-    const { separator, userPrefix } = this.#options.destinations;
-    return new UserDestinations(
-      { prefix: `${userPrefix}/`, separator, isBrokerDestination: (rest) => this.kinds.isBrokerDestination(rest) },
-      registry,
-      this.#topics.source,
-      this.inbox.source,
-    );
-  }
-
-  #shareUsers(cluster: Cluster, { users, nextMessageId, isHere }: RouterParts): ClusterUsers {
-    return new ClusterUsers({ cluster, destinations: this.users, users, nextMessageId, isHere });
-  }
-
-  #relayTo(relay: BrokerRelay, { logger, nextMessageId, refuse }: RouterParts): RelayedDestinations {
-    const { users } = this;
-    return new RelayedDestinations({
-      relay,
-      logger,
-      nextMessageId,
-      refuse,
-      live: this.#topics.source,
-      restOf: (destination) => (users.covers(destination) ? users.restOf(destination) : null),
-      visible: (rest) => users.visibleDestination(rest),
-      isTopic: (destination) => this.kinds.isUnderTopics(destination),
-    });
-  }
-
-  #makeServerTopics({ clock, wheel, nextMessageId, userOf, nodeId }: RouterParts): ServerTopics {
-    const topics = this.#topics;
-    return new ServerTopics({
-      options: this.#options,
-      reserved: this.kinds.reserved,
-      clock,
-      wheel,
-      nextMessageId,
-      userOf,
-      nodeId,
-      source: topics.source,
-      subscriptionsTo: (topic) => topics.subscriptionsTo(topic),
-      isTopic: (topic) => this.kinds.of(topic) === 'topic' && !isPattern(topic),
-    });
+  constructor(options: BrokerOptions, parts: RoutingParts) {
+    const routing = composeRouting(options, parts);
+    this.#stats = parts.stats;
+    this.#logger = parts.logger;
+    this.#routes = routing.routes;
+    this.#maker = routing.maker;
+    this.#topics = routing.topics;
+    this.kinds = routing.kinds;
+    this.known = routing.known;
+    this.arrivals = routing.arrivals;
+    this.claims = routing.claims;
+    this.replays = routing.replays;
+    this.durables = routing.durables;
+    this.users = routing.users;
+    this.inbox = routing.inbox;
+    this.sharedQueues = routing.sharedQueues;
+    this.relayed = routing.relayed;
+    this.cluster = routing.cluster;
+    this.clusterUsers = routing.clusterUsers;
+    this.serverTopics = routing.serverTopics;
+    this.temporary = routing.temporary;
+    this.histories = routing.topics.histories;
+    this.sharedHistories = routing.topics.sharedHistories;
   }
 
   /**

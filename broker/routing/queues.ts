@@ -30,8 +30,8 @@ export class Queues {
   readonly #routes: RouteTable;
   readonly #maxQueues: number;
 
-  constructor(options: BrokerOptions, { routes, keptRoute, findShared, ...parts }: QueuesParts) {
-    const { stats, nextMessageId, logger, journal } = parts;
+  constructor(options: BrokerOptions, parts: QueuesParts) {
+    const { wheel, clock, stats, logger, turns, journal, nextMessageId, routes, keptRoute, findShared } = parts;
     const deadLetters = new DeadLetters({
       stats,
       nextMessageId,
@@ -45,7 +45,7 @@ export class Queues {
       },
     });
     this.rules = new QueueRules(options.queues, options.queueDefaults, options.destinations.separator);
-    this.parts = { ...parts, deadLetters };
+    this.parts = { wheel, clock, stats, deadLetters, logger, turns, journal, nextMessageId };
     this.shared = journal?.isShared === true ? new SharedQueues({ ...this.parts, journal, find: findShared }) : null;
     this.#routes = routes;
     this.#maxQueues = options.limits.maxQueues;

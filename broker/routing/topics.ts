@@ -68,11 +68,26 @@ export class Topics {
     this.#patterns = new SubscriptionIndex(separator);
     this.#overflow = new OverflowPolicies(options.outbox.policies, separator);
     this.#historyRules = new HistoryRules(options.history, separator);
-    const { queueDefaults: redelivery, outbox, limits } = options;
-    const source = { maxWaitingBytes: outbox.hardLimitBytes, onOverflow, redelivery };
-    this.source = new TopicSource({ ...source, stats, wheel, clock });
-    const bounds = { maxBytes: limits.maxHistoryBytes, separator, createEpoch };
-    this.histories = new Histories({ ...bounds, live: this.source, stats, wheel, clock, turns, logger, journal });
+    this.source = new TopicSource({
+      maxWaitingBytes: options.outbox.hardLimitBytes,
+      onOverflow,
+      redelivery: options.queueDefaults,
+      stats,
+      wheel,
+      clock,
+    });
+    this.histories = new Histories({
+      maxBytes: options.limits.maxHistoryBytes,
+      separator,
+      createEpoch,
+      live: this.source,
+      stats,
+      wheel,
+      clock,
+      turns,
+      logger,
+      journal,
+    });
     this.sharedHistories =
       nodeHistories === null || options.history.length === 0 ? null : this.#shareHistories(nodeHistories, options);
   }

@@ -48,18 +48,6 @@ t.test('nor one whose start is under way', async (t) => {
   fixture.connect();
 });
 
-t.test('the id of a session is an argument for every command line: it never begins like an option', async (t) => {
-  const fixture = new BrokerFixture();
-  // Of random octets one in 64 would.
-  for (let k = 0; k < 1_000; k++) fixture.connect();
-  const ids = [...fixture.broker.operations.sessions()].map(({ id }) => id);
-  t.equal(ids.length, 1_000);
-  t.strictSame(
-    ids.filter((id) => !/^[A-Za-z0-9_][A-Za-z0-9_-]{21}$/.test(id)),
-    [],
-  );
-});
-
 t.test('a store that could not be opened may be tried again', async (t) => {
   const store = new SlowStore(new FakeClock());
   const fixture = fixtureOn(store);
