@@ -107,6 +107,35 @@ export interface Health {
   }[];
 }
 
+/** What is taken of the memory that may be taken, and what is done about it. */
+export interface MemoryBudget {
+  /** 0: nothing; 1: connections are refused, 2: publishers paused, 3: messages dropped, 4: sessions ended. */
+  readonly stage: number;
+  /** Part of its budget that is taken of what is nearest to its end. */
+  readonly used: number;
+  readonly scarce: 'heap' | 'total' | 'worker-heap';
+  readonly heapBytes: number;
+  readonly heapBudgetBytes: number;
+  readonly totalBytes: number;
+  readonly budgetBytes: number;
+}
+
+/** A process that has clients' sockets. */
+export interface WorkerProcess {
+  readonly worker: number;
+  readonly processId: number | null;
+  readonly isListening: boolean;
+  readonly connections: number;
+  readonly report: {
+    readonly heapBytes: number;
+    readonly heapLimitBytes: number;
+    readonly residentBytes: number;
+    readonly cpuMs: number;
+    readonly delay: { readonly recentP99Ms: number } | null;
+    readonly sockets: { readonly open: number; readonly max: number } | null;
+  } | null;
+}
+
 export interface Stats {
   readonly server: {
     readonly version: string;
@@ -114,6 +143,7 @@ export interface Stats {
     readonly uptimeMs: number;
     readonly processId: number;
     readonly workers: number;
+    readonly workerProcesses: readonly WorkerProcess[];
     readonly memory: { readonly rssBytes: number; readonly heapUsedBytes: number; readonly externalBytes: number };
     readonly cpuMs: number;
     readonly eventLoopDelay: {
@@ -128,6 +158,7 @@ export interface Stats {
   readonly destinations: number;
   readonly outbox: { readonly queuedBytes: number; readonly transportBytes: number; readonly largestBytes: number };
   readonly drain: Drain;
+  readonly broker: { readonly memory: MemoryBudget | null };
 }
 
 export interface Drain {

@@ -10,7 +10,7 @@ import { NodeRates, Points } from './samples.js';
 import { stompClient } from './sockjs.js';
 import { State } from './state.js';
 
-export const PROCESS_NAMES = ['rssBytes', 'heapBytes', 'outboxBytes', 'delayMs', 'cpuPercent'] as const;
+export const PROCESS_NAMES = ['rssBytes', 'heapBytes', 'workersBytes', 'outboxBytes', 'delayMs', 'cpuPercent'] as const;
 export type ProcessName = (typeof PROCESS_NAMES)[number];
 
 /** What is drawn; `tick` changes with each point. */
@@ -18,6 +18,8 @@ export interface Live {
   readonly rates: NodeRates;
   readonly process: Points<ProcessName>;
   readonly stats: Stats | null;
+  /** Of one processor, by number of the worker. */
+  readonly workerPercents: ReadonlyMap<number, number>;
   readonly events: readonly BrokerEvent[];
   readonly tick: number;
 }
@@ -36,7 +38,15 @@ const THIS_NODE = 'this node';
 
 let client: Client | null = null;
 let timer = 0;
-let cpu: { readonly ms: number; readonly atMs: number } | null = null;
+let cpu: CpuTime | null = null;
+/** By number of the worker. */
+let workerCpus: ReadonlyMap<number, CpuTime> = new Map();
+
+interface CpuTime {
+  readonly processId: number;
+  readonly ms: number;
+  readonly atMs: number;
+}
 
 actor.subscribe(() => {
   if (actor.value === null) stop();
@@ -44,7 +54,14 @@ actor.subscribe(() => {
 });
 
 function nothing(): Live {
-  return { rates: new NodeRates(), process: new Points(PROCESS_NAMES), stats: null, events: [], tick: 0 };
+  return {
+    rates: new NodeRates(),
+    process: new Points(PROCESS_NAMES),
+    stats: null,
+    workerPercents: new Map(),
+    events: [],
+    tick: 0,
+  };
 }
 
 function start(): void {
@@ -80,6 +97,7 @@ function stop(): void {
   client = null;
   void ending?.deactivate();
   cpu = null;
+  workerCpus = new Map();
 }
 
 function onStats(stats: NodeStats): void {
@@ -113,15 +131,35 @@ async function poll(): Promise<void> {
 function onProcess(stats: Stats & { readonly broker: Counters }): void {
   const { server, outbox, broker } = stats;
   const nowMs = Date.now();
-  const cpuPercent = cpu === null ? 0 : (Math.max(0, server.cpuMs - cpu.ms) / Math.max(1, nowMs - cpu.atMs)) * 100;
-  cpu = { ms: server.cpuMs, atMs: nowMs };
+  const cpuNow = { processId: server.processId, ms: server.cpuMs, atMs: nowMs };
+  const cpuPercent = percentOf(cpu, cpuNow) ?? 0;
+  cpu = cpuNow;
+  const workerPercents = new Map<number, number>();
+  const cpusNow = new Map<number, CpuTime>();
+  let workersBytes = 0;
+  for (const { worker, processId, report } of server.workerProcesses) {
+    if (processId === null || report === null) continue;
+    workersBytes += report.residentBytes;
+    const time = { processId, ms: report.cpuMs, atMs: nowMs };
+    const percent = percentOf(workerCpus.get(worker), time);
+    if (percent !== null) workerPercents.set(worker, percent);
+    cpusNow.set(worker, time);
+  }
+  workerCpus = cpusNow;
   live.value.process.add(nowMs, {
     rssBytes: server.memory.rssBytes,
     heapBytes: server.memory.heapUsedBytes,
+    workersBytes,
     outboxBytes: outbox.queuedBytes + outbox.transportBytes,
     delayMs: server.eventLoopDelay.recentP99Ms,
     cpuPercent,
   });
   if (feedState.value !== 'live') live.value.rates.add(THIS_NODE, nowMs, broker);
-  show({ stats });
+  show({ stats, workerPercents });
+}
+
+/** Of one processor; null: of that process nothing was known before. */
+function percentOf(before: CpuTime | null | undefined, now: CpuTime): number | null {
+  if (before?.processId !== now.processId) return null;
+  return (Math.max(0, now.ms - before.ms) / Math.max(1, now.atMs - before.atMs)) * 100;
 }

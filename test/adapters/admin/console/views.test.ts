@@ -5,6 +5,7 @@ import { ARTIFACTS } from '../../../helpers/chromium.js';
 import { faultsOf, openAs, show, startConsole, type TestConsole, WAIT } from '../../../helpers/console.js';
 import { requireProgram } from '../../../helpers/programs.js';
 import { RawClient } from '../../../helpers/raw-client.js';
+import { ScriptedMemory } from '../../../helpers/scripted-memory.js';
 
 const NAMES = ['ann', 'bob', 'claire', 'dan', 'eve.with.a.very.long.name.that.hardly.fits.anywhere@department.example'];
 const DESKTOP = { width: 1280, height: 860 };
@@ -40,7 +41,9 @@ async function fill(t: Test, { server, tcpPort }: TestConsole): Promise<string> 
 t.test('every view', async (t) => {
   if (!requireProgram(t, 'chromium')) return;
   const users = NAMES.map((login) => ({ login, passcode: 'x', roles: ['staff'] }));
-  const started = await startConsole(t, { auth: { users } });
+  const memory = new ScriptedMemory();
+  memory.heapPart = 0.42;
+  const started = await startConsole(t, { auth: { users }, workers: 2 }, {}, { memory });
   const session = await fill(t, started);
   const { page, complaints } = await openAs(started, 'admin');
   await page.locator('.feed.live').waitFor(WAIT);
@@ -76,6 +79,37 @@ t.test('every view', async (t) => {
     t.equal(await page.evaluate('document.documentElement.scrollWidth <= innerWidth'), true, `${hash} on a telephone`);
     await page.screenshot({ path: path.join(ARTIFACTS, `${name}-phone.png`) });
   }
+
+  await t.test('the overview shows the memory budget, what is done when it is short, and each worker', async (t) => {
+    await page.setViewportSize(DESKTOP);
+    await show(page, '#/overview', 'Overview');
+    const tile = page.locator('[data-tile=memory]');
+    await tile.filter({ hasText: '42 %heap 336 MB of 800 MB' }).waitFor(WAIT);
+    const workers = page.getByRole('region', { name: 'Worker processes' }).locator('tbody tr');
+    await workers.filter({ hasText: /\d %/ }).first().waitFor(WAIT);
+    t.equal(await workers.count(), 2);
+    const cells = (await workers.first().locator('td').allTextContents()).map((text) => text.trim());
+    const numbers = [/^1$/, /^listens$/, /^\d+$/, /^\d+ of [\d,]+$/, /^[\d.]+ MB$/, /^[\d.]+ MB of [\d.]+ [MG]B$/];
+    t.match(cells, [...numbers, /^\d+ ms$/, /^[\d.]+ %$/]);
+    for (const [heapPart, tone, text] of [
+      [0.92, 'warn', '92 %publishers are pausedheap 736 MB of 800 MB'],
+      [1.01, 'bad', '101 %sessions are disconnectedheap 808 MB of 800 MB'],
+    ] as const) {
+      memory.heapPart = heapPart;
+      await page.locator(`[data-tile=memory].${tone}`, { hasText: text }).waitFor(WAIT);
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await page.emulateMedia({ colorScheme });
+        t.strictSame(await faultsOf(page, ['color-contrast']), [], `${tone}, ${colorScheme}`);
+        await page.screenshot({ path: path.join(ARTIFACTS, `console-memory-${tone}-${colorScheme}.png`) });
+      }
+    }
+    await page.setViewportSize(PHONE);
+    t.equal(await page.evaluate('document.documentElement.scrollWidth <= innerWidth'), true, 'on a telephone');
+    await page.screenshot({ path: path.join(ARTIFACTS, 'console-memory-phone.png'), fullPage: true });
+    memory.heapPart = 0.42;
+    await page.locator('[data-tile=memory].good').waitFor(WAIT);
+    await page.setViewportSize(DESKTOP);
+  });
 
   await t.test('the theme can be chosen, and is remembered', async (t) => {
     await page.setViewportSize(DESKTOP);

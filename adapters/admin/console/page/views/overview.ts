@@ -5,7 +5,9 @@ import type { BrokerEvent } from '../feed-types.js';
 import { formatBytes, formatCount, formatDuration, formatRate, formatTime, plural } from '../format.js';
 import { html, type Shown } from '../html.js';
 import { feedState, type Live, live } from '../live.js';
+import { MemoryTile } from '../parts/memory-tile.js';
 import { Tile } from '../parts/tile.js';
+import { Workers } from '../parts/workers.js';
 import { usePoll } from '../poll.js';
 import { linkTo } from '../router.js';
 import type { RateName } from '../samples.js';
@@ -22,6 +24,7 @@ export function OverviewView(): Shown {
   return html`
     <${Problems} health=${health} draining=${now.stats?.drain.isActive === true} />
     <${Tiles} now=${now} />
+    <${Workers} workers=${now.stats?.server.workerProcesses ?? []} cpuPercents=${now.workerPercents} />
     <${Charts} now=${now} />
     <${Nodes} now=${now} />
     <section class="card">
@@ -75,12 +78,7 @@ function Tiles({ now }: { readonly now: Live }): Shown {
       value=${stats === null ? '…' : formatBytes(process.last('outboxBytes'))}
       hint=${stats === null ? '' : `largest ${formatBytes(stats.outbox.largestBytes)}`}
     />
-    <${Tile}
-      name="memory"
-      label="Memory"
-      value=${stats === null ? '…' : formatBytes(process.last('rssBytes'))}
-      hint=${stats === null ? '' : `heap ${formatBytes(process.last('heapBytes'))}`}
-    />
+    <${MemoryTile} stats=${stats} />
     <${Tile}
       name="delay"
       label="Event-loop delay"
@@ -96,8 +94,9 @@ function Tiles({ now }: { readonly now: Live }): Shown {
   </section>`;
 }
 
-function Charts({ now: { rates, process, tick } }: { readonly now: Live }): Shown {
+function Charts({ now: { rates, process, stats, tick } }: { readonly now: Live }): Shown {
   const { together } = rates;
+  const hasWorkers = (stats?.server.workerProcesses.length ?? 0) > 0;
   return html`<section class="charts" aria-label="Charts">
     <${Chart}
       title="Messages a second"
@@ -139,6 +138,7 @@ function Charts({ now: { rates, process, tick } }: { readonly now: Live }): Show
         [
           { label: 'process', values: process.of('rssBytes') },
           { label: 'heap', values: process.of('heapBytes') },
+          ...(hasWorkers ? [{ label: 'workers', values: process.of('workersBytes') }] : []),
         ] satisfies Line[]
       }
     />
