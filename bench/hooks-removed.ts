@@ -24,24 +24,34 @@ const CUTS: readonly Cut[] = [
     times: 1,
   },
   // For each SEND.
-  { file: 'broker/session.js', find: / && !this\.#environment\.decodesAll\)/g, replacement: ')', times: 1 },
   {
-    file: 'broker/session.js',
+    file: 'broker/session/frame-intake.js',
+    find: / && !this\.#environment\.decodesAll\)/g,
+    replacement: ')',
+    times: 1,
+  },
+  {
+    file: 'broker/session/plain-routes.js',
     find: /if \(this\.#access\?\.isKnownAllowed\(destination\) === false\)\s*return null;/g,
     replacement: '',
     times: 1,
   },
   {
-    file: 'broker/session.js',
+    file: 'broker/session/frame-intake.js',
     find: /if \(this\.#environment\.tracing === null \|\| !isTraced\(raw\)\)/g,
     replacement: 'if (true)',
     times: 1,
   },
   // For each frame of the strict path: CONNECT, SUBSCRIBE, SEND with a receipt.
-  { file: 'broker/session.js', find: /if \(interceptors\.inbound === null\)/g, replacement: 'if (true)', times: 1 },
   {
-    file: 'broker/session.js',
-    find: /if \(this\.#access === null \|\| decided === null\)/g,
+    file: 'broker/session/frame-intake.js',
+    find: /if \(interceptors\.inbound === null\)/g,
+    replacement: 'if (true)',
+    times: 1,
+  },
+  {
+    file: 'broker/session/session-identity.js',
+    find: /if \(this\.access === null \|\| decided === null\)/g,
     replacement: 'if (true)',
     times: 1,
   },

@@ -8,7 +8,7 @@ import { copyBuild, copyBuildWithoutHooks } from '../../bench/hooks-removed.js';
 t.test('the copy differs from the build by the checks alone, and still loads', async (t) => {
   const [same, without] = [await copyBuild(), await copyBuildWithoutHooks()];
   t.teardown(() => Promise.all([same.remove(), without.remove()]));
-  const read = (dist: string): Promise<string> => readFile(path.join(dist, 'broker/session.js'), 'utf8');
+  const read = (dist: string): Promise<string> => readFile(path.join(dist, 'broker/session/frame-intake.js'), 'utf8');
   t.match(await read(same.dist), 'decodesAll');
   t.notMatch(await read(without.dist), 'decodesAll');
   const { Broker } = (await import(path.join(without.dist, 'broker/index.js'))) as { Broker: unknown };

@@ -1,0 +1,209 @@
+/**
+ * What a session has received and not taken on yet, and why: a frame's handler waits for something, an earlier frame is still
+ * taking effect, publishers have nowhere to send, the turn of the event loop has been long enough. Meanwhile its connection
+ * is not read from, and what had arrived stays in order.
+ */
+import type { Frame, FrameParser, RawFrameSink } from '../../protocol/index.js';
+import type { Connection } from '../ports.js';
+import type { PublisherHold } from '../publisher-hold.js';
+import type { SessionDeadlines } from '../session-deadlines.js';
+import type { SessionEnvironment } from '../session-environment.js';
+
+/** Whose input it is. */
+export interface InputOwner {
+  /** Frames are still taken. */
+  readonly isOpen: boolean;
+  /** A frame, or what it led to, has failed. @param frame missing: no whole one could be read */
+  refuse(error: unknown, frame?: Frame): void;
+  /** Nothing waits any more, and the connection is read from. */
+  onInputResumed(): void;
+}
+
+/** What frames before the next one have left behind. */
+export interface OngoingWork {
+  /** Of what is still taking effect: resolves when it has; undefined: nothing is. */
+  readonly rest: Promise<void> | undefined;
+  /** Octets in open transactions. */
+  readonly transactionBytes: number;
+  /** Something was delivered that is not acknowledged. */
+  readonly awaitsAcks: boolean;
+}
+
+export interface InputParts {
+  readonly connection: Connection;
+  readonly parser: FrameParser;
+  /** Takes the frames. */
+  readonly intake: RawFrameSink;
+  readonly work: OngoingWork;
+  readonly deadlines: SessionDeadlines;
+  readonly environment: SessionEnvironment;
+}
+
+/** No other command is that long. */
+const LARGE_FRAME_BYTES = 64 * 1024;
+
+export class SessionInput {
+  /** What arrives is held back. */
+  isSuspended = false;
+  readonly #owner: InputOwner;
+  readonly #connection: Connection;
+  readonly #parser: FrameParser;
+  readonly #intake: RawFrameSink;
+  readonly #work: OngoingWork;
+  readonly #deadlines: SessionDeadlines;
+  readonly #environment: SessionEnvironment;
+  /** Null while there is none. */
+  #backlog: { readonly chunk: Buffer; readonly endsMessage: boolean }[] | null = null;
+  /** It was asked to go and holds nothing: it is not read from until it is closed. */
+  #isRetired = false;
+  /** It has sent messages: where they have nowhere to go, it is not read from. */
+  #isPublisher = false;
+  /** Though publishers wait for memory, what it has sent is read once: it acknowledges messages too. */
+  #maySip = false;
+
+  constructor(owner: InputOwner, { connection, parser, intake, work, deadlines, environment }: InputParts) {
+    this.#owner = owner;
+    this.#connection = connection;
+    this.#parser = parser;
+    this.#intake = intake;
+    this.#work = work;
+    this.#deadlines = deadlines;
+    this.#environment = environment;
+  }
+
+  /** Octets that wait, and those of a frame that is not whole. */
+  get heldBytes(): number {
+    let bytes = this.#parser.heldBytes;
+    for (const { chunk } of this.#backlog ?? []) bytes += chunk.length;
+    return bytes;
+  }
+
+  /** As `ConnectionListener.onBytes`. */
+  take(chunk: Buffer, endsMessage: boolean): void {
+    const { wheel, budget } = this.#environment;
+    this.#deadlines.lastReadMs = wheel.nowMs;
+    if (this.isSuspended || this.#isHeldUp() || (budget.isOver && this.#owner.isOpen)) {
+      (this.#backlog ??= []).push({ chunk, endsMessage });
+      if (!this.isSuspended) this.waitForTurn();
+      return;
+    }
+    if (this.#owner.isOpen) this.#parse(chunk, endsMessage);
+  }
+
+  /** Frames behind `frame` wait, and so does the client's socket, until `pending` settles. */
+  suspendFor(pending: Promise<void>, frame?: Frame): void {
+    this.isSuspended = true;
+    this.#connection.pause();
+    pending.then(
+      () => {
+        this.#goOn();
+      },
+      (error: unknown) => {
+        this.#owner.refuse(error, frame);
+        this.#goOn();
+      },
+    );
+  }
+
+  /** Frames behind this one have kept everybody else waiting for long enough. */
+  waitForTurn(): void {
+    this.isSuspended = true;
+    this.#connection.pause();
+    this.#environment.budget.wait(() => {
+      this.#goOn();
+    });
+  }
+
+  /** Nothing more is read, as long as it is open. */
+  retire(): void {
+    this.#isRetired = true;
+    this.#connection.pause();
+  }
+
+  /** It closes: nothing more is taken on, but the client's end would not be seen behind what it has sent. */
+  readToEnd(): void {
+    if (this.#isRetired && !this.isSuspended) this.#connection.resume();
+  }
+
+  /** The connection is gone. */
+  drop(): void {
+    this.#backlog = null;
+  }
+
+  /**
+   * An earlier frame is still taking effect; or a node that stood still beyond its lease first asks what it missed; or what
+   * publishers send has nowhere to go.
+   */
+  #isHeldUp(): boolean {
+    const { guard, hold } = this.#environment;
+    const { rest } = this.#work;
+    if (rest !== undefined && this.#owner.isOpen) {
+      this.suspendFor(rest);
+      return true;
+    }
+    if (guard === null || !this.#owner.isOpen) return this.#isHeld(hold);
+    const late = guard.caughtUp();
+    if (late === undefined) return this.#isHeld(hold);
+    this.suspendFor(late);
+    return true;
+  }
+
+  #isHeld(hold: PublisherHold | null): boolean {
+    if (hold === null || !this.#makesWork() || !hold.isOn || !this.#owner.isOpen) return false;
+    const isConsumer = hold.isForMemory && this.#work.awaitsAcks;
+    if (isConsumer && this.#maySip) {
+      this.#maySip = false;
+      return false;
+    }
+    const released = hold.released(isConsumer);
+    this.suspendFor(
+      released.then(() => {
+        this.#maySip = isConsumer;
+      }),
+    );
+    return true;
+  }
+
+  /** A frame that has grown so large already is a SEND. */
+  #makesWork(): boolean {
+    return this.#isPublisher || this.#parser.heldBytes >= LARGE_FRAME_BYTES;
+  }
+
+  #parse(chunk: Buffer, endsMessage: boolean): void {
+    let consumed = chunk.length;
+    const { stats, hold, budget } = this.#environment;
+    budget.begin();
+    const before = stats.messagesIn;
+    const framesBefore = stats.framesIn;
+    try {
+      consumed = this.#parser.pushRaw(chunk, this.#intake, endsMessage);
+    } catch (error) {
+      this.#owner.refuse(error);
+    }
+    this.#deadlines.noteFrame(this.#parser.heldBytes > 0, stats.framesIn > framesBefore);
+    if (hold !== null) {
+      // A transaction in which nothing is sent fills nothing.
+      if (stats.messagesIn !== before || this.#work.transactionBytes > 0) this.#isPublisher = true;
+      if (!this.isSuspended) this.#isHeld(hold);
+    }
+    if (consumed === chunk.length || !this.isSuspended) return;
+    (this.#backlog ??= []).unshift({ chunk: chunk.subarray(consumed), endsMessage });
+  }
+
+  #goOn(): void {
+    this.isSuspended = false;
+    this.#deadlines.lastReadMs = this.#environment.wheel.nowMs;
+    // First: a transport that holds more may hand it over within `resume`, and it stands behind what waits here.
+    this.#drainBacklog();
+    if (!this.isSuspended) this.#connection.resume();
+    if (!this.isSuspended) this.#owner.onInputResumed();
+  }
+
+  #drainBacklog(): void {
+    while (this.#backlog !== null && !this.isSuspended && this.#owner.isOpen && !this.#isHeldUp()) {
+      const next = this.#backlog.shift();
+      if (this.#backlog.length === 0) this.#backlog = null;
+      if (next !== undefined) this.#parse(next.chunk, next.endsMessage);
+    }
+  }
+}
