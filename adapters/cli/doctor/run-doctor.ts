@@ -9,6 +9,7 @@ import { applyOverrides, readEnvironment } from '../overrides.js';
 import { DEFAULT_DATA } from '../serve-defaults.js';
 import { painter } from '../terminal.js';
 import { fail, ok, Report, skip, warn } from './finding.js';
+import { checkMemory, checkWorkers, type ShownProcesses } from './process-checks.js';
 import { checkRedis } from './redis-check.js';
 import {
   checkOpenFiles,
@@ -122,7 +123,10 @@ async function checkAdmin(flags: DoctorFlags, environment: Environment, report: 
     for (const { part, message } of problems) report.add(fail(`${check}: ${part}`, message));
     if (problems.length === 0)
       report.add(ok(check, isReady ? 'live, ready, no problems' : 'live, and not ready: it drains'));
-    const { broker } = await client.get<Stats>('/stats');
+    const stats = await client.get<Stats>('/stats');
+    const { broker } = stats;
+    report.add(checkMemory(stats));
+    for (const finding of checkWorkers(stats)) report.add(finding);
     const closed = Object.values(broker.closed).reduce((sum, count) => sum + count, 0);
     const late = broker.closed['heart-beat-timeout'] ?? 0;
     if (late > 0 && late >= closed * MANY_TIMEOUTS) {
@@ -145,6 +149,6 @@ interface Health {
   readonly problems: readonly { readonly part: string; readonly message: string }[];
 }
 
-interface Stats {
-  readonly broker: { readonly closed: Readonly<Record<string, number>> };
+interface Stats extends ShownProcesses {
+  readonly broker: ShownProcesses['broker'] & { readonly closed: Readonly<Record<string, number>> };
 }

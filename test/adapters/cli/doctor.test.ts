@@ -57,7 +57,7 @@ function configured(t: Test, text: string): string {
 }
 
 t.test('a running server that is well has every round trip timed', async (t) => {
-  const admin = await startAdmin(t);
+  const admin = await startAdmin(t, {}, { workers: 2 });
   const { tcpPort, httpPort, origin } = admin;
   const config = configured(
     t,
@@ -86,7 +86,12 @@ admin: { port: ${new URL(origin).port}, tokens: [{ name: ops, role: admin, token
     throttled: 'ok',
     silence: 'skip',
     'admin API': 'ok',
+    memory: 'ok',
+    'worker 1': 'ok',
+    'worker 2': 'ok',
   });
+  t.match(found.of('memory')?.text, /^\d+ % of the budget: heap \d+ of \d+ MiB, heap and buffers \d+ of \d+ MiB$/);
+  t.match(found.of('worker 2')?.text, /^\d+ connections \(\d+ of \d+ sockets\), \d+ MiB$/);
   t.match(found.of('SockJS xhr-polling')?.text, /^connected in [\d.]+ ms, round trip [\d.]+ ms, hoofbeat\//);
   t.match(found.of('port admin')?.text, /running hoofbeat/);
   t.match(found.of('throttled')?.text, /heartbeatStrategy/);
