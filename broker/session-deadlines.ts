@@ -12,6 +12,8 @@ import type { TimerWheel, WheelEntry } from './timer-wheel.js';
 export interface DeadlineOwner {
   /** Input is held back by the server itself, so that silence is not the client's. */
   readonly isSuspended: boolean;
+  /** As this: the client was asked to go, and is not read from. */
+  readonly isPaused: boolean;
   /** By the wheel's clock: when octets last left. */
   readonly lastWriteMs: number;
   /** Refused with ERROR. */
@@ -183,7 +185,7 @@ export class SessionDeadlines implements WheelEntry {
   #isSilent(nowMs: number): boolean {
     const { receiveEveryMs } = this.#heartBeat;
     // The time we did not read is not the client's silence (conformance C-31).
-    if (this.#owner.isSuspended) this.lastReadMs = nowMs;
+    if (this.#isUnread) this.lastReadMs = nowMs;
     const silenceMs = nowMs - this.lastReadMs;
     if (receiveEveryMs === 0 || silenceMs < receiveEveryMs * this.#options.heartBeat.tolerance) return false;
     const text = `Nothing received for ${Math.round(silenceMs)} ms, heart-beats are due every ${receiveEveryMs} ms`;
@@ -191,9 +193,13 @@ export class SessionDeadlines implements WheelEntry {
     return true;
   }
 
+  get #isUnread(): boolean {
+    return this.#owner.isSuspended || this.#owner.isPaused;
+  }
+
   #isDragging(nowMs: number): boolean {
     if (this.#frameSinceMs === 0) return false;
-    if (this.#owner.isSuspended) this.#frameSinceMs = nowMs;
+    if (this.#isUnread) this.#frameSinceMs = nowMs;
     const { frameTimeoutMs } = this.#options.limits;
     if (nowMs - this.#frameSinceMs < frameTimeoutMs) return false;
     const text = `A frame began ${Math.round(nowMs - this.#frameSinceMs)} ms ago, the limit is ${frameTimeoutMs} ms`;

@@ -169,6 +169,10 @@ export class Session
     return this.#input.isSuspended;
   }
 
+  get isPaused(): boolean {
+    return this.#input.isRetired;
+  }
+
   get acceptedMs(): number {
     return this.#deadlines.acceptedMs;
   }

@@ -52,6 +52,9 @@ export interface StatsSnapshot {
   readonly queueFull: number;
   /** On their way to the store (`store.maxPendingBytes`). */
   readonly storePendingBytes: number;
+  /** Times that the store was asked to store something, and how long that took, all of it together. */
+  readonly storeCommits: number;
+  readonly storeCommitMs: number;
   /** What topics keep (`history`). */
   readonly history: {
     readonly topics: number;
@@ -118,6 +121,8 @@ export function takeStats({ environment, cluster, memory }: StatsSources): Stats
     turnsWaited: budget.waits,
     queueFull: stats.queueFull,
     storePendingBytes: journal?.pendingBytes ?? 0,
+    storeCommits: journal?.commits.count ?? 0,
+    storeCommitMs: Math.round(journal?.commits.totalMs ?? 0),
     history: {
       topics: histories.topicCount,
       messages: histories.messageCount,

@@ -15,7 +15,7 @@ export interface InputOwner {
   readonly isOpen: boolean;
   /** A frame, or what it led to, has failed. @param frame missing: no whole one could be read */
   refuse(error: unknown, frame?: Frame): void;
-  /** Nothing waits any more, and the connection is read from. */
+  /** Nothing waits any more, and the connection is read from unless it is retired. */
   onInputResumed(): void;
 }
 
@@ -69,6 +69,11 @@ export class SessionInput {
     this.#work = work;
     this.#deadlines = deadlines;
     this.#environment = environment;
+  }
+
+  /** Its client was asked to go, and is not read from. */
+  get isRetired(): boolean {
+    return this.#isRetired;
   }
 
   /** Octets that wait, and those of a frame that is not whole. */
@@ -195,7 +200,7 @@ export class SessionInput {
     this.#deadlines.lastReadMs = this.#environment.wheel.nowMs;
     // First: a transport that holds more may hand it over within `resume`, and it stands behind what waits here.
     this.#drainBacklog();
-    if (!this.isSuspended) this.#connection.resume();
+    if (!this.isSuspended && !(this.#isRetired && this.#owner.isOpen)) this.#connection.resume();
     if (!this.isSuspended) this.#owner.onInputResumed();
   }
 

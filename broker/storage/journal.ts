@@ -31,7 +31,8 @@ export interface JournalParts {
 
 /** Why the store cannot be used at the moment. */
 export interface StoreProblem {
-  readonly code: 'store-full' | 'store-failed';
+  /** `store-slow`: a commit is under way for longer than SLOW_AFTER_MS; whoever waits for it waits on. */
+  readonly code: 'store-full' | 'store-failed' | 'store-slow';
   /** One line, with the cause. */
   readonly message: string;
   readonly sinceEpochMs: number;
@@ -61,6 +62,8 @@ const MAX_COMMIT_BYTES = 4 * 1024 * 1024;
 const NO_RESULTS: readonly never[] = [];
 const DONE: UnitOutcome = { isDone: true, results: NO_RESULTS };
 const RETRY_EVERY_MS = 1_000;
+/** A disk that is only busy takes less; one that hangs never answers, and nobody else would say so. */
+const SLOW_AFTER_MS = 5_000;
 const PUBLIC_TEXT = { 'store-full': 'The store has no room', 'store-failed': 'The store could not write' } as const;
 /** How long deliveries may go unnoted when nothing else is stored. */
 const MARKS_AFTER_MS = 250;
@@ -70,6 +73,10 @@ export class Journal implements UnitWriter {
   #waiting: Waiting[] = [];
   #pendingBytes = 0;
   #isCommitting = false;
+  /** When what the store has been asked for was asked; null: it has answered. */
+  #asked: { readonly atMs: number; readonly atEpochMs: number } | null = null;
+  #commits = 0;
+  #commitMs = 0;
   #isScheduled = false;
   #problem: StoreProblem | null = null;
   /** Octets of messages that the store had no room for, since the problem began: what takes less does not end it. */
@@ -129,7 +136,12 @@ export class Journal implements UnitWriter {
 
   /** Null while the store works. */
   get problem(): StoreProblem | null {
-    return this.#problem;
+    return this.#problem ?? this.#slowness;
+  }
+
+  /** How often the store was asked to store something since start, and how long it took for all of it together. */
+  get commits(): { readonly count: number; readonly totalMs: number } {
+    return { count: this.#commits, totalMs: this.#commitMs };
   }
 
   /** Octets on their way to the store. */
@@ -233,6 +245,13 @@ export class Journal implements UnitWriter {
     return this.#parts.store.read(stream, priority, afterSequence, limits);
   }
 
+  get #slowness(): StoreProblem | null {
+    const { clock, store } = this.#parts;
+    if (this.#asked === null || clock.nowMs() - this.#asked.atMs < SLOW_AFTER_MS) return null;
+    const message = `${store.name}: has not answered for more than ${SLOW_AFTER_MS / 1_000} s`;
+    return { code: 'store-slow', message, sinceEpochMs: this.#asked.atEpochMs };
+  }
+
   get #isIdle(): boolean {
     return !this.#isCommitting && this.#waiting.length === 0 && (this.#owed.length === 0 || this.#problem !== null);
   }
@@ -280,8 +299,19 @@ export class Journal implements UnitWriter {
     return this.#conclude(owesAlone && answer.failure !== null ? this.#takeBatch() : batch, answer);
   }
 
-  /** @param standing what belongs to no unit of the batch; asked for again when some of it fails: that changes nothing */
   async #ask(standing: readonly SharedOperation[], batch: readonly Waiting[]): Promise<Answer> {
+    const { clock } = this.#parts;
+    const atMs = clock.nowMs();
+    this.#asked = { atMs, atEpochMs: clock.epochMs() };
+    const answer = await this.#commit(standing, batch);
+    this.#asked = null;
+    this.#commits++;
+    this.#commitMs += clock.nowMs() - atMs;
+    return answer;
+  }
+
+  /** @param standing what belongs to no unit of the batch; asked for again when some of it fails: that changes nothing */
+  async #commit(standing: readonly SharedOperation[], batch: readonly Waiting[]): Promise<Answer> {
     const { store } = this.#parts;
     try {
       if ('isShared' in store) {

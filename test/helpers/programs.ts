@@ -35,6 +35,8 @@ const PROGRAMS = {
   prlimit: { package: 'util-linux', probe: ['prlimit', '--version'] },
   // A node of its own is started by test/helpers/rabbitmq.ts.
   'rabbitmq-server': { package: 'rabbitmq-server', probe: ['/usr/bin/test', '-x', RABBITMQ] },
+  // Compiles what a server is to load first (test/faults/slow-disk.ts).
+  gcc: { package: 'build-essential', probe: ['gcc', '-E', '-include', 'stdio.h', '-x', 'c', '/dev/null'] },
   curl: { package: 'curl', probe: ['curl', '--version'] },
   zsh: { package: 'zsh', probe: ['zsh', '--version'] },
   fish: { package: 'fish', probe: ['fish', '--version'] },

@@ -155,6 +155,12 @@ export class BrokerMetrics {
       'Times that history was gone before it was read',
       (stats) => stats.history.gaps,
     );
+    this.#counter('store_commits_total', 'Times that the store was written to', (stats) => stats.storeCommits);
+    this.#counter(
+      'store_commit_seconds_total',
+      'How long that took together: by the other, a commit on average',
+      (stats) => stats.storeCommitMs / 1e3,
+    );
     this.#counters('cluster_total', 'What passed between nodes, by kind', 'kind', ({ cluster }) =>
       numbersOf(cluster ?? {}),
     );

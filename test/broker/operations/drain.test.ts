@@ -215,3 +215,34 @@ t.test('who is slow to answer its close is cut at the deadline of the stop, not 
   await stopped;
   t.equal(slow.isGone, true);
 });
+
+t.test(
+  'the silence of a client that is not read from while its RECEIPT waits for the store is not its own',
+  async (t) => {
+    const clock = new FakeClock();
+    const store = new LastingStore(clock);
+    const fixture = await BrokerFixture.storing(store, {
+      heartBeat: { receiveMs: 1_000 },
+      shutdown: { settleMs: 5_000, deadlineMs: 60_000 },
+    });
+    const client = fixture.connect({ 'heart-beat': '1000,0' });
+    client.frames();
+    store.hold();
+    client.publish('/queue/q', 'x', { persistent: 'true', receipt: 'r' });
+    const stopped = fixture.broker.stop();
+    t.equal(client.connection.isPaused, true);
+    fixture.clock.advance(4_000);
+    t.equal(client.isGone, false, 'its heart-beats lie where nobody reads them');
+    store.release();
+    await fixture.settled();
+    fixture.clock.advance(100);
+    await fixture.settled();
+    t.strictSame(
+      client.frames().map(({ command }) => command),
+      ['RECEIPT'],
+    );
+    fixture.clock.advance(100);
+    await fixture.settled();
+    await stopped;
+  },
+);

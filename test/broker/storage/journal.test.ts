@@ -303,3 +303,36 @@ t.test('a step that throws spoils no other', async (t) => {
   t.strictSame(events, ['good applied', 'good stored']);
   t.match(log.at(-1), { level: 'error' });
 });
+
+t.test('a store that takes long is told while it does, and what it took is counted', async (t) => {
+  const { store, journal, write, turn, events, clock } = await open();
+  write('a');
+  await turn();
+  const askedEpochMs = clock.epochMs();
+  clock.advance(4_900);
+  t.equal(journal.problem, null, 'a disk that is busy');
+  clock.advance(200);
+  t.match(journal.problem, { code: 'store-slow', message: /^scripted: .* 5 s$/, sinceEpochMs: askedEpochMs });
+  write('b');
+  await turn();
+  t.strictSame(events, [], 'nobody is refused for it');
+  store.commits[0]?.succeed();
+  await turn();
+  t.equal(journal.problem, null, 'the next one begins anew');
+  store.commits[1]?.succeed();
+  await turn();
+  t.strictSame(events, ['a applied', 'a stored', 'b applied', 'b stored']);
+  t.strictSame(journal.commits, { count: 2, totalMs: 5_100 });
+});
+
+t.test('a store that fails is told so, however long it takes', async (t) => {
+  const { store, journal, write, turn, clock } = await open();
+  write('a');
+  await turn();
+  store.commits[0]?.fail(FULL);
+  await turn();
+  write('b');
+  await turn();
+  clock.advance(6_000);
+  t.match(journal.problem, { code: 'store-full' });
+});
