@@ -184,7 +184,7 @@ const workerProcess = z.object({
         .nullable(),
     })
     .nullable()
-    .describe('As of the last quarter of a second; null: it has told nothing yet'),
+    .describe('As of the last second; null: it has told nothing yet'),
 });
 
 export const stats = z.object({

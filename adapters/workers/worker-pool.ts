@@ -33,8 +33,11 @@ export interface WorkerPoolParts {
 const START_MS = 30_000;
 /** A worker that deals with nothing for so long, though there is something, hangs. */
 const HANGING_MS = 15_000;
-/** Workers are asked as often how they are: in between one of them takes up some tens of MB at most. */
 const WATCH_EVERY_MS = 250;
+/** How old a worker's report becomes when little is sent to it, and nothing can fill its memory. */
+const REPORT_EVERY_MS = 1_000;
+/** So much sent to a worker, and it is asked when it is looked at next. */
+const MUCH_BYTES = 1024 * 1024;
 /** From the last word to SIGKILL. */
 const LEAVE_MS = 2_000;
 
@@ -47,7 +50,7 @@ export interface WorkerState {
   readonly isListening: boolean;
   /** That the broker knows of. */
   readonly connections: number;
-  /** As of the last quarter of a second; null: it has told nothing yet. */
+  /** As of the last second; null: it has told nothing yet. */
   readonly report: WorkerReport | null;
 }
 
@@ -59,6 +62,9 @@ interface Slot {
   /** Of its link, when it was last looked at, and since when that is so. */
   processedBytes: number;
   sinceMs: number;
+  /** When it was asked last, and what had been sent to it by then. */
+  askedMs: number;
+  askedBytes: number;
 }
 
 export class WorkerPool implements LinkedWorkerOwner {
@@ -85,6 +91,8 @@ export class WorkerPool implements LinkedWorkerOwner {
       restart: null,
       processedBytes: 0,
       sinceMs: 0,
+      askedMs: 0,
+      askedBytes: 0,
     }));
   }
 
@@ -195,6 +203,8 @@ export class WorkerPool implements LinkedWorkerOwner {
     const nowMs = clock.nowMs();
     slot.sinceMs = nowMs;
     slot.processedBytes = 0;
+    slot.askedMs = 0;
+    slot.askedBytes = 0;
     const process = new WorkerProcess(slot.number, program, nowMs, this);
     slot.process = process;
     process.link.setUp({
@@ -264,7 +274,11 @@ export class WorkerPool implements LinkedWorkerOwner {
         slot.processedBytes = processedBytes;
         slot.sinceMs = nowMs;
       }
-      if (process.isReady) process.link.ask(false);
+      if (process.isReady && (sentBytes - slot.askedBytes >= MUCH_BYTES || nowMs - slot.askedMs >= REPORT_EVERY_MS)) {
+        process.link.ask(false);
+        slot.askedMs = nowMs;
+        slot.askedBytes = sentBytes;
+      }
       const isLate = nowMs - slot.sinceMs > (process.isReady ? HANGING_MS : START_MS);
       if (!isLate && (process.isReady || nowMs - process.startedMs < START_MS)) continue;
       const what = process.isReady ? 'worker hangs and is ended' : 'worker does not start and is ended';
