@@ -16,8 +16,7 @@ import { BrokerError } from './errors.js';
 import { Outbox, type OutboxOwner } from './outbox.js';
 import { FrameEffects, type EffectsOwner } from './session/frame-effects.js';
 import { FrameIntake, type IntakeOwner } from './session/frame-intake.js';
-import { PlainRoutes } from './session/plain-routes.js';
-import { SessionAnswers } from './session/session-answers.js';
+import { interceptMessage, sendConnected, sendHeartBeat, tell } from './session/session-answers.js';
 import { SessionCommands, type CommandedSession } from './session/session-commands.js';
 import { SessionIdentity } from './session/session-identity.js';
 import { SessionInput, type InputOwner } from './session/session-input.js';
@@ -69,15 +68,13 @@ export class Session
   readonly #outbox: Outbox;
   readonly #deadlines: SessionDeadlines;
   readonly #identity: SessionIdentity;
-  readonly #rates: SessionRates;
-  readonly #routes: PlainRoutes;
+  /** Null where nothing is counted or measured. */
+  readonly #rates: SessionRates | null;
   readonly #intake: FrameIntake;
-  readonly #answers: SessionAnswers;
   readonly #subscriptions: SessionSubscriptions;
   readonly #effects: FrameEffects;
   readonly #input: SessionInput;
   readonly #life: SessionLife;
-  readonly #commands: SessionCommands;
   #attributes: Map<string, unknown> | null = null;
   #wasConnected = false;
 
@@ -88,30 +85,35 @@ export class Session
     this.connection = connection;
     this.#environment = environment;
     const parser = new FrameParser({ limits: options.limits.beforeConnected, lenientNul: true });
-    const outbox = new Outbox(connection, options.outbox, this, writer);
     const deadlines = new SessionDeadlines(this, options, wheel);
-    const rates = new SessionRates(origin.address, connection, environment);
-    const identity = new SessionIdentity(this, origin.handshake, origin.terms, environment);
-    const routes = new PlainRoutes(identity.access, environment);
-    if (identity.isObserver) routes.turnOff();
-    const answers = new SessionAnswers(this, outbox, environment);
-    const subscriptions = new SessionSubscriptions(this, outbox, answers, environment);
-    const effects = new FrameEffects(this, answers, subscriptions.table, environment);
-    const intake = new FrameIntake(this, { parser, rates, routes, environment });
-    const input = new SessionInput(this, { connection, parser, intake, work: effects, deadlines, environment });
-    this.#life = new SessionLife(this, { connection, outbox, answers, input, deadlines, environment });
-    this.#commands = new SessionCommands(this, { identity, rates, routes, subscriptions, effects, environment });
+    const rates = SessionRates.open(this, origin.address);
+    const identity = new SessionIdentity(this, origin.handshake, origin.terms);
+    const subscriptions = new SessionSubscriptions(this);
+    const effects = new FrameEffects(this, subscriptions);
+    const intake = new FrameIntake(this, { parser, rates, access: identity.access });
+    // The strict path refuses whatever it sends.
+    if (identity.isObserver) intake.beStrict();
+    const input = new SessionInput(this, { parser, intake, work: effects, deadlines });
+    this.#outbox = new Outbox(connection, options.outbox, this, writer);
+    this.#life = new SessionLife(this, input, deadlines);
     this.#parser = parser;
-    this.#outbox = outbox;
     this.#deadlines = deadlines;
     this.#rates = rates;
     this.#identity = identity;
-    this.#routes = routes;
-    this.#answers = answers;
     this.#subscriptions = subscriptions;
     this.#effects = effects;
     this.#intake = intake;
     this.#input = input;
+  }
+
+  /** For its pieces. */
+  get environment(): SessionEnvironment {
+    return this.#environment;
+  }
+
+  /** For its pieces. */
+  get outbox(): Outbox {
+    return this.#outbox;
   }
 
   // ——— What there is to know of it ———
@@ -158,11 +160,11 @@ export class Session
   }
 
   get subscriptionCount(): number {
-    return this.#subscriptions.table.size;
+    return this.#subscriptions.size;
   }
 
   subscriptions(): Iterable<Subscription> {
-    return this.#subscriptions.table.values();
+    return this.#subscriptions.values();
   }
 
   get isSuspended(): boolean {
@@ -202,7 +204,7 @@ export class Session
   }
 
   get unsettledBytes(): number {
-    return this.#subscriptions.table.unsettledBytes;
+    return this.#subscriptions.unsettledBytes;
   }
 
   get hasUnfinished(): boolean {
@@ -230,15 +232,24 @@ export class Session
       if (!isConnect)
         throw new BrokerError('not-connected', `The first frame must be CONNECT or STOMP, got ${frame.command}`);
       this.#life.enter('authenticating');
-      return handleConnect(this.#commands, frame);
+      return handleConnect(this.#commands(), frame);
     }
     if (isConnect)
       throw new BrokerError('already-connected', `${frame.command} on a session that is connected already`);
-    return COMMAND_HANDLERS[frame.command]?.(this.#commands, frame);
+    return COMMAND_HANDLERS[frame.command]?.(this.#commands(), frame);
+  }
+
+  #commands(): SessionCommands {
+    return new SessionCommands(this, {
+      identity: this.#identity,
+      intake: this.#intake,
+      subscriptions: this.#subscriptions,
+      effects: this.#effects,
+    });
   }
 
   admit(bytes: number): number {
-    return this.isOpen ? this.#rates.admit(bytes) : 0;
+    return this.isOpen && this.#rates !== null ? this.#rates.admit(bytes) : 0;
   }
 
   // ——— CONNECTED ———
@@ -255,7 +266,7 @@ export class Session
     const { options, wheel, logger, users, events, stats } = this.#environment;
     const { version, principal, headers } = welcome;
     this.#identity.claim(welcome.clientId);
-    if (principal.name !== null) this.#rates.enter(principal.name);
+    if (principal.name !== null) this.#rates?.enter(principal.name);
     stats.connectedFrames++;
     this.#life.enter('connected');
     this.#intake.isConnected = true;
@@ -266,7 +277,7 @@ export class Session
     if (principal.name !== null) users.add(principal.name, this);
     const handshake = this.#identity.takeHandshake();
     if (events.has('connect')) events.emit('connect', { session: this, headers, handshake });
-    this.#answers.connected(welcome);
+    sendConnected(this, welcome);
     this.#outbox.lastWriteMs = wheel.nowMs;
     this.#setExpiry(principal);
     this.#deadlines.connected(heartBeat);
@@ -288,14 +299,14 @@ export class Session
   onCredentialsExpiring(leftMs: number): boolean {
     if (!this.#subscriptions.hears('/queue/session')) return false;
     const notice = { type: 'credentials-expiring', expiresInMs: Math.round(leftMs) };
-    this.#answers.tell('/queue/session', [['content-type', 'application/json']], JSON.stringify(notice));
+    tell(this, '/queue/session', [['content-type', 'application/json']], JSON.stringify(notice));
     return true;
   }
 
   /** What the rules allowed may be otherwise now. */
   forgetAllowed(): void {
     this.#identity.access?.forget();
-    this.#routes.forget();
+    this.#intake.forget();
   }
 
   // ——— Output ———
@@ -309,7 +320,7 @@ export class Session
   }
 
   interceptMessage(head: DeliveryHead, message: Message): Message | Buffer | null {
-    return this.#answers.intercept(head, message);
+    return interceptMessage(this, head, message);
   }
 
   onControlWritten(octets: Buffer): void {
@@ -318,7 +329,7 @@ export class Session
 
   /** With octets still on their way the client has its sign of life, and a stalled one gets no pile of them. */
   sendHeartBeat(nowMs: number): void {
-    if (this.#outbox.isEmpty && this.connection.bufferedBytes === 0) this.#answers.heartBeat();
+    if (this.#outbox.isEmpty && this.connection.bufferedBytes === 0) sendHeartBeat(this);
     this.#outbox.lastWriteMs = nowMs;
   }
 
@@ -397,11 +408,11 @@ export class Session
   /** Transactions are undone, subscriptions ended, unsettled messages go to their queues. */
   release(): void {
     this.#effects.release();
-    this.#rates.release();
+    this.#rates?.release();
     this.#subscriptions.release();
     this.#environment.router.endSession(this.id);
     this.#intake.isConnected = false;
-    this.#routes.forget();
+    this.#intake.forget();
   }
 
   onOver(code: CloseCode, cause: Error | undefined): void {

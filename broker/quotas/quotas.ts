@@ -97,6 +97,10 @@ export class Quotas {
     return isUsed(this.#options.address);
   }
 
+  get countsUsers(): boolean {
+    return isUsed(this.#options.user);
+  }
+
   /** The address that counts; null where addresses do not count. */
   addressOf(remoteAddress: string, handshake: Handshake | null): string | null {
     const { address, proxyHops } = this.#options;

@@ -9,23 +9,20 @@ import { ReceiptOrder } from '../receipt-order.js';
 import { WriteUnit, type UnitTerms } from '../storage/write-unit.js';
 import { TransactionTable } from '../transaction.js';
 import type { Frame } from '../../protocol/index.js';
-import type { SessionEnvironment } from '../session-environment.js';
 import type { SubscriptionTable } from '../subscription-table.js';
-import type { SessionAnswers } from './session-answers.js';
+import type { OwnSession } from './own-session.js';
+import { sendReceipt } from './session-answers.js';
 import type { OngoingWork } from './session-input.js';
 
 /** Whose frames they are. */
-export interface EffectsOwner {
-  readonly id: string;
+export interface EffectsOwner extends OwnSession {
   /** The store, or another broker, has refused what a frame is about. */
   refuse(error: unknown, frame: Frame): void;
 }
 
 export class FrameEffects implements OngoingWork {
   readonly #owner: EffectsOwner;
-  readonly #answers: SessionAnswers;
   readonly #subscriptions: SubscriptionTable;
-  readonly #environment: SessionEnvironment;
   /** Null until something had to be stored. */
   #receipts: ReceiptOrder | null = null;
   /** Null until the first COMMIT. */
@@ -33,20 +30,13 @@ export class FrameEffects implements OngoingWork {
   /** Null until the first BEGIN: most sessions never open one. */
   #transactions: TransactionTable | null = null;
 
-  constructor(
-    owner: EffectsOwner,
-    answers: SessionAnswers,
-    subscriptions: SubscriptionTable,
-    environment: SessionEnvironment,
-  ) {
+  constructor(owner: EffectsOwner, subscriptions: SubscriptionTable) {
     this.#owner = owner;
-    this.#answers = answers;
     this.#subscriptions = subscriptions;
-    this.#environment = environment;
   }
 
   get transactions(): TransactionTable {
-    const { options, keys } = this.#environment;
+    const { options, keys } = this.#owner.environment;
     return (this.#transactions ??= new TransactionTable(options.limits, keys));
   }
 
@@ -74,14 +64,14 @@ export class FrameEffects implements OngoingWork {
 
   /** As `CommandContext.createUnit`. */
   createUnit(terms?: UnitTerms): WriteUnit {
-    const { journal, budget } = this.#environment;
+    const { journal, budget } = this.#owner.environment;
     if (terms?.holdsBack !== true) return new WriteUnit(journal, terms);
     return new WriteUnit(journal, { ...terms, turns: (this.#portions ??= new Portions(budget)) });
   }
 
   /** As `CommandContext.submit`. */
   submit(unit: WriteUnit, frame: Frame): void | Promise<void> {
-    const { journal, router } = this.#environment;
+    const { journal, router } = this.#owner.environment;
     const receiptId = frame.headers.get('receipt');
     const stored = unit.submit(receiptId !== undefined);
     if (stored === undefined) {
@@ -89,7 +79,7 @@ export class FrameEffects implements OngoingWork {
       return router.relayed?.caughtUp(this.#owner.id);
     }
     this.#receipts ??= new ReceiptOrder((id, also) => {
-      this.#answers.receipt(id, also);
+      sendReceipt(this.#owner, id, also);
     });
     const owed = this.#receipts.owe(receiptId);
     stored.then(owed.give, (error: unknown) => {
@@ -105,7 +95,7 @@ export class FrameEffects implements OngoingWork {
   /** As `CommandContext.receipt`. */
   receipt(receiptId: string | undefined, also: readonly (readonly [string, string])[] = []): void {
     if (receiptId === undefined) return;
-    if (this.#receipts === null || this.#receipts.isEmpty) this.#answers.receipt(receiptId, also);
+    if (this.#receipts === null || this.#receipts.isEmpty) sendReceipt(this.#owner, receiptId, also);
     else this.#receipts.add(receiptId, also);
   }
 
@@ -120,7 +110,7 @@ export class FrameEffects implements OngoingWork {
    */
   receiptsGiven(): Promise<void> | undefined {
     if (this.#receipts === null || this.#receipts.isEmpty) return undefined;
-    const { clock, options } = this.#environment;
+    const { clock, options } = this.#owner.environment;
     const late = (): BrokerError => new BrokerError('internal', 'The store does not answer');
     return withDeadline(this.#receipts.emptied(), clock, options.handlers.deadlineMs, late).catch(() => undefined);
   }

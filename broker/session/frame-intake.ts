@@ -8,14 +8,14 @@ import { traceFrame } from '../frame-trace.js';
 import { Message } from '../message.js';
 import { isTraced } from '../trace-headers.js';
 import { PLAIN_FRAME_UNITS, workload, WORTH_A_LOOK } from '../turn-budget.js';
-import type { SessionHandle } from '../application/session-handle.js';
-import type { SessionQuota } from '../quotas/session-quota.js';
+import type { AccessControl } from '../access-control.js';
 import type { SessionEnvironment } from '../session-environment.js';
-import type { PlainRoutes } from './plain-routes.js';
+import type { OwnSession } from './own-session.js';
+import { PlainRoutes } from './plain-routes.js';
 import type { SessionRates } from './session-rates.js';
 
 /** Whose frames they are. */
-export interface IntakeOwner extends SessionHandle {
+export interface IntakeOwner extends OwnSession {
   readonly isOpen: boolean;
   readonly isSuspended: boolean;
   /** Does what a frame asks for; a promise when frames behind it have to wait. @throws ProtocolError, BrokerError */
@@ -30,9 +30,10 @@ export interface IntakeOwner extends SessionHandle {
 
 export interface IntakeParts {
   readonly parser: FrameParser;
-  readonly rates: SessionRates;
-  readonly routes: PlainRoutes;
-  readonly environment: SessionEnvironment;
+  /** Null: nothing is measured. */
+  readonly rates: SessionRates | null;
+  /** Null when there are no rules. */
+  readonly access: AccessControl | null;
 }
 
 export class FrameIntake implements RawFrameSink {
@@ -40,39 +41,52 @@ export class FrameIntake implements RawFrameSink {
   isConnected = false;
   readonly #owner: IntakeOwner;
   readonly #parser: FrameParser;
-  readonly #rates: SessionRates;
-  readonly #routes: PlainRoutes;
+  readonly #rates: SessionRates | null;
+  readonly #access: AccessControl | null;
   readonly #environment: SessionEnvironment;
+  #isStrict = false;
+  /** Null until the first plain SEND: most sessions send none. */
+  #routes: PlainRoutes | null = null;
 
-  constructor(owner: IntakeOwner, { parser, rates, routes, environment }: IntakeParts) {
+  constructor(owner: IntakeOwner, { parser, rates, access }: IntakeParts) {
     this.#owner = owner;
     this.#parser = parser;
     this.#rates = rates;
-    this.#routes = routes;
-    this.#environment = environment;
+    this.#access = access;
+    this.#environment = owner.environment;
+  }
+
+  /** From now on the strict path decides about every SEND. */
+  beStrict(): void {
+    this.#isStrict = true;
+  }
+
+  /** What was allowed may be otherwise now, or nothing is sent any more. */
+  forget(): void {
+    this.#routes = null;
   }
 
   onRawFrame(raw: RawFrame): boolean {
     const { stats, budget } = this.#environment;
     stats.framesIn++;
-    const { quota } = this.#rates;
-    const goesOn = quota !== null && this.isConnected ? this.#measure(raw, quota) : this.#take(raw);
+    const rates = this.#rates;
+    const goesOn = rates !== null && this.isConnected ? this.#measure(raw, rates) : this.#take(raw);
     if (!goesOn || !budget.isSpent()) return goesOn;
     this.#owner.waitForTurn();
     return false;
   }
 
-  #measure(raw: RawFrame, quota: SessionQuota): boolean {
+  #measure(raw: RawFrame, rates: SessionRates): boolean {
     let waitMs: number;
     try {
-      waitMs = this.#rates.count(raw, quota);
+      waitMs = rates.count(raw);
     } catch (error) {
       this.#owner.refuse(error, raw.decode(this.#parser.version));
       return this.#owner.isOpen;
     }
     const goesOn = this.#take(raw);
     if (waitMs === 0 || !goesOn) return goesOn;
-    this.#owner.suspendFor(this.#rates.overstep(waitMs));
+    this.#owner.suspendFor(rates.overstep(waitMs));
     return false;
   }
 
@@ -80,7 +94,7 @@ export class FrameIntake implements RawFrameSink {
     workload.units += PLAIN_FRAME_UNITS;
     const { version } = this.#parser;
     const isPlainSend = raw.command === Command.SEND && raw.isPlain && raw.destinationStart >= 0;
-    if (isPlainSend && this.isConnected && version !== '1.0' && !this.#environment.decodesAll) {
+    if (isPlainSend && this.isConnected && !this.#isStrict && version !== '1.0' && !this.#environment.decodesAll) {
       if (this.#environment.tracing === null || !isTraced(raw)) return this.#sendPlain(raw);
     }
     return this.#receive(raw.decode(version));
@@ -89,7 +103,7 @@ export class FrameIntake implements RawFrameSink {
   /** A SEND that asks for nothing but to be relayed. Every rule it skips is about headers it has not got. */
   #sendPlain(raw: RawFrame): boolean {
     try {
-      const route = this.#routes.of(raw);
+      const route = (this.#routes ??= new PlainRoutes(this.#access, this.#environment)).of(raw);
       if (route === null) return this.#receive(raw.decode(this.#parser.version));
       const { router } = this.#environment;
       router.publish(route, Message.fromPlain(this.#environment.nextMessageId(), raw), null);

@@ -13,7 +13,6 @@ export class PlainRoutes {
   /** Null when there are no rules. */
   readonly #access: AccessControl | null;
   readonly #environment: SessionEnvironment;
-  #isOff = false;
   #lastOctets: Buffer | null = null;
   #lastRoute: Route | null = null;
 
@@ -27,7 +26,6 @@ export class PlainRoutes {
    * @throws BrokerError `header-missing`, `destination-…`
    */
   of(raw: RawFrame): Route | null {
-    if (this.#isOff) return null;
     const { buffer, destinationStart: start, destinationEnd: end } = raw;
     const last = this.#lastOctets;
     if (last?.length === end - start) {
@@ -46,15 +44,5 @@ export class PlainRoutes {
     this.#lastOctets = Buffer.from(buffer.subarray(start, end));
     this.#lastRoute = route;
     return route;
-  }
-
-  /** From now on the strict path decides about everything. */
-  turnOff(): void {
-    this.#isOff = true;
-  }
-
-  /** What was allowed may be otherwise now, or nothing is sent any more. */
-  forget(): void {
-    this.#lastRoute = this.#lastOctets = null;
   }
 }

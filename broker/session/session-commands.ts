@@ -1,26 +1,28 @@
-/** A session as its command handlers see it: what they ask for goes to the piece of the session that has it. */
+/**
+ * A session as its command handlers see it: what they ask for goes to the piece of the session that has it. Made for each
+ * frame of the strict path, as it holds nothing of its own.
+ */
 import { handleRenewal, isRenewal } from '../commands/renew.js';
 import { BrokerError } from '../errors.js';
 import type { Frame, StompVersion } from '../../protocol/index.js';
 import type { CommandContext, Welcome } from '../commands/command-context.js';
 import type { TemporaryQueue } from '../destinations/temporary-queues.js';
 import type { MessageKeys } from '../message-keys.js';
-import type { SessionHandle } from '../application/session-handle.js';
 import type { BrokerOptions } from '../options.js';
 import type { Principal } from '../ports.js';
 import type { Router } from '../router.js';
-import type { SessionEnvironment } from '../session-environment.js';
 import type { UnitTerms, WriteUnit } from '../storage/write-unit.js';
 import type { Subscription } from '../subscription.js';
 import type { TransactionTable } from '../transaction.js';
 import type { FrameEffects } from './frame-effects.js';
-import type { PlainRoutes } from './plain-routes.js';
+import type { FrameIntake } from './frame-intake.js';
+import type { OwnSession } from './own-session.js';
 import type { SessionIdentity, ShownCredentials } from './session-identity.js';
-import type { SessionRates } from './session-rates.js';
+import { chargeSend, pause } from './session-rates.js';
 import type { RequestedSubscription, SessionSubscriptions } from './session-subscriptions.js';
 
 /** What commands lead to that is the session's own business. */
-export interface CommandedSession extends SessionHandle {
+export interface CommandedSession extends OwnSession {
   readonly isOpen: boolean;
   connected(welcome: Welcome): void | Promise<void>;
   renew(principal: Principal): void;
@@ -30,32 +32,28 @@ export interface CommandedSession extends SessionHandle {
 /** The pieces of it. */
 export interface CommandParts {
   readonly identity: SessionIdentity;
-  readonly rates: SessionRates;
-  readonly routes: PlainRoutes;
+  readonly intake: FrameIntake;
   readonly subscriptions: SessionSubscriptions;
   readonly effects: FrameEffects;
-  readonly environment: SessionEnvironment;
 }
 
 export class SessionCommands implements CommandContext {
-  readonly id: string;
   readonly #session: CommandedSession;
   readonly #identity: SessionIdentity;
-  readonly #rates: SessionRates;
-  readonly #routes: PlainRoutes;
+  readonly #intake: FrameIntake;
   readonly #subscriptions: SessionSubscriptions;
   readonly #effects: FrameEffects;
-  readonly #environment: SessionEnvironment;
 
   constructor(session: CommandedSession, parts: CommandParts) {
-    this.id = session.id;
     this.#session = session;
     this.#identity = parts.identity;
-    this.#rates = parts.rates;
-    this.#routes = parts.routes;
+    this.#intake = parts.intake;
     this.#subscriptions = parts.subscriptions;
     this.#effects = parts.effects;
-    this.#environment = parts.environment;
+  }
+
+  get id(): string {
+    return this.#session.id;
   }
 
   get version(): StompVersion {
@@ -63,19 +61,19 @@ export class SessionCommands implements CommandContext {
   }
 
   get options(): BrokerOptions {
-    return this.#environment.options;
+    return this.#session.environment.options;
   }
 
   get router(): Router {
-    return this.#environment.router;
+    return this.#session.environment.router;
   }
 
   get keys(): MessageKeys {
-    return this.#environment.keys;
+    return this.#session.environment.keys;
   }
 
   get messageIdPrefix(): string {
-    return this.#environment.messageIdPrefix;
+    return this.#session.environment.messageIdPrefix;
   }
 
   // ——— Who it is, what it may ———
@@ -105,11 +103,11 @@ export class SessionCommands implements CommandContext {
   }
 
   charge(destinations: readonly string[], frame: Frame): number {
-    return this.#rates.charge(destinations, frame);
+    return chargeSend(this.#session.environment, destinations, frame);
   }
 
   pause(ms: number): Promise<void> {
-    return this.#rates.pause(ms);
+    return pause(this.#session.environment, ms);
   }
 
   // ——— What its frames lead to ———
@@ -119,7 +117,7 @@ export class SessionCommands implements CommandContext {
   }
 
   publish(frame: Frame, unit: WriteUnit, key: string | null): void | Promise<void> {
-    const { publisher, invoker, keys } = this.#environment;
+    const { publisher, invoker, keys } = this.#session.environment;
     const destination = frame.headers.get('destination') ?? '';
     const path = this.router.kinds.handlerPath(destination);
     if (path !== null) {
@@ -136,7 +134,7 @@ export class SessionCommands implements CommandContext {
   callSubscribeHandler(frame: Frame, subscription: Subscription): void | Promise<void> {
     const path = this.router.kinds.handlerPath(subscription.destination);
     if (path === null) return;
-    return this.#environment.invoker.invoke('subscribe', path, frame, this.#session, { subscription });
+    return this.#session.environment.invoker.invoke('subscribe', path, frame, this.#session, { subscription });
   }
 
   createUnit(terms?: UnitTerms): WriteUnit {
@@ -162,18 +160,18 @@ export class SessionCommands implements CommandContext {
   // ——— What it is subscribed to ———
 
   get selectorBytes(): number {
-    return this.#subscriptions.table.selectorBytes;
+    return this.#subscriptions.selectorBytes;
   }
 
   get patternBytes(): number {
-    return this.#subscriptions.table.patternBytes;
+    return this.#subscriptions.patternBytes;
   }
 
   createSubscription(key: string, spec: RequestedSubscription): Subscription {
     this.#assertOpen();
     const subscription = this.#subscriptions.create(key, spec);
     // Its messages are to say whose they are, so that this one does not get them; also when it has ended.
-    if (subscription.isNoLocal) this.#routes.turnOff();
+    if (subscription.isNoLocal) this.#intake.beStrict();
     return subscription;
   }
 
@@ -183,19 +181,19 @@ export class SessionCommands implements CommandContext {
   }
 
   findSubscription(key: string): Subscription | undefined {
-    return this.#subscriptions.table.get(key);
+    return this.#subscriptions.get(key);
   }
 
   findSubscriptionOfAck(ackId: string): Subscription | undefined {
-    return this.#subscriptions.table.ofAck(ackId);
+    return this.#subscriptions.ofAck(ackId);
   }
 
   hasEndedSubscription(number?: number): boolean {
-    return this.#subscriptions.table.hasEnded(number);
+    return this.#subscriptions.hasEnded(number);
   }
 
   subscriptions(): Iterable<Subscription> {
-    return this.#subscriptions.table.values();
+    return this.#subscriptions.values();
   }
 
   subscribed(subscription: Subscription): void {
@@ -203,7 +201,7 @@ export class SessionCommands implements CommandContext {
   }
 
   removeSubscription(key: string): void {
-    this.#subscriptions.remove(key);
+    this.#subscriptions.end(key);
   }
 
   takeRevoked(key: string): boolean {

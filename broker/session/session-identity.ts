@@ -9,7 +9,7 @@ import { after } from '../maybe-promise.js';
 import type { Welcome } from '../commands/command-context.js';
 import type { OperatedSession } from '../operations/operated-session.js';
 import type { ConnectRequest, EntryTerms, Handshake, Principal } from '../ports.js';
-import type { SessionEnvironment } from '../session-environment.js';
+import type { OwnSession } from './own-session.js';
 
 /** What a client shows; where it comes from is known of its connection. */
 export type ShownCredentials = Omit<ConnectRequest, 'sessionId' | 'transport' | 'remoteAddress' | 'handshake'>;
@@ -19,28 +19,22 @@ const ANONYMOUS: Principal = Object.freeze({ name: null, roles: Object.freeze([]
 export class SessionIdentity {
   /** Null when there are no rules. */
   readonly access: AccessControl | null;
-  readonly #session: OperatedSession;
+  readonly #session: OperatedSession & OwnSession;
   /** Null: it is let in as everybody. */
   readonly #terms: EntryTerms | null;
-  readonly #environment: SessionEnvironment;
   #principal: Principal | null = null;
   #clientId: string | undefined;
   /** From authentication until the application is told of the session. */
   #handshake: Handshake | null;
 
-  constructor(
-    session: OperatedSession,
-    handshake: Handshake | null,
-    terms: EntryTerms | null,
-    environment: SessionEnvironment,
-  ) {
-    const { authorizer, router, clock, options } = environment;
+  /** @param terms null: as everybody */
+  constructor(session: OperatedSession & OwnSession, handshake: Handshake | null, terms: EntryTerms | null) {
+    const { authorizer, router, clock, options } = session.environment;
     this.access =
       authorizer === null ? null : new AccessControl(authorizer, router, clock, options.handlers.deadlineMs);
     this.#session = session;
     this.#handshake = handshake;
     this.#terms = terms;
-    this.#environment = environment;
   }
 
   /** Null until it has been verified. */
@@ -63,8 +57,8 @@ export class SessionIdentity {
     const { transport, remoteAddress } = connection;
     const handshake = this.#handshake ?? connection.takeHandshake();
     if (this.#session.state !== 'connected') this.#handshake = handshake;
-    const { clock, options } = this.#environment;
-    const authenticator = this.#terms?.authenticator ?? this.#environment.authenticator;
+    const { clock, options } = this.#session.environment;
+    const authenticator = this.#terms?.authenticator ?? this.#session.environment.authenticator;
     const verdict = authenticator.authenticate({ sessionId, transport, remoteAddress, handshake, ...shown });
     // CONNECT has a deadline of its own.
     if (this.#session.state !== 'connected' || !(verdict instanceof Promise)) return verdict;
@@ -78,7 +72,7 @@ export class SessionIdentity {
     this.#principal = principal;
     return after(this.authorize('connect', ''), () => {
       // Who only looks has nothing to do with an external broker, which may not even be there.
-      const relayed = this.isObserver ? null : this.#environment.router.relayed;
+      const relayed = this.isObserver ? null : this.#session.environment.router.relayed;
       const isThere = relayed?.connect(this.#session.id, headers.get('login'), headers.get('passcode'));
       return after(isThere, () => after(this.#claimEverywhere(clientId), enter));
     });
@@ -87,7 +81,7 @@ export class SessionIdentity {
   /** On this node. @throws BrokerError `client-id-in-use` */
   claim(clientId: string | undefined): void {
     if (clientId === undefined || clientId === '') return;
-    this.#environment.registry.claimClientId(clientId, this.#session);
+    this.#session.environment.registry.claimClientId(clientId, this.#session);
     this.#clientId = clientId;
   }
 
@@ -100,7 +94,7 @@ export class SessionIdentity {
 
   /** As `CommandContext.authorize`; at CONNECT too. @throws BrokerError `access-denied` */
   authorize(action: 'connect' | 'send' | 'subscribe', destination: string): void | Promise<void> {
-    const { serverTopics } = this.#environment.router;
+    const { serverTopics } = this.#session.environment.router;
     const principal = this.#principal ?? ANONYMOUS;
     if (this.isObserver) {
       if (action !== 'connect') serverTopics.checkObserver(action, destination);
@@ -124,7 +118,7 @@ export class SessionIdentity {
 
   /** The session is over. */
   leave(): void {
-    const { registry, clientIds, users } = this.#environment;
+    const { registry, clientIds, users } = this.#session.environment;
     registry.remove(this.#session);
     if (this.#clientId !== undefined) clientIds?.release(this.#clientId, this.#session);
     const name = this.#principal?.name;
@@ -133,7 +127,7 @@ export class SessionIdentity {
 
   /** In a cluster it is the session's on all nodes before it is let in. @throws BrokerError `client-id-in-use` */
   #claimEverywhere(clientId = ''): void | Promise<void> {
-    const { clientIds } = this.#environment;
+    const { clientIds } = this.#session.environment;
     if (clientIds === null || clientId === '') return;
     return clientIds.claim(clientId, this.#session).then(() => {
       if (this.#session.state === 'authenticating') this.#clientId = clientId;

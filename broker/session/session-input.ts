@@ -4,13 +4,12 @@
  * is not read from, and what had arrived stays in order.
  */
 import type { Frame, FrameParser, RawFrameSink } from '../../protocol/index.js';
-import type { Connection } from '../ports.js';
 import type { PublisherHold } from '../publisher-hold.js';
 import type { SessionDeadlines } from '../session-deadlines.js';
-import type { SessionEnvironment } from '../session-environment.js';
+import type { OwnSession } from './own-session.js';
 
 /** Whose input it is. */
-export interface InputOwner {
+export interface InputOwner extends OwnSession {
   /** Frames are still taken. */
   readonly isOpen: boolean;
   /** A frame, or what it led to, has failed. @param frame missing: no whole one could be read */
@@ -30,13 +29,11 @@ export interface OngoingWork {
 }
 
 export interface InputParts {
-  readonly connection: Connection;
   readonly parser: FrameParser;
   /** Takes the frames. */
   readonly intake: RawFrameSink;
   readonly work: OngoingWork;
   readonly deadlines: SessionDeadlines;
-  readonly environment: SessionEnvironment;
 }
 
 /** No other command is that long. */
@@ -46,12 +43,10 @@ export class SessionInput {
   /** What arrives is held back. */
   isSuspended = false;
   readonly #owner: InputOwner;
-  readonly #connection: Connection;
   readonly #parser: FrameParser;
   readonly #intake: RawFrameSink;
   readonly #work: OngoingWork;
   readonly #deadlines: SessionDeadlines;
-  readonly #environment: SessionEnvironment;
   /** Null while there is none. */
   #backlog: { readonly chunk: Buffer; readonly endsMessage: boolean }[] | null = null;
   /** It was asked to go and holds nothing: it is not read from until it is closed. */
@@ -61,14 +56,12 @@ export class SessionInput {
   /** Though publishers wait for memory, what it has sent is read once: it acknowledges messages too. */
   #maySip = false;
 
-  constructor(owner: InputOwner, { connection, parser, intake, work, deadlines, environment }: InputParts) {
+  constructor(owner: InputOwner, { parser, intake, work, deadlines }: InputParts) {
     this.#owner = owner;
-    this.#connection = connection;
     this.#parser = parser;
     this.#intake = intake;
     this.#work = work;
     this.#deadlines = deadlines;
-    this.#environment = environment;
   }
 
   /** Its client was asked to go, and is not read from. */
@@ -85,7 +78,7 @@ export class SessionInput {
 
   /** As `ConnectionListener.onBytes`. */
   take(chunk: Buffer, endsMessage: boolean): void {
-    const { wheel, budget } = this.#environment;
+    const { wheel, budget } = this.#owner.environment;
     this.#deadlines.lastReadMs = wheel.nowMs;
     if (this.isSuspended || this.#isHeldUp() || (budget.isOver && this.#owner.isOpen)) {
       (this.#backlog ??= []).push({ chunk, endsMessage });
@@ -98,7 +91,7 @@ export class SessionInput {
   /** Frames behind `frame` wait, and so does the client's socket, until `pending` settles. */
   suspendFor(pending: Promise<void>, frame?: Frame): void {
     this.isSuspended = true;
-    this.#connection.pause();
+    this.#owner.connection.pause();
     pending.then(
       () => {
         this.#goOn();
@@ -113,8 +106,8 @@ export class SessionInput {
   /** Frames behind this one have kept everybody else waiting for long enough. */
   waitForTurn(): void {
     this.isSuspended = true;
-    this.#connection.pause();
-    this.#environment.budget.wait(() => {
+    this.#owner.connection.pause();
+    this.#owner.environment.budget.wait(() => {
       this.#goOn();
     });
   }
@@ -122,12 +115,12 @@ export class SessionInput {
   /** Nothing more is read, as long as it is open. */
   retire(): void {
     this.#isRetired = true;
-    this.#connection.pause();
+    this.#owner.connection.pause();
   }
 
   /** It closes: nothing more is taken on, but the client's end would not be seen behind what it has sent. */
   readToEnd(): void {
-    if (this.#isRetired && !this.isSuspended) this.#connection.resume();
+    if (this.#isRetired && !this.isSuspended) this.#owner.connection.resume();
   }
 
   /** The connection is gone. */
@@ -140,7 +133,7 @@ export class SessionInput {
    * publishers send has nowhere to go.
    */
   #isHeldUp(): boolean {
-    const { guard, hold } = this.#environment;
+    const { guard, hold } = this.#owner.environment;
     const { rest } = this.#work;
     if (rest !== undefined && this.#owner.isOpen) {
       this.suspendFor(rest);
@@ -176,7 +169,7 @@ export class SessionInput {
 
   #parse(chunk: Buffer, endsMessage: boolean): void {
     let consumed = chunk.length;
-    const { stats, hold, budget } = this.#environment;
+    const { stats, hold, budget } = this.#owner.environment;
     budget.begin();
     const before = stats.messagesIn;
     const framesBefore = stats.framesIn;
@@ -197,10 +190,10 @@ export class SessionInput {
 
   #goOn(): void {
     this.isSuspended = false;
-    this.#deadlines.lastReadMs = this.#environment.wheel.nowMs;
+    this.#deadlines.lastReadMs = this.#owner.environment.wheel.nowMs;
     // First: a transport that holds more may hand it over within `resume`, and it stands behind what waits here.
     this.#drainBacklog();
-    if (!this.isSuspended && !(this.#isRetired && this.#owner.isOpen)) this.#connection.resume();
+    if (!this.isSuspended && !(this.#isRetired && this.#owner.isOpen)) this.#owner.connection.resume();
     if (!this.isSuspended) this.#owner.onInputResumed();
   }
 

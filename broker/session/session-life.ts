@@ -8,41 +8,24 @@ import { BrokerError } from '../errors.js';
 import { SessionRefusals } from './session-refusals.js';
 import { closeReason, type CloseCode } from '../close-reason.js';
 import type { Frame } from '../../protocol/index.js';
-import type { Connection } from '../ports.js';
-import type { Outbox } from '../outbox.js';
 import type { SessionDeadlines } from '../session-deadlines.js';
-import type { SessionEnvironment } from '../session-environment.js';
-import type { SessionAnswers } from './session-answers.js';
+import type { OwnSession } from './own-session.js';
 import type { SessionInput } from './session-input.js';
 
 export type SessionState = 'awaiting-connect' | 'authenticating' | 'connected' | 'closing' | 'closed';
 
 /** Whose life it is. */
-export interface LifeOwner {
-  readonly id: string;
+export interface LifeOwner extends OwnSession {
   /** Gives back everything held. More than once, and nothing is held any more after the first. */
   release(): void;
   /** It is over: nobody is to know it any more. Once. @param cause a fault of the network */
   onOver(code: CloseCode, cause: Error | undefined): void;
 }
 
-export interface LifeParts {
-  readonly connection: Connection;
-  readonly outbox: Outbox;
-  readonly answers: SessionAnswers;
-  readonly input: SessionInput;
-  readonly deadlines: SessionDeadlines;
-  readonly environment: SessionEnvironment;
-}
-
 export class SessionLife {
   readonly #owner: LifeOwner;
-  readonly #connection: Connection;
-  readonly #outbox: Outbox;
-  readonly #answers: SessionAnswers;
   readonly #input: SessionInput;
   readonly #deadlines: SessionDeadlines;
-  readonly #environment: SessionEnvironment;
   /** Null until the first: most sessions are never refused anything. */
   #refusals: SessionRefusals | null = null;
   #state: SessionState = 'awaiting-connect';
@@ -53,14 +36,10 @@ export class SessionLife {
   /** The connection went while a handler was waiting. */
   #orphan: { readonly cause: Error | undefined } | null = null;
 
-  constructor(owner: LifeOwner, { connection, outbox, answers, input, deadlines, environment }: LifeParts) {
+  constructor(owner: LifeOwner, input: SessionInput, deadlines: SessionDeadlines) {
     this.#owner = owner;
-    this.#connection = connection;
-    this.#outbox = outbox;
-    this.#answers = answers;
     this.#input = input;
     this.#deadlines = deadlines;
-    this.#environment = environment;
   }
 
   get state(): SessionState {
@@ -95,9 +74,9 @@ export class SessionLife {
       return;
     }
     // To cut it sooner than a stop does would reset its connection, and with it what it has not read: why it was closed.
-    const { shutdown } = this.#environment.options;
+    const { shutdown } = this.#owner.environment.options;
     this.#deadlines.linger(code === 'server-shutdown' ? shutdown.deadlineMs : 0);
-    this.#environment.clock.soon(() => {
+    this.#owner.environment.clock.soon(() => {
       this.endIfWritten();
     });
   }
@@ -108,8 +87,8 @@ export class SessionLife {
     this.#closeCode = 'slow-consumer';
     // Not now: a fan-out is walking the lists this session stands in. What is queued stays until then, for a queue's
     // messages in it go back to their queue.
-    this.#outbox.close(false);
-    this.#environment.budget.later(() => {
+    this.#owner.outbox.close(false);
+    this.#owner.environment.budget.later(() => {
       const message = `${queuedBytes} octets wait for a client that does not read them`;
       this.#refusing.report({ code: 'slow-consumer', message });
       this.cut('slow-consumer');
@@ -121,7 +100,7 @@ export class SessionLife {
     if (this.#isEnding) return;
     const message = `The server is short of memory, and ${heldBytes} octets are held for this session`;
     const error = new BrokerError('memory-low', message);
-    if (this.#orphan === null && this.#connection.bufferedBytes === 0 && this.#outbox.isEmpty) {
+    if (this.#orphan === null && this.#owner.connection.bufferedBytes === 0 && this.#owner.outbox.isEmpty) {
       // However refusals are told: it is ended.
       this.close(this.#refusing.tellLast(error));
       return;
@@ -139,26 +118,26 @@ export class SessionLife {
     this.#closeCode ??= code;
     this.#release();
     this.#state = 'closing';
-    this.#outbox.close(true);
-    this.#connection.destroy(closeReason(code));
+    this.#owner.outbox.close(true);
+    this.#owner.connection.destroy(closeReason(code));
   }
 
   /** The connection closes when everything is written. */
   endIfWritten(): void {
     if (this.#state !== 'closing' || this.#hasEnded || this.#closeCode === null) return;
-    this.#environment.writer.flushNow(this.#outbox);
-    if (!this.#outbox.isEmpty) return;
+    this.#owner.environment.writer.flushNow(this.#owner.outbox);
+    if (!this.#owner.outbox.isEmpty) return;
     this.#hasEnded = true;
-    this.#connection.close(closeReason(this.#closeCode));
+    this.#owner.connection.close(closeReason(this.#closeCode));
   }
 
   /** As `ConnectionListener.onClose`. */
   onClose(cause: Error | undefined): void {
-    if (this.#input.isSuspended) this.#environment.invoker.abort(this.#owner.id);
+    if (this.#input.isSuspended) this.#owner.environment.invoker.abort(this.#owner.id);
     if (this.#input.isSuspended && this.isOpen) {
       // What a client sent before it left is still handled (STOMP 1.2, RECEIPT; conformance S-25, R-15).
       this.#orphan = { cause };
-      this.#outbox.close(false);
+      this.#owner.outbox.close(false);
       return;
     }
     this.#finish(cause);
@@ -175,18 +154,17 @@ export class SessionLife {
   }
 
   get #refusing(): SessionRefusals {
-    const { id } = this.#owner;
-    return (this.#refusals ??= new SessionRefusals(id, this.#connection, this.#answers, this.#environment));
+    return (this.#refusals ??= new SessionRefusals(this.#owner));
   }
 
   #finish(cause: Error | undefined): void {
     if (this.#state === 'closed') return;
-    const { stats, wheel, logger } = this.#environment;
-    stats.countTransport(this.#connection.transport, -1);
+    const { stats, wheel, logger } = this.#owner.environment;
+    stats.countTransport(this.#owner.connection.transport, -1);
     if (cause !== undefined) stats.transportErrors++;
     this.#release();
     this.#state = 'closed';
-    this.#outbox.close(true);
+    this.#owner.outbox.close(true);
     this.#input.drop();
     this.#deadlines.stop();
     const code = this.#closeCode ?? 'client-gone';
@@ -198,7 +176,7 @@ export class SessionLife {
 
   #release(): void {
     // First, or what one subscription gives back would be dealt to the next one of this very session.
-    this.#outbox.close(false);
+    this.#owner.outbox.close(false);
     this.#owner.release();
   }
 }

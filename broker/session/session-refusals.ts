@@ -3,26 +3,19 @@
  * softly, where the session may go on (DESIGN D9), as long as that does not happen too often.
  */
 import { canBeSoft, describeRefusal, retryHeaders, type Refusal } from '../error-frame.js';
-import { PLAIN_TEXT, type SessionAnswers } from './session-answers.js';
+import { logInternal, PLAIN_TEXT, sendError, tell } from './session-answers.js';
 import type { Frame } from '../../protocol/index.js';
 import type { CloseCode } from '../close-reason.js';
-import type { Connection } from '../ports.js';
-import type { SessionEnvironment } from '../session-environment.js';
+import type { OwnSession } from './own-session.js';
 
 export class SessionRefusals {
-  readonly #sessionId: string;
-  readonly #connection: Connection;
-  readonly #answers: SessionAnswers;
-  readonly #environment: SessionEnvironment;
+  readonly #session: OwnSession;
   /** Soft ones within the window that began then. */
   #soft = 0;
   #softSinceMs = 0;
 
-  constructor(sessionId: string, connection: Connection, answers: SessionAnswers, environment: SessionEnvironment) {
-    this.#sessionId = sessionId;
-    this.#connection = connection;
-    this.#answers = answers;
-    this.#environment = environment;
+  constructor(session: OwnSession) {
+    this.#session = session;
   }
 
   /**
@@ -33,15 +26,16 @@ export class SessionRefusals {
   tell(error: unknown, frame: Frame | undefined, isConnected: boolean): CloseCode | null {
     const refusal = this.#describe(error);
     this.report(refusal, frame);
-    const isKept = this.#connection.keepsAfterError === true;
-    const mayLive =
-      (isKept || this.#environment.options.refusals === 'soft') && isConnected && canBeSoft(refusal, isKept);
+    const { connection, environment } = this.#session;
+    const isKept = connection.keepsAfterError === true;
+    const isSoftAllowed = isKept || environment.options.refusals === 'soft';
+    const mayLive = isSoftAllowed && isConnected && canBeSoft(refusal, isKept);
     const isSoft = mayLive && !this.#isTooOften();
     if (isSoft && !isKept) {
       this.#tellSoftly(refusal, frame?.headers.get('receipt'));
       return null;
     }
-    this.#answers.error(refusal, frame?.headers);
+    sendError(this.#session, refusal, frame?.headers);
     return isSoft ? null : refusal.closeCode;
   }
 
@@ -49,28 +43,29 @@ export class SessionRefusals {
   tellLast(error: unknown): CloseCode {
     const refusal = this.#describe(error);
     this.report(refusal);
-    this.#answers.error(refusal, undefined);
+    sendError(this.#session, refusal, undefined);
     return refusal.closeCode;
   }
 
   /** Counts and logs one; the client is told by others, or cannot be. */
   report({ code, message }: Pick<Refusal, 'code' | 'message'>, frame?: Frame): void {
-    const { remoteAddress, transport } = this.#connection;
-    const { stats, logger } = this.#environment;
+    const { id: session, connection, environment } = this.#session;
+    const { remoteAddress, transport } = connection;
+    const { stats, logger } = environment;
     stats.countRefusal(code);
     if (code === 'login-limited') stats.loginsLimited++;
-    logger.warn({ session: this.#sessionId, remoteAddress, transport, code, command: frame?.command }, message);
+    logger.warn({ session, remoteAddress, transport, code, command: frame?.command }, message);
   }
 
   #describe(error: unknown): Refusal {
-    return describeRefusal(error, (unknown) => this.#answers.logInternal(unknown));
+    return describeRefusal(error, (unknown) => logInternal(this.#session, unknown));
   }
 
   /** Whether the client has been told often enough. */
   #isTooOften(): boolean {
-    const { maxRefusals, refusalWindowMs } = this.#environment.options.quotas;
+    const { maxRefusals, refusalWindowMs } = this.#session.environment.options.quotas;
     if (maxRefusals === 0) return false;
-    const nowMs = this.#environment.clock.nowMs();
+    const nowMs = this.#session.environment.clock.nowMs();
     if (nowMs - this.#softSinceMs >= refusalWindowMs) this.#soft = 0;
     if (this.#soft++ === 0) this.#softSinceMs = nowMs;
     return this.#soft > maxRefusals;
@@ -80,6 +75,6 @@ export class SessionRefusals {
   #tellSoftly({ code, text, retryAfterMs }: Refusal, receiptId: string | undefined): void {
     const headers: [string, string][] = [['code', code], ...retryHeaders({ retryAfterMs }), PLAIN_TEXT];
     if (receiptId !== undefined) headers.push(['receipt-id', receiptId]);
-    this.#answers.tell('/queue/errors', headers, text);
+    tell(this.#session, '/queue/errors', headers, text);
   }
 }
