@@ -4,7 +4,7 @@
  */
 import { BrokerError } from '../errors.js';
 import type { Message } from '../message.js';
-import type { SharedMessage } from '../ports.js';
+import type { Condemned, SharedMessage } from '../ports.js';
 import { decodeForeign } from '../storage/message-codec.js';
 import type { Journal } from '../storage/journal.js';
 import type { WriteUnit } from '../storage/write-unit.js';
@@ -14,6 +14,8 @@ export interface Claimed {
   readonly message: Message;
   /** How often it was, or may have been, delivered before. */
   readonly deliveryCount: number;
+  /** Missing: it is for consumers. */
+  readonly condemned?: Condemned | null;
 }
 
 export class HeldMessages {
@@ -35,11 +37,11 @@ export class HeldMessages {
   }
 
   /** The store has given it to this node. */
-  take({ place, priority, octets, expiresEpochMs, deliveryCount }: SharedMessage): Claimed {
+  take({ place, priority, octets, expiresEpochMs, deliveryCount, condemned }: SharedMessage): Claimed {
     const message = decodeForeign(place, octets);
     this.#byPlace.set(place, message);
     message.terms = { priority, expiresEpochMs, notBeforeEpochMs: 0 };
-    return { message, deliveryCount };
+    return { message, deliveryCount, condemned };
   }
 
   /** Claimed by this node, and not given up with it since. */
@@ -74,6 +76,13 @@ export class HeldMessages {
     this.letGo(message);
     const place = message.id;
     this.#journal.owe({ kind: 'queue-return', stream: this.#stream, place, deliveryCount, notBeforeEpochMs });
+  }
+
+  /** To be given up later, by whatever node: until then it waits, and nobody is given it. */
+  condemn({ message, deliveryCount }: Claimed, notBeforeEpochMs: number, condemned: Condemned): void {
+    this.letGo(message);
+    const back = { place: message.id, deliveryCount, notBeforeEpochMs };
+    this.#journal.owe({ kind: 'queue-return', stream: this.#stream, ...back, condemned });
   }
 
   /** All of it is others'. */

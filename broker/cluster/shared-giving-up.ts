@@ -1,6 +1,8 @@
 /**
  * How a node gives up what it has claimed of a queue that nodes share: the dead letter and the end of the message are one unit.
+ * One whose dead letter finds no room is condemned: it waits in the store, where no consumer gets it, and is tried again.
  */
+import { letterRetryMs, letterWaitMs } from '../destinations/condemned.js';
 import type { DeadLetterReason } from '../destinations/dead-letter-reason.js';
 import type { DeadLetters } from '../destinations/dead-letters.js';
 import type { QueuePolicy } from '../destinations/queue-policy.js';
@@ -39,24 +41,29 @@ export class SharedGivingUp {
   }
 
   /**
-   * Comes back when it cannot be: the store fails, or its dead-letter queue has no room.
+   * Now, or as soon as its dead-letter destination takes it; when the store fails it comes back.
    * @param given of who waits for it, if anybody does. A transaction is refused as a whole; else nobody is for a dead-letter
    * queue without room, which is not the client's doing
+   * @throws BrokerError `queue-full`, in a transaction, when that is known at once
    */
   giveUp(entry: Claimed, reason: DeadLetterReason, given: WriteUnit | null): void {
-    const { stream, held, claims } = this.#queue;
+    const { stream, held } = this.#queue;
     const unit = given?.holdsBack === true ? given : new WriteUnit(this.#parts.journal);
+    if (!this.discard(entry, reason, unit)) {
+      if (unit === given) throw new BrokerError('queue-full', 'The dead-letter queue takes no more');
+      this.#condemn(entry, reason);
+      return;
+    }
     unit.add(
       // Or it would be with others and a dead letter too.
       { kind: 'queue-settle', stream, place: entry.message.id, isRequired: true },
       () => {
         held.letGo(entry.message);
       },
-      () => {
-        if (!unit.holdsBack) claims.giveBack(entry, this.#parts.clock.epochMs() + STORE_RETRY_MS);
+      (error) => {
+        if (!unit.holdsBack) this.#keep(entry, reason, error);
       },
     );
-    this.discard(entry, reason, unit);
     if (unit === given) return;
     const done = unit.submit()?.catch((error: unknown) => {
       if (!(error instanceof BrokerError && error.code === 'queue-full')) throw error;
@@ -66,9 +73,22 @@ export class SharedGivingUp {
     else given.confirmedBy(done);
   }
 
-  /** To its dead-letter destination, or nowhere. */
-  discard(entry: Claimed, reason: DeadLetterReason, unit: WriteUnit): void {
+  /** Nobody else has it. @param error why it could not be given up */
+  #keep(entry: Claimed, reason: DeadLetterReason, error: BrokerError | undefined): void {
+    // What made room, and finds none itself, was for consumers and still is.
+    if (error?.code === 'queue-full' && reason !== 'overflow') this.#condemn(entry, reason);
+    else this.#queue.claims.giveBack(entry, this.#parts.clock.epochMs() + STORE_RETRY_MS);
+  }
+
+  #condemn(entry: Claimed, reason: DeadLetterReason): void {
+    const retryMs = letterRetryMs(entry.condemned?.retryMs);
+    const notBeforeEpochMs = this.#parts.clock.epochMs() + letterWaitMs(retryMs, entry.message);
+    this.#queue.held.condemn(entry, notBeforeEpochMs, { reason, retryMs });
+  }
+
+  /** To its dead-letter destination, or nowhere. @returns false when it is not taken: nothing was done */
+  discard(entry: Claimed, reason: DeadLetterReason, unit: WriteUnit): boolean {
     const { destination, policy } = this.#queue;
-    this.#parts.deadLetters.giveUp(entry, destination, reason, policy.targetOf(reason), unit);
+    return this.#parts.deadLetters.giveUp(entry, destination, reason, policy.targetOf(reason), unit);
   }
 }

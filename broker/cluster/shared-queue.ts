@@ -299,7 +299,7 @@ export class SharedQueue implements KeptQueue, InspectedQueue, ClaimsOwner {
   onClaimed(messages: readonly SharedMessage[], only: Subscription | null): void {
     for (const shared of messages) {
       const entry = this.#held.take(shared);
-      const reason = this.#policy.reasonToGiveUp(entry, null);
+      const reason = entry.condemned?.reason ?? this.#policy.reasonToGiveUp(entry, null);
       if (reason !== null) this.#givingUp.giveUp(entry, reason, null);
       else if (this.#isClosed) this.#held.letGo(entry.message);
       else if (only === null) this.#deliveries.push(entry);

@@ -98,9 +98,14 @@ export class DeadLetters {
       stats.deadLettered--;
       if (error?.code === 'queue-full') this.#refused(target, origin, error);
     };
-    unit.then(null, undo);
-    if (this.#full.delete(target)) this.#parts.logger.info({ queue: target }, 'the dead-letter queue has room again');
+    unit.then(() => {
+      this.#taken(target);
+    }, undo);
     return true;
+  }
+
+  #taken(target: string): void {
+    if (this.#full.delete(target)) this.#parts.logger.info({ queue: target }, 'the dead-letter queue has room again');
   }
 
   #refused(target: string, origin: string, error?: BrokerError): false {

@@ -4,6 +4,7 @@
  */
 import type { Journal } from '../storage/journal.js';
 import { WriteUnit } from '../storage/write-unit.js';
+import { letterRetryMs, letterWaitMs } from './condemned.js';
 import type { DeadLetterReason } from './dead-letter-reason.js';
 import type { DeadLetters } from './dead-letters.js';
 import type { QueuedMessage } from './queue-backlog.js';
@@ -22,9 +23,6 @@ export interface GivingUpParts {
 
 /** How long a message waits that was to be given up while the store failed. */
 const STORE_RETRY_MS = 1_000;
-/** How long one waits whose dead letter nobody took, each time twice as long; up to a second more, so that not all come at once. */
-const LETTER_RETRY_MS = 1_000;
-const MAX_LETTER_RETRY_MS = 60_000;
 
 /** Why a message is to be given up whose dead letter nobody took yet. */
 interface Condemned {
@@ -78,10 +76,9 @@ export class GivingUp {
 
 /** @returns how long it waits until it is tried again, in ms */
 export function condemn(entry: QueuedMessage, reason: DeadLetterReason): number {
-  const before = condemned.get(entry)?.retryMs;
-  const retryMs = before === undefined ? LETTER_RETRY_MS : Math.min(before * 2, MAX_LETTER_RETRY_MS);
+  const retryMs = letterRetryMs(condemned.get(entry)?.retryMs);
   condemned.set(entry, { reason, retryMs });
-  return retryMs + (entry.message.id % LETTER_RETRY_MS);
+  return letterWaitMs(retryMs, entry.message);
 }
 
 /** What for; undefined: it is not. */

@@ -1,4 +1,5 @@
 /** Queues, and keys of messages, in a store that the nodes of a cluster share. */
+import type { DeadLetterReason } from '../destinations/dead-letter-reason.js';
 import type { StoredMessage } from './store.js';
 
 /** What a queue that all nodes share holds, and what becomes of the publisher when it cannot hold more (QueueOptions). */
@@ -56,7 +57,7 @@ export type QueueOperation =
    * as `message-gone` then. The same with `queue-return`.
    */
   | { readonly kind: 'queue-settle'; readonly stream: string; readonly place: number; readonly isRequired?: boolean }
-  /** Not consumed: back in its place, now or when its time comes. */
+  /** Not consumed: back in its place, now or when its time comes. One that is condemned is had by `queue-expire` alone then. */
   | {
       readonly kind: 'queue-return';
       readonly stream: string;
@@ -64,8 +65,9 @@ export type QueueOperation =
       readonly deliveryCount: number;
       readonly notBeforeEpochMs: number;
       readonly isRequired?: boolean;
+      readonly condemned?: Condemned;
     }
-  /** Claims what waits and has expired. @returns ClaimResult */
+  /** Claims what waits and has expired, and what is condemned when its time has come. @returns ClaimResult */
   | { readonly kind: 'queue-expire'; readonly stream: string; readonly maxMessages: number }
   /** This node waits for nothing there any more. */
   | { readonly kind: 'queue-leave'; readonly stream: string }
@@ -76,7 +78,7 @@ export type QueueOperation =
    * of whatever node that is not there.
    */
   | { readonly kind: 'queue-reclaim'; readonly incarnation: string | null }
-  /** @returns readonly string[], streams in which something waits that has expired */
+  /** @returns readonly string[], streams with something for `queue-expire` */
   | { readonly kind: 'queue-overdue' };
 
 /** What operators ask of a queue that all nodes share: of what waits there, for its turn or for its time, claimed by nobody. */
@@ -124,6 +126,13 @@ export interface KeysResult {
   readonly seen: readonly string[];
 }
 
+/** A message is to be given up, and its dead letter found no room: until it does the message waits, and nobody is given it. */
+export interface Condemned {
+  readonly reason: DeadLetterReason;
+  /** How long it waited this time. */
+  readonly retryMs: number;
+}
+
 /** A message as a queue that nodes share holds it. */
 export interface SharedMessage {
   /** Orders the queue: priority first, then age. Stays the same; greater than any number that a node counts by itself. */
@@ -136,6 +145,8 @@ export interface SharedMessage {
   readonly expiresEpochMs: number;
   /** How often it was, or may have been, delivered before. */
   readonly deliveryCount: number;
+  /** Null: it is for consumers. Forgotten when the node is gone that was to give it up. */
+  readonly condemned: Condemned | null;
 }
 
 export interface AppendResult {

@@ -4,6 +4,7 @@
  * node has claimed of it, and which nodes wait.
  */
 import type { AppendResult, ClaimResult, QueueOperation, ScanResult, SharedMessage } from '../../../broker/ports.js';
+import type { DeadLetterReason } from '../../../broker/destinations/dead-letter-reason.js';
 import type { RedisArgument } from '../connection/redis-commands.js';
 import { packMessage, unpackMessage } from './packed-message.js';
 import type { SharedKinds } from './shared-kind.js';
@@ -57,7 +58,8 @@ local function promote(stream)
 end
 
 local function nextDue(stream)
-  return redis.call('ZRANGE', key('delayed:' .. stream), 0, 0, 'WITHSCORES')[2] or '0'
+  local due = redis.call('ZRANGE', key('delayed:' .. stream), 0, 0, 'WITHSCORES')[2]
+  return due and due ~= 'inf' and due or '0'
 end
 
 -- What was taken out of what waits is this node's. Adds place, packed message and count of each to the reply.
@@ -80,14 +82,18 @@ local function hold(stream, places, bodies, reply)
   redis.call('DECRBY', key('bytes:' .. stream), text(weight))
 end
 
--- Back to where it was; nothing when the queue was dropped.
-local function putBack(stream, place, count, notBefore)
+-- Back to where it was; nothing when the queue was dropped. What is condemned never becomes ready: it expires.
+local function putBack(stream, place, count, notBefore, condemned)
   local packed = redis.call('HGET', key('bodies:' .. stream), place)
   if not packed then return end
   local weight, _, expires = struct.unpack('>ddd', packed)
-  if count > 0 then redis.call('HSET', key('counts:' .. stream), place, text(count))
+  if condemned then redis.call('HSET', key('counts:' .. stream), place, text(count) .. ' ' .. condemned)
+  elseif count > 0 then redis.call('HSET', key('counts:' .. stream), place, text(count))
   else redis.call('HDEL', key('counts:' .. stream), place) end
-  if notBefore > now then
+  if condemned then
+    redis.call('ZADD', key('delayed:' .. stream), '+inf', place)
+    expires = notBefore
+  elseif notBefore > now then
     redis.call('ZADD', key('delayed:' .. stream), text(notBefore), place)
     timed[stream] = true
   else
@@ -100,7 +106,7 @@ local function putBack(stream, place, count, notBefore)
 end
 
 local function countOf(stream, place)
-  return tonumber(redis.call('HGET', key('counts:' .. stream), place) or '0')
+  return tonumber(string.match(redis.call('HGET', key('counts:' .. stream), place) or '0', '^%d+'))
 end
 
 local function remove(stream, place)
@@ -314,7 +320,8 @@ end
 
 applies['queue-return'] = function(a)
   if redis.call('SREM', claims(me, ARGV[a + 1]), ARGV[a + 2]) == 0 then return end
-  putBack(ARGV[a + 1], ARGV[a + 2], tonumber(ARGV[a + 3]), tonumber(ARGV[a + 4]))
+  local condemned = ARGV[a + 6] ~= '' and ARGV[a + 6] or nil
+  putBack(ARGV[a + 1], ARGV[a + 2], tonumber(ARGV[a + 3]), tonumber(ARGV[a + 4]), condemned)
 end
 
 applies['queue-expire'] = function(a)
@@ -457,9 +464,10 @@ export const QUEUE_KINDS: SharedKinds<QueueOperation> = {
     grows: false,
   },
   'queue-return': {
-    encode: ({ stream, place, deliveryCount, notBeforeEpochMs, isRequired }) => [
+    encode: ({ stream, place, deliveryCount, notBeforeEpochMs, isRequired, condemned }) => [
       ...[stream, place, deliveryCount, notBeforeEpochMs],
       flag(isRequired === true),
+      condemned === undefined ? '' : `${condemned.reason} ${condemned.retryMs}`,
     ],
     grows: false,
   },
@@ -480,7 +488,7 @@ function claimed(reply: unknown): ClaimResult {
   return { isMember: isMember === 1, messages: sharedMessages(found), ...rest };
 }
 
-/** Place, packed message and count by turns. */
+/** Place, packed message and count by turns; with the count, of one that is condemned, what for and the time it waited. */
 export function sharedMessages(reply: unknown): SharedMessage[] {
   const all = list(reply);
   const found: SharedMessage[] = [];
@@ -488,8 +496,10 @@ export function sharedMessages(reply: unknown): SharedMessage[] {
     const place = number(all[k]);
     const { octets, weightBytes, expiresEpochMs } = unpackMessage(all[k + 1] as Buffer);
     const priority = HIGHEST_PRIORITY + 1 - Math.floor(place / LANE);
-    const deliveryCount = number(all[k + 2]);
-    found.push({ place, priority, age: place % LANE, octets, weightBytes, expiresEpochMs, deliveryCount });
+    const [count, reason, retryMs] = String(all[k + 2]).split(' ');
+    const deliveryCount = Number(count);
+    const condemned = reason === undefined ? null : { reason: reason as DeadLetterReason, retryMs: Number(retryMs) };
+    found.push({ place, priority, age: place % LANE, octets, weightBytes, expiresEpochMs, deliveryCount, condemned });
   }
   return found;
 }

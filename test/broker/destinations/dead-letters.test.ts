@@ -87,14 +87,18 @@ t.test(
       },
       () => !isFull || stats.deadLettersRefused > 0,
     );
-    const giveUp = (): boolean =>
-      letters.giveUp(
+    const giveUp = (): boolean => {
+      const unit = new WriteUnit(null);
+      const isTaken = letters.giveUp(
         { message: message(), deliveryCount: 0 },
         '/queue/q',
         'overflow',
         '/queue/DLQ',
-        new WriteUnit(null),
+        unit,
       );
+      void unit.submit();
+      return isTaken;
+    };
     t.strictSame([giveUp(), giveUp()], [false, false], 'as it is known, and as it is said');
     t.match(stats, { givenUp: { overflow: 0 }, deadLettered: 0, deadLettersRefused: 2 });
     t.match(log, [{ level: 'warn', fields: { queue: '/queue/DLQ' } }]);

@@ -244,6 +244,33 @@ if (requireProgram(t, 'redis-server')) {
     );
   });
 
+  t.test('what is condemned is for no consumer, and counts until it is taken to be given up', async (t) => {
+    const { stores, bury } = await cluster(t, redis.url, 'condemned:');
+    const [one, two] = stores;
+    if (one === undefined || two === undefined) return;
+    const condemned = { reason: 'rejected', retryMs: 2_000 } as const;
+    const expire = { kind: 'queue-expire', stream: STREAM, maxMessages: 5 } as const;
+    for (const text of 'ab') await ask(one, append(text));
+    const { messages } = await ask<ClaimResult>(one, claim(2));
+    for (const [k, { place }] of messages.entries()) {
+      const back = { deliveryCount: 3, notBeforeEpochMs: k === 0 ? 1 : Number.MAX_SAFE_INTEGER };
+      await ask(one, { kind: 'queue-return', stream: STREAM, place, ...back, condemned });
+    }
+    t.match(await ask(two, claim(5)), { messages: [], nextDueEpochMs: 0 });
+    t.match(await ask(two, { kind: 'queue-sizes', stream: STREAM }), { depth: 2, delayed: 2, claimed: 0 });
+    t.strictSame(await ask(two, { kind: 'queue-overdue' }), [STREAM]);
+    const taken = await ask<ClaimResult>(two, expire);
+    t.equal(taken.messages.map(({ octets }) => octets.toString()).join(), 'a', 'when its time has come');
+    t.match(taken.messages, [{ deliveryCount: 3, condemned }]);
+    await bury(NODES[1]);
+    await ask(one, { kind: 'queue-reclaim', incarnation: null });
+    t.match(
+      await ask(one, claim(5)),
+      { messages: [{ deliveryCount: 4, condemned: null }] },
+      'who was to do it is gone',
+    );
+  });
+
   t.test('what is settled with something else has to be there still, or nothing is done', async (t) => {
     const { stores, bury } = await cluster(t, redis.url, 'gone:');
     const [one, two] = stores;
