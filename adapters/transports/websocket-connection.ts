@@ -13,7 +13,7 @@ import { isTypedCommand, TypedLines } from './typed-lines.js';
 import { WebSocketReader } from './websocket-reader.js';
 import { WEBSOCKET_FRAMING } from './websocket-framing.js';
 
-/** How long the socket may stay behind the last close frame, when the session has ended: then it is cut. */
+/** How long the socket may stay behind the first close frame, from whichever side it came: then it is cut. */
 const END_TIMEOUT_MS = 5_000;
 
 /** The `ws` socket that knows its connection: the listeners below are shared, an idle connection holds no closure. */
@@ -95,7 +95,8 @@ export class WebSocketConnection extends SocketConnection {
   }
 
   close(reason: CloseReason): void {
-    this.closeWith(reason.webSocketStatus, reason.text);
+    // Of a stop, whose deadline is the broker's: who is cut before it has not read why.
+    this.closeWith(reason.webSocketStatus, reason.text, reason.code === 'server-shutdown');
   }
 
   destroy(_reason: CloseReason): void {
@@ -109,8 +110,11 @@ export class WebSocketConnection extends SocketConnection {
     this.ws.ping();
   }
 
-  /** The close frame follows everything written before, on the same socket. */
-  protected closeWith(status: number, text: string): void {
+  /**
+   * The close frame follows everything written before, on the same socket.
+   * @param isCutByListener who listens knows how long the client may take; otherwise it is END_TIMEOUT_MS
+   */
+  protected closeWith(status: number, text: string, isCutByListener = false): void {
     this.discards = true;
     // Input has to be read again, or the client's close frame would never be seen.
     this.ws.resume();
@@ -121,8 +125,7 @@ export class WebSocketConnection extends SocketConnection {
     this.#closedByUs = true;
     this.ws.close(status, text);
     this.#closedByUs = false;
-    // Else whoever listens knows how long its client may take.
-    if (this.listener === null) this.#cutLater();
+    if (!isCutByListener || this.listener === null) this.#cutLater();
   }
 
   /** A message that needed `ws`. */
@@ -162,7 +165,6 @@ export class WebSocketConnection extends SocketConnection {
     this.end(this.#cause ?? this.socket.errored ?? undefined);
   }
 
-  /** Nobody but us waits for the end of the socket. */
   #cutLater(): void {
     if (this.socket.destroyed) return;
     this.#cutting ??= setTimeout(() => {

@@ -16,10 +16,7 @@ export interface WebSocketOptions {
 
 /** The broker's largest body and, behind it, room for headers and for STOMP frames that share a message. */
 export const DEFAULT_MAX_MESSAGE_BYTES = 16 * 1024 * 1024 + 256 * 1024;
-/**
- * How long `ws` waits for the end of a socket before it cuts it. It bounds nothing that is not bounded before: by the session,
- * which knows how long its client may take to answer our close frame, and by the connection where the client began.
- */
+/** How long `ws` waits for the end of a socket before it cuts it: never reached, as the connection sees to that (DESIGN 17). */
 const CLOSE_TIMEOUT_MS = 600_000;
 /** `ws` allows 16,384; a 4 MiB message in pieces of 64 octets, as conformance suites send it, has four times as many. */
 const MAX_FRAGMENTS = 128 * 1024;

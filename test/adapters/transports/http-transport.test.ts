@@ -2,10 +2,12 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
+import { mock } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
 import { attachEndpoints, HttpTransport, type EndpointOptions } from '../../../adapters/transports/index.js';
+import { closeReason, type CloseCode } from '../../../broker/close-reason.js';
 import type { AcceptConnection, Connection } from '../../../broker/ports.js';
 import { createCertificate } from '../../helpers/certificate.js';
 import { Inbox, inTime } from '../../helpers/inbox.js';
@@ -81,6 +83,39 @@ t.test('a connection that is refused hears 1013', async (t) => {
   t.equal((await inTime(sockjs.closed, 'the close')).code, 1013);
   t.equal((await http('POST', `${url}/ws/0/1/xhr`)).text, 'o\n');
   t.match((await http('POST', `${url}/ws/0/1/xhr`)).text, /^c\[/);
+});
+
+t.test('who does not answer a close is cut after five seconds, but of a stop, whose deadline counts', async (t) => {
+  const { accept, connections } = collector();
+  const { address, url } = await listen(t, [{ path: '/ws' }], accept);
+  const closing = async (
+    code: CloseCode,
+    passMs: number,
+  ): Promise<{ client: RawWebSocket; hasEnded: () => boolean }> => {
+    const client = await RawWebSocket.open(address.port, '/ws');
+    const connection = await connections.next();
+    let hasEnded = false;
+    void client.ended.then(() => (hasEnded = true));
+    mock.timers.enable({ apis: ['setTimeout'] });
+    try {
+      connection.close(closeReason(code));
+      mock.timers.tick(passMs);
+    } finally {
+      mock.timers.reset();
+    }
+    // Another connection comes and goes: what was done to this one has arrived.
+    (await WebSocketClient.open(`${url}/ws`)).close();
+    await connections.next();
+    return { client, hasEnded: () => hasEnded };
+  };
+  const cut = await closing('closed-by-server', 5_000);
+  t.equal(await cut.client.closeStatus(), 1000);
+  await cut.client.untilEnd();
+  const waiting = await closing('closed-by-server', 4_999);
+  t.equal(waiting.hasEnded(), false);
+  const leaving = await closing('server-shutdown', 60_000);
+  t.equal(await leaving.client.closeStatus(), 1001);
+  t.equal(leaving.hasEnded(), false);
 });
 
 t.test('on a server with other work only our paths are taken', async (t) => {
