@@ -20,14 +20,16 @@ export class WorkerReporter {
   shortage: string | null = null;
   readonly #parts: WorkerReporterParts;
   #mayCollectAtMs = 0;
+  /** It was asked for, and was too soon. */
+  #owesCollection = false;
 
   constructor(parts: WorkerReporterParts) {
     this.#parts = parts;
   }
 
-  /** @param collects has garbage collected before, unless that was a moment ago */
+  /** @param collects has garbage collected before; if that was a moment ago, before a later report */
   report(collects: boolean): WorkerReport {
-    if (collects) this.#collect();
+    if (collects || this.#owesCollection) this.#collect();
     const { memory } = this.#parts;
     const { user, system } = process.cpuUsage();
     const late = this.#parts.delay();
@@ -45,7 +47,8 @@ export class WorkerReporter {
   #collect(): void {
     const { memory, nowMs } = this.#parts;
     const beganMs = nowMs();
-    if (beganMs < this.#mayCollectAtMs) return;
+    this.#owesCollection = beganMs < this.#mayCollectAtMs;
+    if (this.#owesCollection) return;
     memory.collect();
     this.#mayCollectAtMs = beganMs + (nowMs() - beganMs) * COLLECT_PART;
   }

@@ -67,6 +67,8 @@ const COLLECT_IDLE_MS = 30_000;
 const PATIENCE_MS = 2_000;
 /** Then some at a time. */
 const RELIEF_EVERY_MS = 500;
+/** Of the worst as well where there are workers: what one of them gained is told later, and until then it looks taken. */
+const WORST_EVERY_MS = 500;
 /** Connections that are let in even so, as consumers of queues may be what is missing. */
 const LET_IN_PER_SECOND = 10;
 /** When who was refused should try again. */
@@ -97,6 +99,7 @@ export class MemoryGuard {
   #sinceEpochMs = 0;
   #stageSinceMs = 0;
   #reliefAtMs = 0;
+  #worstAtMs = 0;
   #lettingInSinceMs = 0;
   #letIn = 0;
   #collectAtMs = 0;
@@ -202,7 +205,7 @@ export class MemoryGuard {
     const nowMs = clock.nowMs();
     if (this.#stage >= REFUSING && this.#wantsCollection(nowMs)) this.#collect(nowMs);
     if (this.#stage >= DROPPING) relief.drop();
-    if (this.#stage >= DISCONNECTING) this.#disconnect(0);
+    if (this.#stage >= DISCONNECTING) this.#disconnectNow(nowMs);
     else if (this.#stage >= PAUSING && nowMs >= this.#reliefAtMs) {
       this.#reliefAtMs = nowMs + RELIEF_EVERY_MS;
       relief.drop();
@@ -210,6 +213,13 @@ export class MemoryGuard {
     }
     while (this.#sipping.length > 0 && (this.#sipping[0]?.dueMs ?? 0) <= nowMs) this.#sipping.shift()?.resolve();
     if (this.#stage < PAUSING) this.#release(Math.max(RELEASED_AT_ONCE, this.pausedCount / 4));
+  }
+
+  #disconnectNow(nowMs: number): void {
+    if (nowMs < this.#worstAtMs) return;
+    const hasWorkers = (this.#usage.fullestWorker ?? null) !== null;
+    if (hasWorkers) this.#worstAtMs = nowMs + WORST_EVERY_MS;
+    this.#disconnect(0);
   }
 
   /** What they held is garbage now: worth asking for. */

@@ -31,4 +31,11 @@ t.test('a worker tells what it has, and collects garbage no more than a twentiet
     reporter.report(true);
     t.equal(memory.collections, collections, `${atMs} ms`);
   }
+  reporter.report(true);
+  nowMs = 2_000;
+  reporter.report(false);
+  t.equal(memory.collections, 3, 'what was asked for too soon is done later');
+  nowMs = 3_000;
+  reporter.report(false);
+  t.equal(memory.collections, 3, 'once');
 });

@@ -96,6 +96,17 @@ t.test('a worker whose heap is near its end counts as well, and is named', async
   t.notOk('worker' in (log.at(-1)?.fields ?? {}));
 });
 
+t.test('where there are workers their word is waited for before more are disconnected', async (t) => {
+  const { memory, clock, done } = new Watched();
+  memory.workerHeapBytes = 900;
+  clock.advance(100);
+  t.strictSame(done.splice(0), ['drop', 'disconnect 0']);
+  clock.advance(400);
+  t.strictSame(new Set(done.splice(0)), new Set(['drop']));
+  clock.advance(100);
+  t.strictSame(done.splice(0), ['drop', 'disconnect 0']);
+});
+
 t.test('some connections are let in even so, for consumers may be what is missing', async (t) => {
   const watched = new Watched();
   t.equal(watched.guard.refusal(), null);
