@@ -1,4 +1,5 @@
 /** What became of crowds: whether what they had confirmed is there, how they lost their connections and when they were back. */
+import os from 'node:os';
 import { LoadClient } from '../crash/load-client.js';
 import { until } from '../helpers/until.js';
 import type { CrowdReport } from './crowd.js';
@@ -19,6 +20,11 @@ export async function missing(port: number, confirmed: ReadonlySet<string>): Pro
 
 function quantile(sorted: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+}
+
+/** Figures of time are to be read with it. */
+export function loadOfMachine(): string {
+  return `load of the machine at the end ${(os.loadavg()[0] ?? 0).toFixed(0)} on ${os.cpus().length} processors`;
 }
 
 /** In words. */

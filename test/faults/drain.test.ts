@@ -9,7 +9,7 @@ import { LoadClient } from '../crash/load-client.js';
 import { SERVER_OPTIONS } from '../crash/workload.js';
 import { temporaryDirectory } from '../helpers/cli.js';
 import { CheckedLoad } from './checked-load.js';
-import { missing, tell } from './crowd-outcome.js';
+import { loadOfMachine, missing, tell } from './crowd-outcome.js';
 import { Crowd, type CrowdOrder } from './crowd.js';
 import { IS_LONG, recordFault } from './fault-record.js';
 import { type Ports, Served } from './served.js';
@@ -123,6 +123,7 @@ t.test(`SIGTERM with ${CLIENTS} clients under load`, async (t) => {
     `drain ${seconds(drainMs)}, start ${seconds(startMs)}, all back ${seconds(allBackMs)} after the signal`,
     `storm: event loop busy ${storm.busyMs.toFixed(0)} ms at most, ${seconds(storm.cpuMs)} CPU since the start`,
     `${confirmed.size + load.count('confirmed')} confirmed messages and ${load.count('committed')} transactions, nothing lost`,
+    loadOfMachine(),
   ].join('; ');
   t.comment(outcome);
   const defence = 'broker.shutdown (broker/operations/drain.ts)';

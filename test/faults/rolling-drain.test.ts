@@ -9,7 +9,7 @@ import type { ServerOptions } from '../../adapters/index.js';
 import { temporaryDirectory } from '../helpers/cli.js';
 import { requireProgram } from '../helpers/programs.js';
 import { RedisProcess } from '../helpers/redis-process.js';
-import { missing, tell } from './crowd-outcome.js';
+import { loadOfMachine, missing, tell } from './crowd-outcome.js';
 import { Crowd, type CrowdOrder } from './crowd.js';
 import { IS_LONG, recordFault } from './fault-record.js';
 import { ROLLING_AUTH, ROLLING_BROKER, RollingLoad } from './rolling-load.js';
@@ -118,6 +118,7 @@ t.test(`${CLIENTS} clients on two nodes that are drained under load`, async (t) 
     `drained in ${drains.map((ms) => `${(ms / 1e3).toFixed(1)} s`).join(' and ')}`,
     `${confirmed.size + load.confirmed} confirmed messages of queues, durable subscriptions, a history and inboxes, nothing lost`,
     `${load.resumed.recovered} histories resumed on the other node, no gap`,
+    loadOfMachine(),
   ].join('; ');
   t.comment(outcome);
   const fault = `${IS_LONG ? 'rolling: two nodes, one after the other' : 'one of two nodes'}, ${CLIENTS} clients, one Redis`;
