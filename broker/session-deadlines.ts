@@ -12,6 +12,8 @@ import type { TimerWheel, WheelEntry } from './timer-wheel.js';
 export interface DeadlineOwner {
   /** Input is held back by the server itself, so that silence is not the client's. */
   readonly isSuspended: boolean;
+  /** What has arrived waits for the turns of others alone. */
+  readonly awaitsTurn: boolean;
   /** As this: the client was asked to go, and is not read from. */
   readonly isPaused: boolean;
   /** By the wheel's clock: when octets last left. */
@@ -32,6 +34,8 @@ const NO_BEAT: NegotiatedHeartBeat = Object.freeze({ sendEveryMs: 0, receiveEver
 const HEART_BEAT_SLACK_MS = 100;
 /** A token may be short-lived enough to expire soon before its client has subscribed to be told. */
 const NOTICE_RETRY_MS = 500;
+/** CONNECT may have been here in time, on a node too busy to look: it is decided when its turn has come. */
+const BUSY_RETRY_MS = 500;
 
 type Phase = 'connecting' | 'connected' | 'lingering' | 'over';
 
@@ -135,6 +139,7 @@ export class SessionDeadlines implements WheelEntry {
     const { connectTimeoutMs } = this.#options.limits;
     const deadlineMs = this.acceptedMs + connectTimeoutMs;
     if (nowMs < deadlineMs) return deadlineMs;
+    if (this.#owner.awaitsTurn) return nowMs + BUSY_RETRY_MS;
     const what = this.#owner.isSuspended ? 'Authentication took longer than' : 'No CONNECT frame within';
     this.#owner.refuse(new BrokerError('connect-timeout', `${what} ${connectTimeoutMs} ms`));
     return this.dueMs;

@@ -171,6 +171,10 @@ export class Session
     return this.#input.isSuspended;
   }
 
+  get awaitsTurn(): boolean {
+    return this.#input.awaitsTurn;
+  }
+
   get isPaused(): boolean {
     return this.#input.isRetired;
   }

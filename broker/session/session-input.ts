@@ -42,6 +42,8 @@ const LARGE_FRAME_BYTES = 64 * 1024;
 export class SessionInput {
   /** What arrives is held back. */
   isSuspended = false;
+  /** For nothing but the turns of others. */
+  awaitsTurn = false;
   readonly #owner: InputOwner;
   readonly #parser: FrameParser;
   readonly #intake: RawFrameSink;
@@ -105,7 +107,7 @@ export class SessionInput {
 
   /** Frames behind this one have kept everybody else waiting for long enough. */
   waitForTurn(): void {
-    this.isSuspended = true;
+    this.isSuspended = this.awaitsTurn = true;
     this.#owner.connection.pause();
     this.#owner.environment.budget.wait(() => {
       this.#goOn();
@@ -189,7 +191,7 @@ export class SessionInput {
   }
 
   #goOn(): void {
-    this.isSuspended = false;
+    this.isSuspended = this.awaitsTurn = false;
     this.#deadlines.lastReadMs = this.#owner.environment.wheel.nowMs;
     // First: a transport that holds more may hand it over within `resume`, and it stands behind what waits here.
     this.#drainBacklog();

@@ -2,6 +2,7 @@ import t from 'tap';
 import { BrokerError } from '../../broker/index.js';
 import { BrokerFixture, frameText } from '../helpers/broker-fixture.js';
 import { header } from '../helpers/server-frames.js';
+import { SteppingClock } from '../helpers/stepping-clock.js';
 import type { Principal } from '../../broker/ports.js';
 
 const CONNECT = frameText('CONNECT', { 'accept-version': '1.2', host: 'h' });
@@ -22,6 +23,35 @@ t.test('C-19 a connection without CONNECT is told so and closed in time; heart-b
   t.ok(client.isGone);
   t.equal(fixture.broker.stats().closed['connect-timeout'], 1);
   t.equal(fixture.broker.stats().connections.current, 0);
+});
+
+/** On which turns do not end for as long as a test says so. */
+class BusyClock extends SteppingClock {
+  isBusy = false;
+
+  override turn(): void {
+    if (!this.isBusy) super.turn();
+  }
+}
+
+t.test('a CONNECT that came in time is not cut for the turns of others', (t) => {
+  const clock = new BusyClock();
+  const limits = { turnBudgetMs: 1, connectTimeoutMs: 1_000 };
+  const fixture = new BrokerFixture({ limits }, undefined, undefined, null, { clock });
+  const subscriber = fixture.connect();
+  for (let k = 0; k < 600; k++) subscriber.subscribe(String(k), '/topic/a');
+  const sender = fixture.connect();
+  const [late, silent] = [fixture.open(), fixture.open()];
+  clock.turn();
+  clock.isBusy = true;
+  sender.publish('/topic/a', 'to many');
+  late.send(CONNECT);
+  clock.advance(5_000);
+  clock.isBusy = false;
+  t.match(late.frames(), [{ command: 'CONNECTED' }]);
+  t.ok(silent.isGone);
+  t.equal(fixture.broker.stats().closed['connect-timeout'], 1, 'who sent nothing');
+  t.end();
 });
 
 t.test('C-18 frames behind CONNECT wait for the authenticator, then run in order with their receipts', async (t) => {
