@@ -1,7 +1,7 @@
 /**
  * One client's session: awaiting CONNECT → authenticating → connected → closing → closed (STOMP 1.2). Its connection brings
- * octets, which become frames, which are handled here in order; what each is about has a piece of its own in session/. The
- * one place where it is decided that an error ends the session.
+ * octets, which become frames, which are handled in order; what each is about, and what ends the session, has a piece of its
+ * own in session/.
  */
 import {
   FrameParser,
