@@ -37,7 +37,7 @@ export async function startNode(
       type: 'redis',
       url: `redis://127.0.0.1:${proxy.port}`,
       reconnect,
-      pingIntervalMs: 300,
+      pingIntervalMs: 1_000,
       connectTimeoutMs: 1_000,
     },
     broker: { history: RULES, ...broker },
