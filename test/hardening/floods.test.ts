@@ -129,10 +129,12 @@ interface Heavy {
   /** What the publisher sends first; default nothing. */
   readonly before?: string;
   readonly frames: string;
-  /** Over so many the work is to be spread at least; default 1. */
+  /** So often others are to come in between at least; default 1. */
   readonly turns?: number;
 }
 
+/** Of what is one frame: whoever comes behind it waits once in any case. A fast machine needs few turns for all of it. */
+const TWICE = 2;
 /** As many frames as a transaction may have. */
 const TRANSACTION = `BEGIN\ntransaction:t\n\n\0${'SEND\ndestination:/topic/heavy\ntransaction:t\n\n\0'.repeat(1_024)}`;
 const LIKES = Array.from({ length: 60 }, (_, k) => `h${k} LIKE '%x_y%z%q'`).join(' OR ');
@@ -148,22 +150,21 @@ const HEAVY: readonly Heavy[] = [
     subscriptions: Array.from({ length: 2_000 }, () => 'destination:/topic/heavy\n'),
     before: TRANSACTION,
     frames: 'COMMIT\ntransaction:t\n\n\0',
-    // It is one frame: whoever comes behind it waits once in any case.
-    turns: 8,
+    turns: TWICE,
   },
   {
     name: 'a selector that looks through a long queue',
     subscriptions: [],
     before: `SEND\ndestination:/queue/long\n${WORDS}\n\0`.repeat(300 * STRENGTH),
     frames: `SUBSCRIBE\nid:s\ndestination:/queue/long\nselector:${LIKES}\n\n\0`,
-    turns: 4,
+    turns: TWICE,
   },
   {
     name: 'NACK of all that is pending',
     subscriptions: [],
     before: `SUBSCRIBE\nid:s\ndestination:/queue/long\nack:client\nprefetch-count:10000\n\n\0${'SEND\ndestination:/queue/long\n\n\0'.repeat(10_000)}`,
     frames: 'NACK\nid:1-10000\nrequeue:false\n\n\0',
-    turns: 4,
+    turns: TWICE,
   },
   {
     name: 'selectors that look at much',
