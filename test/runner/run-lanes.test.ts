@@ -56,6 +56,11 @@ t.test('a file that ends its process is the one that has failed, and the files b
   });
 });
 
+t.test('a file whose process does not end, though all of it has run, has passed', async (t) => {
+  const { counts } = await run([lane([['stays-at-exit']])]);
+  t.strictSame(counts, { 'stays-at-exit': [1, 0] });
+});
+
 t.test('a file that cannot be loaded fails with the reason, and its batch goes on', async (t) => {
   const { counts, printed } = await run([lane([['cannot-be-loaded', 'passes']])]);
   t.strictSame(counts, { 'cannot-be-loaded': [0, 1], passes: [2, 0] });

@@ -1,12 +1,17 @@
 /** One process of test files, alone or in a batch: starts it, ends what hangs with all that it has started, reports. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import path from 'node:path';
+import type { Readable } from 'node:stream';
+import { pathToFileURL } from 'node:url';
 import type { FileReport } from './file-report.js';
 import { ProcessReport } from './process-report.js';
 
 const ROOT = path.resolve(import.meta.dirname, '../../..');
 const BATCH = path.join(import.meta.dirname, 'batch.js');
+const EXIT_MARK = pathToFileURL(path.join(import.meta.dirname, 'exit-mark.js')).href;
 export const FILE_LIMIT_MS = 120_000;
+/** For Node's own taking down, behind the last line of JavaScript. */
+const EXIT_LIMIT_MS = 5_000;
 
 export interface EndedFile {
   readonly file: string;
@@ -37,11 +42,13 @@ export class TestProcess {
     const { limitMs = FILE_LIMIT_MS, environment = {}, isPartOfTest = false } = terms;
     // A process group of its own, so that the limits end what the tests have started as well.
     this.#hasGroup = !isPartOfTest;
-    const child = spawn(process.execPath, ['--enable-source-maps', ...(files.length > 1 ? [BATCH] : []), ...files], {
+    const args = ['--enable-source-maps', `--import=${EXIT_MARK}`, ...(files.length > 1 ? [BATCH] : []), ...files];
+    const ours = { TAP_TIMEOUT: String(limitMs / 1_000), HOOFBEAT_RUNNER_PID: String(process.pid) };
+    const child = spawn(process.execPath, args, {
       cwd: ROOT,
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', 'inherit', 'pipe'],
       detached: this.#hasGroup,
-      env: { ...process.env, ...environment, TAP_TIMEOUT: String(limitMs / 1_000) },
+      env: { ...process.env, ...environment, ...ours },
     });
     this.#child = child;
     // tap ends a file that hangs with a report of what hung; this is for one that cannot.
@@ -54,15 +61,24 @@ export class TestProcess {
       beganAtMs = performance.now();
       limit.refresh();
     });
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    const stdout = child.stdout as Readable;
+    stdout.setEncoding('utf8').on('data', (text: string) => {
       report.push(text);
+    });
+    /** Of a process that had ended but for that. */
+    let stuckCode: number | null = null;
+    (child.stdio[3] as Readable).once('data', (mark: Buffer) => {
+      setTimeout(() => {
+        stuckCode = Number(mark);
+        this.end();
+      }, EXIT_LIMIT_MS).unref();
     });
     this.ended = new Promise((resolve, reject) => {
       child.on('error', reject);
       child.on('close', (code) => {
         clearTimeout(limit);
         this.end();
-        resolve(report.end(code === 0));
+        resolve(report.end((code ?? stuckCode) === 0));
       });
     });
   }
