@@ -73,6 +73,8 @@ export class Journal implements UnitWriter {
   #waiting: Waiting[] = [];
   #pendingBytes = 0;
   #isCommitting = false;
+  /** Of the commit that the store was asked for: resolves once all that follows is done; null: there is none. */
+  #concluding: Promise<void> | null = null;
   /** When what the store has been asked for was asked; null: it has answered. */
   #asked: { readonly atMs: number; readonly atEpochMs: number } | null = null;
   #commits = 0;
@@ -242,7 +244,10 @@ export class Journal implements UnitWriter {
     afterSequence: number,
     limits: { readonly maxMessages: number; readonly maxBytes: number },
   ): Promise<readonly StoredMessage[]> {
-    return this.#parts.store.read(stream, priority, afterSequence, limits);
+    const read = this.#parts.store.read(stream, priority, afterSequence, limits);
+    // It holds what this commit stores, which may take effect in later turns: whoever reads it sooner has it twice.
+    const earlier = this.#concluding;
+    return earlier === null ? read : read.then((stored) => earlier.then(() => stored));
   }
 
   get #slowness(): StoreProblem | null {
@@ -288,15 +293,22 @@ export class Journal implements UnitWriter {
     const asked = batch.flatMap(({ unit }) => unit.operations);
     const standing = [...owed, ...marks.values()];
     if (standing.length + asked.length === 0) return true;
-    const answer = await this.#ask(standing, batch);
-    if (answer.failure === null) for (const waiting of units) await this.#stored(waiting, NO_RESULTS);
-    else {
-      this.#owed = [...owed, ...this.#owed];
-      this.#owedUnits = [...units, ...this.#owedUnits];
-      for (const [key, mark] of marks) if (!this.#marks.has(key)) this.#marks.set(key, mark);
+    let conclude = (): void => undefined;
+    this.#concluding = new Promise((resolve) => (conclude = resolve));
+    try {
+      const answer = await this.#ask(standing, batch);
+      if (answer.failure === null) for (const waiting of units) await this.#stored(waiting, NO_RESULTS);
+      else {
+        this.#owed = [...owed, ...this.#owed];
+        this.#owedUnits = [...units, ...this.#owedUnits];
+        for (const [key, mark] of marks) if (!this.#marks.has(key)) this.#marks.set(key, mark);
+      }
+      // Nobody is let try while what is owed could not be stored.
+      return await this.#conclude(owesAlone && answer.failure !== null ? this.#takeBatch() : batch, answer);
+    } finally {
+      this.#concluding = null;
+      conclude();
     }
-    // Nobody is let try while what is owed could not be stored.
-    return this.#conclude(owesAlone && answer.failure !== null ? this.#takeBatch() : batch, answer);
   }
 
   async #ask(standing: readonly SharedOperation[], batch: readonly Waiting[]): Promise<Answer> {

@@ -336,3 +336,32 @@ t.test('a store that fails is told so, however long it takes', async (t) => {
   clock.advance(6_000);
   t.match(journal.problem, { code: 'store-full' });
 });
+
+t.test('what is read behind a commit waits for what follows from that, not for the next one', async (t) => {
+  const { store, journal, events, write, turn } = await open();
+  const later: (() => boolean)[] = [];
+  let isOver = (): void => undefined;
+  const turns = {
+    run: (step: () => boolean): Promise<void> => {
+      later.push(step);
+      return new Promise<void>((resolve) => (isOver = resolve));
+    },
+  };
+  const read = (name: string): void => {
+    void journal.read('s', 4, 0, { maxMessages: 1, maxBytes: 1 }).then(() => events.push(`${name} read`));
+  };
+  read('before');
+  write('a', append(1), { turns });
+  await turn();
+  read('behind');
+  await turn();
+  store.commits[0]?.succeed();
+  await turn();
+  t.strictSame(events, ['before read'], 'it is stored, and takes effect in later turns');
+  while (later[0]?.() === true);
+  isOver();
+  write('b');
+  await turn();
+  t.strictSame(events, ['before read', 'a applied', 'a stored', 'behind read']);
+  t.equal(store.commits.length, 2, 'the next is under way');
+});
