@@ -1,6 +1,7 @@
 // What takes a queue long is spread over turns of the event loop, and nothing changes its place by that.
 import t from 'tap';
 import { BrokerFixture, frameText, type FixtureClient } from '../../helpers/broker-fixture.js';
+import { LastingStore } from '../../helpers/lasting-store.js';
 import { header, type ServerFrame } from '../../helpers/server-frames.js';
 import { settle } from '../../helpers/settle.js';
 import { SteppingClock } from '../../helpers/stepping-clock.js';
@@ -138,4 +139,38 @@ t.test('a replay with a selector stops where its turn is over', async (t) => {
   for (; !clock.isIdle; turns++) clock.step();
   t.ok(turns > 10);
   t.strictSame(reader.bodies(), ['99']);
+});
+
+t.test('a page that is read while a COMMIT takes effect brings nothing twice', async (t) => {
+  const clock = new SteppingClock();
+  const store = new LastingStore(clock);
+  const before = await BrokerFixture.storing(store);
+  before.connect().publish(QUEUE, 'old', { persistent: 'true' });
+  await before.settle();
+  // From here on it begins with pages.
+  const options = { limits: { turnBudgetMs: 1 } };
+  const fixture = new BrokerFixture(options, undefined, 'info', null, { clock, store });
+  await fixture.started;
+  const [publisher, consumer] = [fixture.connect(), fixture.connect()];
+  clock.turn();
+  const sends = ALL.slice(0, 500).map((body) =>
+    frameText('SEND', { destination: QUEUE, transaction: 't', persistent: 'true' }, body),
+  );
+  publisher.send(`BEGIN\ntransaction:t\n\n\0${sends.join('')}COMMIT\ntransaction:t\n\n\0`);
+  store.hold();
+  while (!clock.isIdle) {
+    clock.step();
+    await settle();
+  }
+  store.release();
+  await settle();
+  t.notOk(clock.isIdle, 'a part of it has taken effect');
+  consumer.subscribe('s', QUEUE);
+  await settle();
+  // More turns than it takes; none of them by looking into frames, which would end all at once.
+  for (let k = 0; k < 100; k++) {
+    clock.step();
+    await settle();
+  }
+  t.strictSame(consumer.bodies().sort(byNumber), [...ALL.slice(0, 500), 'old']);
 });
