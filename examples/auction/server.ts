@@ -99,6 +99,8 @@ export async function createAuctionApp(options: AuctionAppOptions = {}): Promise
   const { house = new AuctionHouse(), logLevel = 'info', allowedOriginPatterns = ['*'] } = options;
   const { clock = new SystemClock() } = options;
   const app = fastify({
+    // Opening what is stored may take longer than the ten seconds that Fastify gives a plugin.
+    pluginTimeout: 60_000,
     logger: { level: logLevel },
     logController: new LogController({ disableRequestLogging: true }),
   });

@@ -48,6 +48,8 @@ export async function createJobStatusApp(options: JobStatusAppOptions): Promise<
   const owners = new Map<string, string>();
   const maySee = options.maySee ?? ((userId, jobId) => owners.get(jobId) === userId);
   const app = fastify({
+    // Opening what is stored may take longer than the ten seconds that Fastify gives a plugin.
+    pluginTimeout: 60_000,
     logger: { level: logLevel, ...(logStream === undefined ? {} : { stream: logStream }) },
     logController: new LogController({ disableRequestLogging: true }),
   });

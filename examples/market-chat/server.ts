@@ -32,6 +32,8 @@ export async function createMarketChatApp(options: MarketChatOptions = {}): Prom
   const { chats = new Chats(), logLevel = 'info', allowedOrigins = [] } = options;
   const cookies = new SessionCookies();
   const app = fastify({
+    // Opening what is stored may take longer than the ten seconds that Fastify gives a plugin.
+    pluginTimeout: 60_000,
     logger: { level: logLevel },
     logController: new LogController({ disableRequestLogging: true }),
   });

@@ -72,6 +72,8 @@ export async function createProjectRoomsApp(options: ProjectRoomsOptions): Promi
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const chosen: typeof DEFAULTS = { ...DEFAULTS, ...given };
   const app = fastify({
+    // Opening what is stored may take longer than the ten seconds that Fastify gives a plugin.
+    pluginTimeout: 60_000,
     logger: { level: logLevel },
     logController: new LogController({ disableRequestLogging: true }),
   });

@@ -75,6 +75,8 @@ export interface UserProxyApp {
 export async function createUserProxyApp(options: UserProxyAppOptions = {}): Promise<UserProxyApp> {
   const { logLevel = 'info', tcpPort = 61613, clock = new SystemClock() } = options;
   const app = fastify({
+    // Opening what is stored may take longer than the ten seconds that Fastify gives a plugin.
+    pluginTimeout: 60_000,
     logger: { level: logLevel },
     logController: new LogController({ disableRequestLogging: true }),
   });
